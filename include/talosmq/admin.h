@@ -1,0 +1,146 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "talosmq/client.h"
+#include "talosmq/ids.h"
+
+namespace talosmq {
+
+struct NewTopic {
+  std::string name;
+  std::optional<int32_t> partitions;  ///< Default 8.
+  std::optional<int32_t> replicas;    ///< Default: the server's.
+  std::map<std::string, std::string> configs;
+};
+
+struct TopicSummary {
+  std::string name;
+  TopicId id;
+  bool is_deleting = false;
+  int32_t partitions = 0;
+  int32_t replicas = 0;
+  bool is_internal = false;
+};
+
+struct TopicConfig {
+  std::string key;
+  std::string value;
+  bool is_default = false;
+};
+
+struct PartitionInfo {
+  PartitionId partition;
+  absl::Status status;  ///< Not OK: could not answer, the offsets are void.
+  BrokerId leader;
+  LeaderEpoch leader_epoch;
+  std::vector<BrokerId> replicas;
+  std::vector<BrokerId> in_sync;
+  Offset log_start;
+  Offset high_watermark;
+  Offset log_end;
+  int64_t size_bytes = 0;
+};
+
+struct TopicInfo {
+  std::string name;
+  TopicId id;
+  bool is_deleting = false;
+  absl::Time created;
+  std::vector<TopicConfig> configs;
+  std::vector<PartitionInfo> partitions;
+};
+
+struct BrokerInfo {
+  BrokerId id;
+  std::string address;
+  std::string version;
+  int64_t boot_counter = 0;
+};
+
+struct ClusterInfo {
+  std::string cluster_id;
+  std::string metadata_store;
+  std::string data_directory;
+  std::vector<BrokerInfo> brokers;
+  int32_t topics = 0;
+  int32_t partitions = 0;
+};
+
+struct HealthProblem {
+  std::string object;
+  std::string problem;
+};
+
+struct ClusterHealth {
+  bool is_healthy = false;
+  std::vector<HealthProblem> problems;
+  std::vector<std::string> orphans;
+};
+
+enum class DumpFormat { kJson, kRaw };
+enum class DumpState { kRunning, kPaused, kFailed };
+
+struct DumpDefinition {
+  std::string name;
+  std::string topic;
+  std::string target;  ///< "file:///DIR".
+  DumpFormat format = DumpFormat::kJson;
+  std::map<std::string, std::string> configs;
+};
+
+struct DumpPartition {
+  PartitionId partition;
+  Offset next_offset;
+  Offset high_watermark;
+  int64_t lag_records = 0;
+};
+
+struct DumpInfo {
+  DumpDefinition definition;
+  TopicId topic_id;
+  DumpState state = DumpState::kRunning;
+  std::string error;
+  std::vector<DumpPartition> partitions;
+  int64_t files_published = 0;
+  int64_t records_published = 0;
+  int64_t bytes_published = 0;
+};
+
+/// Administration of topics, dump jobs and the cluster. Every call blocks up to the client's
+/// request_timeout and fails with the server's own reason and words. Thread-safe. Lives inside its
+/// Client.
+class Admin {
+ public:
+  static std::unique_ptr<Admin> Create(Client& client);
+  virtual ~Admin() = default;
+
+  virtual absl::StatusOr<TopicId> CreateTopic(const NewTopic& topic) = 0;
+  virtual absl::StatusOr<std::vector<TopicSummary>> ListTopics() = 0;
+  virtual absl::StatusOr<TopicInfo> DescribeTopic(const std::string& name) = 0;
+  virtual absl::Status AlterTopic(const std::string& name,
+                                  const std::map<std::string, std::string>& set,
+                                  const std::vector<std::string>& unset) = 0;
+  virtual absl::Status AddPartitions(const std::string& name, int32_t total) = 0;
+  virtual absl::Status DeleteTopic(const std::string& name) = 0;
+
+  virtual absl::StatusOr<ClusterInfo> DescribeCluster() = 0;
+  virtual absl::StatusOr<ClusterHealth> CheckHealth() = 0;
+
+  virtual absl::Status CreateDump(const DumpDefinition& dump) = 0;
+  virtual absl::StatusOr<std::vector<DumpInfo>> ListDumps() = 0;
+  virtual absl::StatusOr<DumpInfo> DescribeDump(const std::string& name) = 0;
+  virtual absl::Status PauseDump(const std::string& name) = 0;
+  virtual absl::Status ResumeDump(const std::string& name) = 0;
+  virtual absl::Status DeleteDump(const std::string& name) = 0;
+};
+
+}  // namespace talosmq

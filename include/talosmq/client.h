@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace talosmq {
+
+namespace client {
+class ClientCore;
+}
+
+struct ClientOptions {
+  /// "HOST:PORT[,HOST:PORT...]": tried in turn until one answers.
+  std::string server = "127.0.0.1:9191";
+  /// For calls that answer at once and for connecting. 100 ms to 10 min.
+  absl::Duration request_timeout = absl::Seconds(30);
+  /// How old what is known of topics and leaders may become. 1 s to 1 h.
+  absl::Duration metadata_age_max = absl::Seconds(30);
+};
+
+/// The connections of one application to one cluster; producers, consumers and admins share them.
+/// Thread-safe. Outlives everything made from it.
+class Client {
+ public:
+  /// Checks the options (kInvalidArgument names key, range and value), connects, and shakes hands:
+  /// kUnavailable names every address tried, kUnsupportedVersion what both sides speak.
+  static absl::StatusOr<std::unique_ptr<Client>> Connect(ClientOptions options);
+
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  ~Client();
+
+  /// The asynchronous core that the blocking classes stand on; for them, not for applications.
+  client::ClientCore& core() { return *core_; }
+
+ private:
+  explicit Client(std::unique_ptr<client::ClientCore> core);
+  std::unique_ptr<client::ClientCore> core_;
+};
+
+}  // namespace talosmq

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "talosmq/client.h"
+#include "talosmq/ids.h"
+#include "talosmq/record.h"
+
+namespace talosmq {
+
+/// What became of one record. Valid during the callback only, but for its values.
+struct Delivery {
+  uint64_t tag = 0;           ///< As given to Send.
+  PartitionId partition;
+  Offset offset;              ///< Holds when status is OK.
+  /// OK: stored as the acks option promises. kMaybeStored: the record may or may not be stored.
+  absl::Status status;
+};
+
+enum class Acks { kAll, kLeader, kNone };
+
+struct ProducerOptions {
+  Acks acks = Acks::kAll;
+  /// Sequences checked by the broker: a retry neither duplicates nor reorders (G4). Needs kAll.
+  bool idempotent = true;
+  Compression compression = Compression::kNone;
+  /// How long a batch waits for company while the window has room. 0 to 1 min.
+  absl::Duration linger = absl::ZeroDuration();
+  /// A batch is sent when it holds this much. 1 KiB to 20 MiB.
+  int64_t batch_bytes = int64_t{1} << 20;
+  /// 0: no bound by count. 0 to 1,000,000.
+  int64_t batch_records = 0;
+  /// Batches of one partition under way at once. 1 to 5.
+  int32_t in_flight_per_partition = 5;
+  /// All that is accepted and not yet answered; Send waits when it is full. 1 MiB to 64 GiB.
+  int64_t buffer_bytes = int64_t{256} << 20;
+  /// From Send to the delivery. 100 ms to 1 h.
+  absl::Duration delivery_timeout = absl::Minutes(2);
+  /// Runs on the producer's own thread, once for each batch that was answered; every accepted
+  /// record gets exactly one Delivery. Must not block and must not call Flush or Close.
+  std::function<void(std::span<const Delivery>)> on_delivery;
+};
+
+/// Sends records to one topic.
+///
+/// Keyed records go to the partition that Kafka's Java client would choose (murmur2); records
+/// without key stay with one partition for a batch, then move on.
+/// Thread-safe. Lives inside its Client. The destructor closes.
+class Producer {
+ public:
+  /// kInvalidArgument naming key, range and value; kUnknownTopic.
+  static absl::StatusOr<std::unique_ptr<Producer>> Create(Client& client, std::string topic,
+                                                          ProducerOptions options);
+  virtual ~Producer() = default;
+
+  /// Copies the record into the batch of its partition. Blocks only while the buffer is full.
+  /// An error (kInvalidArgument: too large; kClosed; kUnknownPartition) means: not accepted, and
+  /// no Delivery will come.
+  virtual absl::Status Send(const Record& record, uint64_t tag) = 0;
+  virtual absl::Status Send(PartitionId partition, const Record& record, uint64_t tag) = 0;
+
+  /// Sends what waits and returns when everything accepted before has its Delivery. The first
+  /// delivery error since the last Flush, if there was one.
+  virtual absl::Status Flush() = 0;
+  /// Flush, then refuse. Idempotent.
+  virtual absl::Status Close() = 0;
+};
+
+/// Delivery of one record as a callback or a future, on top of tags. Uses the producer's
+/// on_delivery, so it makes the producer itself. Thread-safe.
+class RecordProducer {
+ public:
+  using Done = std::function<void(const Delivery&)>;
+
+  /// `options.on_delivery` must be empty.
+  static absl::StatusOr<std::unique_ptr<RecordProducer>> Create(Client& client, std::string topic,
+                                                                ProducerOptions options);
+  virtual ~RecordProducer() = default;
+  virtual absl::Status Send(const Record& record, Done done) = 0;
+  virtual std::future<Delivery> Send(const Record& record) = 0;
+  virtual absl::Status Flush() = 0;
+  virtual absl::Status Close() = 0;
+};
+
+}  // namespace talosmq

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "talosmq/ids.h"
+
+namespace talosmq {
+
+/// A header as it was sent: keys may repeat, order is kept, a value may be absent.
+struct Header {
+  std::string_view key;
+  std::optional<std::string_view> value;
+};
+
+/// A record to be sent. Views: Producer::Send copies what they point to before it returns.
+struct Record {
+  std::optional<std::string_view> key;
+  std::optional<std::string_view> value;
+  std::span<const Header> headers;
+  /// When it happened; nothing: the moment of Send.
+  std::optional<absl::Time> timestamp;
+};
+
+/// A record that was read: views into the batch that its RecordBatchView holds.
+struct ConsumedRecord {
+  Offset offset;
+  absl::Time timestamp;
+  std::optional<std::string_view> key;
+  std::optional<std::string_view> value;
+  std::vector<Header> headers;
+};
+
+enum class Compression { kNone, kGzip, kSnappy, kLz4, kZstd };
+
+}  // namespace talosmq

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "absl/time/time.h"
+
+namespace talosmq::base {
+
+/// Where time comes from; the only place that reads the machine's clocks is SystemClock.
+/// Thread-safe.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  /// What people call the time; may jump. For record timestamps, names and logs only.
+  virtual absl::Time Now() const = 0;
+  /// Time since an unspecified point; never goes back. For deadlines, leases and waits.
+  virtual absl::Duration Monotonic() const = 0;
+};
+
+class SystemClock final : public Clock {
+ public:
+  absl::Time Now() const override;
+  absl::Duration Monotonic() const override;
+};
+
+}  // namespace talosmq::base

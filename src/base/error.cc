@@ -1,0 +1,247 @@
+#include "talosmq/error.h"
+
+
+#include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
+#include "base/text.h"
+
+namespace talosmq {
+namespace {
+
+constexpr absl::string_view kReasonPayload = "talosmq/reason";
+constexpr absl::string_view kLeaderPayload = "talosmq/leader";
+
+absl::StatusCode CodeOf(Reason reason) {
+  switch (reason) {
+    case Reason::kNone:
+      return absl::StatusCode::kOk;
+    case Reason::kInvalidArgument:
+    case Reason::kInvalidTopicName:
+    case Reason::kInvalidPartitions:
+    case Reason::kInvalidReplicas:
+    case Reason::kInvalidConfig:
+    case Reason::kCorruptBatch:
+    case Reason::kInvalidRecord:
+    case Reason::kInvalidTimestamp:
+    case Reason::kBatchTooLarge:
+    case Reason::kUnsupportedCompression:
+    case Reason::kInvalidAcks:
+    case Reason::kInvalidDumpJob:
+      return absl::StatusCode::kInvalidArgument;
+    case Reason::kUnknownTopic:
+    case Reason::kUnknownTopicId:
+    case Reason::kUnknownPartition:
+    case Reason::kUnknownDumpJob:
+      return absl::StatusCode::kNotFound;
+    case Reason::kTopicExists:
+    case Reason::kDumpJobExists:
+      return absl::StatusCode::kAlreadyExists;
+    case Reason::kTopicDeleting:
+    case Reason::kOutOfOrderSequence:
+    case Reason::kInvalidProducerEpoch:
+    case Reason::kUnsupportedVersion:
+    case Reason::kNotLeader:
+    case Reason::kFencedEpoch:
+    case Reason::kUnknownEpoch:
+    case Reason::kClosed:
+      return absl::StatusCode::kFailedPrecondition;
+    case Reason::kOffsetOutOfRange:
+      return absl::StatusCode::kOutOfRange;
+    case Reason::kUnimplemented:
+      return absl::StatusCode::kUnimplemented;
+    case Reason::kOverloaded:
+    case Reason::kStorageFull:
+      return absl::StatusCode::kResourceExhausted;
+    case Reason::kShuttingDown:
+    case Reason::kUnavailable:
+    case Reason::kNotEnoughReplicas:
+    case Reason::kMetadataUnavailable:
+    case Reason::kStorageFenced:
+      return absl::StatusCode::kUnavailable;
+    case Reason::kDeadlineExceeded:
+      return absl::StatusCode::kDeadlineExceeded;
+    case Reason::kConflict:
+      return absl::StatusCode::kAborted;
+    case Reason::kCorruptData:
+      return absl::StatusCode::kDataLoss;
+    case Reason::kInternal:
+      return absl::StatusCode::kInternal;
+    case Reason::kMaybeStored:
+      return absl::StatusCode::kUnknown;
+    case Reason::kCancelled:
+      return absl::StatusCode::kCancelled;
+  }
+  return absl::StatusCode::kInternal;
+}
+
+std::string PayloadOf(const absl::Status& status, absl::string_view type) {
+  const auto payload = status.GetPayload(type);
+  return payload.has_value() ? std::string(*payload) : std::string();
+}
+
+}  // namespace
+
+std::string_view ReasonName(Reason reason) {
+  switch (reason) {
+    case Reason::kNone:
+      return "None";
+    case Reason::kInvalidArgument:
+      return "InvalidArgument";
+    case Reason::kUnknownTopic:
+      return "UnknownTopic";
+    case Reason::kUnknownTopicId:
+      return "UnknownTopicId";
+    case Reason::kUnknownPartition:
+      return "UnknownPartition";
+    case Reason::kTopicExists:
+      return "TopicExists";
+    case Reason::kInvalidTopicName:
+      return "InvalidTopicName";
+    case Reason::kInvalidPartitions:
+      return "InvalidPartitions";
+    case Reason::kInvalidReplicas:
+      return "InvalidReplicas";
+    case Reason::kInvalidConfig:
+      return "InvalidConfig";
+    case Reason::kTopicDeleting:
+      return "TopicDeleting";
+    case Reason::kOffsetOutOfRange:
+      return "OffsetOutOfRange";
+    case Reason::kCorruptBatch:
+      return "CorruptBatch";
+    case Reason::kInvalidRecord:
+      return "InvalidRecord";
+    case Reason::kInvalidTimestamp:
+      return "InvalidTimestamp";
+    case Reason::kBatchTooLarge:
+      return "BatchTooLarge";
+    case Reason::kUnsupportedCompression:
+      return "UnsupportedCompression";
+    case Reason::kInvalidAcks:
+      return "InvalidAcks";
+    case Reason::kOutOfOrderSequence:
+      return "OutOfOrderSequence";
+    case Reason::kInvalidProducerEpoch:
+      return "InvalidProducerEpoch";
+    case Reason::kUnknownDumpJob:
+      return "UnknownDumpJob";
+    case Reason::kDumpJobExists:
+      return "DumpJobExists";
+    case Reason::kInvalidDumpJob:
+      return "InvalidDumpJob";
+    case Reason::kUnsupportedVersion:
+      return "UnsupportedVersion";
+    case Reason::kUnimplemented:
+      return "Unimplemented";
+    case Reason::kNotLeader:
+      return "NotLeader";
+    case Reason::kFencedEpoch:
+      return "FencedEpoch";
+    case Reason::kUnknownEpoch:
+      return "UnknownEpoch";
+    case Reason::kOverloaded:
+      return "Overloaded";
+    case Reason::kShuttingDown:
+      return "ShuttingDown";
+    case Reason::kUnavailable:
+      return "Unavailable";
+    case Reason::kDeadlineExceeded:
+      return "DeadlineExceeded";
+    case Reason::kNotEnoughReplicas:
+      return "NotEnoughReplicas";
+    case Reason::kMetadataUnavailable:
+      return "MetadataUnavailable";
+    case Reason::kConflict:
+      return "Conflict";
+    case Reason::kStorageFenced:
+      return "StorageFenced";
+    case Reason::kCorruptData:
+      return "CorruptData";
+    case Reason::kStorageFull:
+      return "StorageFull";
+    case Reason::kInternal:
+      return "Internal";
+    case Reason::kMaybeStored:
+      return "MaybeStored";
+    case Reason::kClosed:
+      return "Closed";
+    case Reason::kCancelled:
+      return "Cancelled";
+  }
+  return "Internal";
+}
+
+bool IsRetrySafe(Reason reason) {
+  switch (reason) {
+    case Reason::kNotLeader:
+    case Reason::kFencedEpoch:
+    case Reason::kUnknownEpoch:
+    case Reason::kOverloaded:
+    case Reason::kShuttingDown:
+    case Reason::kNotEnoughReplicas:
+      return true;
+    case Reason::kNone:
+    case Reason::kInvalidArgument:
+    case Reason::kUnknownTopic:
+    case Reason::kUnknownTopicId:
+    case Reason::kUnknownPartition:
+    case Reason::kTopicExists:
+    case Reason::kInvalidTopicName:
+    case Reason::kInvalidPartitions:
+    case Reason::kInvalidReplicas:
+    case Reason::kInvalidConfig:
+    case Reason::kTopicDeleting:
+    case Reason::kOffsetOutOfRange:
+    case Reason::kCorruptBatch:
+    case Reason::kInvalidRecord:
+    case Reason::kInvalidTimestamp:
+    case Reason::kBatchTooLarge:
+    case Reason::kUnsupportedCompression:
+    case Reason::kInvalidAcks:
+    case Reason::kOutOfOrderSequence:
+    case Reason::kInvalidProducerEpoch:
+    case Reason::kUnknownDumpJob:
+    case Reason::kDumpJobExists:
+    case Reason::kInvalidDumpJob:
+    case Reason::kUnsupportedVersion:
+    case Reason::kUnimplemented:
+    case Reason::kUnavailable:
+    case Reason::kDeadlineExceeded:
+    case Reason::kMetadataUnavailable:
+    case Reason::kConflict:
+    case Reason::kStorageFenced:
+    case Reason::kCorruptData:
+    case Reason::kStorageFull:
+    case Reason::kInternal:
+    case Reason::kMaybeStored:
+    case Reason::kClosed:
+    case Reason::kCancelled:
+      return false;
+  }
+  return false;
+}
+
+absl::Status MakeError(Reason reason, std::string_view message) {
+  absl::Status status(CodeOf(reason), base::ToAbsl(message));
+  status.SetPayload(kReasonPayload, absl::Cord(absl::StrCat(static_cast<int>(reason))));
+  return status;
+}
+
+Reason ReasonOf(const absl::Status& status) {
+  if (status.ok()) return Reason::kNone;
+  int number = 0;
+  if (!absl::SimpleAtoi(PayloadOf(status, kReasonPayload), &number)) return Reason::kInternal;
+  return static_cast<Reason>(number);
+}
+
+absl::Status MakeNotLeader(std::string_view message, std::string_view leader_address) {
+  absl::Status status = MakeError(Reason::kNotLeader, message);
+  status.SetPayload(kLeaderPayload, absl::Cord(base::ToAbsl(leader_address)));
+  return status;
+}
+
+std::string LeaderAddressOf(const absl::Status& status) {
+  return PayloadOf(status, kLeaderPayload);
+}
+
+}  // namespace talosmq

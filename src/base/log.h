@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string_view>
+
+#include "base/text.h"
+
+namespace talosmq::base {
+
+enum class LogLevel { kDebug, kInfo, kWarning, kError };
+enum class LogForm { kText, kJson };
+
+/// Sets level and form of the process's one logger, which writes to stderr. Before any thread starts.
+void ConfigureLog(LogLevel level_min, LogForm form);
+bool LogEnabled(LogLevel level);
+/// `area` is a word for where it comes from ("storage"). Thread-safe; never fails.
+void Log(LogLevel level, std::string_view area, std::string_view message);
+
+/// LogInfo("storage", "recovered ", log, " in ", duration): pieces as StrCat takes them.
+template <typename... Pieces>
+void LogDebug(std::string_view area, const Pieces&... pieces) {
+  if (LogEnabled(LogLevel::kDebug)) Log(LogLevel::kDebug, area, StrCat(pieces...));
+}
+template <typename... Pieces>
+void LogInfo(std::string_view area, const Pieces&... pieces) {
+  if (LogEnabled(LogLevel::kInfo)) Log(LogLevel::kInfo, area, StrCat(pieces...));
+}
+template <typename... Pieces>
+void LogWarning(std::string_view area, const Pieces&... pieces) {
+  if (LogEnabled(LogLevel::kWarning)) Log(LogLevel::kWarning, area, StrCat(pieces...));
+}
+template <typename... Pieces>
+void LogError(std::string_view area, const Pieces&... pieces) {
+  Log(LogLevel::kError, area, StrCat(pieces...));
+}
+
+}  // namespace talosmq::base

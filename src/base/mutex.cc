@@ -1,0 +1,45 @@
+#include "base/mutex.h"
+
+#ifdef TALOSMQ_PTHREAD_MUTEX
+#include <chrono>
+#endif
+
+namespace talosmq::base {
+
+#ifdef TALOSMQ_PTHREAD_MUTEX
+
+void CondVar::Wait(Mutex& mutex) {
+  std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+  condition_.wait(lock);
+  lock.release();
+}
+
+bool CondVar::WaitFor(Mutex& mutex, absl::Duration timeout) {
+  if (timeout == absl::InfiniteDuration()) {
+    Wait(mutex);
+    return false;
+  }
+  std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+  const std::cv_status status =
+      condition_.wait_for(lock, absl::ToChronoNanoseconds(timeout));
+  lock.release();
+  return status == std::cv_status::timeout;
+}
+
+void CondVar::Signal() { condition_.notify_one(); }
+void CondVar::SignalAll() { condition_.notify_all(); }
+
+#else
+
+void CondVar::Wait(Mutex& mutex) { condition_.Wait(&mutex.mutex_); }
+
+bool CondVar::WaitFor(Mutex& mutex, absl::Duration timeout) {
+  return condition_.WaitWithTimeout(&mutex.mutex_, timeout);
+}
+
+void CondVar::Signal() { condition_.Signal(); }
+void CondVar::SignalAll() { condition_.SignalAll(); }
+
+#endif
+
+}  // namespace talosmq::base

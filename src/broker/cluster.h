@@ -1,0 +1,43 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "base/executor.h"
+#include "talosmq/ids.h"
+
+namespace talosmq::broker {
+
+struct HealthProblem {
+  std::string object;   ///< "partition orders/3", "data directory", "listener grpc".
+  std::string problem;  ///< A sentence.
+};
+
+struct HealthReport {
+  std::vector<HealthProblem> problems;  ///< Empty: healthy.
+  /// Folders on disk that no topic owns (G10): "<topic id>/<partition>".
+  std::vector<std::string> orphans;
+};
+
+struct ServerInfo {
+  std::string version;  ///< "0.1.0".
+  std::string cluster_id;
+  BrokerId broker;
+  int32_t protocol_version_min = 1;  ///< Of talosmq.v1, for the handshake.
+  int32_t protocol_version_max = 1;
+  std::string data_directory;
+  std::string metadata_store;  ///< "rocksdb:..." as configured.
+  absl::Duration uptime;
+};
+
+/// What is told of the server and its cluster. Same threading rules as MessageService.
+class ClusterService {
+ public:
+  virtual ~ClusterService() = default;
+  virtual ServerInfo GetServerInfo() const = 0;
+  virtual void CheckHealth(base::Callback<HealthReport> done) = 0;
+};
+
+}  // namespace talosmq::broker

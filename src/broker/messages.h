@@ -1,0 +1,116 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/bytes.h"
+#include "base/executor.h"
+#include "talosmq/ids.h"
+
+namespace talosmq::broker {
+
+enum class Acks {
+  kAll,     ///< Durable on every in-sync replica.
+  kLeader,  ///< Durable on the leader.
+  kNone,    ///< No answer is wanted; errors are only counted.
+};
+
+/// One batch for one partition. `batch` has one owner: the broker patches and keeps it.
+struct AppendRequest {
+  TopicPartition target;
+  LeaderEpoch known_epoch = kNoEpoch;  ///< kNoEpoch: not checked.
+  Acks acks = Acks::kAll;
+  absl::Duration deadline = absl::InfiniteDuration();  ///< By Clock::Monotonic().
+  base::Buffer batch;
+};
+
+/// Answer to one batch. The other fields hold only when the status is OK, `epoch` and `log_start`
+/// whenever the partition was found.
+struct AppendOutcome {
+  absl::Status status;
+  Offset base_offset;
+  Offset last_offset;
+  LeaderEpoch epoch = kNoEpoch;
+  Offset log_start;
+  std::optional<absl::Time> log_append_time;  ///< Only for LogAppendTime topics.
+  bool is_duplicate = false;
+};
+
+struct FetchRequest {
+  TopicPartition source;
+  LeaderEpoch known_epoch = kNoEpoch;
+  Offset offset;
+  int64_t bytes_max = 0;  ///< At least one batch comes even if it is larger.
+  /// Waits until then for the first record at `offset`, then answers with nothing; by Monotonic().
+  absl::Duration wait_until = absl::ZeroDuration();
+};
+
+struct FetchOutcome {
+  absl::Status status;
+  std::vector<base::Buffer> chunks;  ///< Whole batches, in order; the first may begin below offset.
+  Offset next_offset;
+  Offset log_start;
+  Offset high_watermark;
+  LeaderEpoch epoch = kNoEpoch;
+};
+
+/// Names a waiting fetch so that it can be given up.
+enum class FetchTicket : uint64_t {};
+
+struct FromStart {};
+struct FromEnd {};
+using OffsetSpec = std::variant<FromStart, FromEnd, absl::Time>;
+
+struct OffsetQuery {
+  TopicPartition source;
+  LeaderEpoch known_epoch = kNoEpoch;
+  OffsetSpec spec;
+};
+
+struct OffsetOutcome {
+  absl::Status status;
+  Offset offset;          ///< FromEnd: the high watermark. A time: the first record at or after it, else the high watermark.
+  Offset log_start;
+  Offset high_watermark;
+  Offset log_end;
+  LeaderEpoch epoch = kNoEpoch;
+};
+
+struct ProducerIdentity {
+  ProducerId id = kNoProducer;
+  int16_t epoch = 0;
+};
+
+/// Produce, fetch and offsets, whatever protocol asked. The high watermark is the only bound of
+/// reads and acknowledgements, also with one replica (G2).
+///
+/// Thread-safe. Every callback runs exactly once, on a shard or on the calling thread (when the
+/// answer is known at once: a refusal, a batch already in memory); it must not block. After Stop()
+/// every call answers kShuttingDown.
+class MessageService {
+ public:
+  virtual ~MessageService() = default;
+
+  /// Copies nothing: checks the batch on the calling thread (record::ValidateClientBatch), then
+  /// hands it to the partition's shard. Batches of one caller for one partition are appended in
+  /// the order of the calls. An append whose deadline has passed when its turn comes is refused
+  /// with kDeadlineExceeded and never runs.
+  virtual void Append(AppendRequest request, base::Callback<AppendOutcome> done) = 0;
+
+  /// Answers once there is a committed record at `offset` or the wait is over.
+  virtual FetchTicket Fetch(FetchRequest request, base::Callback<FetchOutcome> done) = 0;
+  /// A fetch that still waits answers kCancelled; any other ticket is ignored.
+  virtual void CancelFetch(const TopicPartition& source, FetchTicket ticket) = 0;
+
+  virtual void FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done) = 0;
+
+  virtual void InitProducer(base::Callback<absl::StatusOr<ProducerIdentity>> done) = 0;
+};
+
+}  // namespace talosmq::broker

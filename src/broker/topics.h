@@ -1,0 +1,75 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/executor.h"
+#include "metadata/cluster_image.h"
+#include "talosmq/ids.h"
+
+namespace talosmq::broker {
+
+struct TopicCreation {
+  std::string name;
+  std::optional<int32_t> partitions;  ///< Default 8; 1 to 10,000.
+  std::optional<int32_t> replicas;    ///< Default 1 with the embedded store.
+  std::map<std::string, std::string> configs;
+};
+
+struct TopicAlteration {
+  std::string name;
+  std::map<std::string, std::string> set;
+  std::vector<std::string> unset;
+};
+
+struct PartitionDescription {
+  PartitionId partition;
+  absl::Status status;  ///< Not OK: this partition could not answer; the offsets are void.
+  BrokerId leader;
+  LeaderEpoch epoch;
+  std::vector<BrokerId> replicas;
+  std::vector<BrokerId> in_sync;
+  Offset log_start;
+  Offset high_watermark;
+  Offset log_end;
+  int64_t size_bytes = 0;
+};
+
+struct ConfigEntry {
+  std::string key;
+  std::string value;
+  bool is_default = false;
+};
+
+struct TopicDescription {
+  std::shared_ptr<const metadata::TopicImage> topic;
+  std::vector<ConfigEntry> configs;  ///< All keys with the value in force, in key order.
+  std::vector<PartitionDescription> partitions;
+};
+
+/// Topic administration. Same threading rules as MessageService. A change answers once this
+/// broker's own image shows it.
+class TopicService {
+ public:
+  virtual ~TopicService() = default;
+
+  virtual void Create(TopicCreation creation,
+                      base::Callback<absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>> done) = 0;
+  virtual void Alter(TopicAlteration alteration, base::Callback<absl::Status> done) = 0;
+  /// kInvalidPartitions unless `total` is above the present count.
+  virtual void AddPartitions(std::string name, int32_t total, base::Callback<absl::Status> done) = 0;
+  /// Answers once the deletion is durable; files go behind that.
+  virtual void Delete(std::string name, base::Callback<absl::Status> done) = 0;
+  virtual void Describe(std::string name,
+                        base::Callback<absl::StatusOr<TopicDescription>> done) = 0;
+  /// Names, ids, leaders: what SDKs poll and `list` shows.
+  virtual std::shared_ptr<const metadata::ClusterImage> image() const = 0;
+};
+
+}  // namespace talosmq::broker

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace talosmq::kv {
+
+struct Entry {
+  std::string key;
+  std::string value;
+};
+
+/// Puts and deletes that take effect together, in their order.
+class WriteBatch {
+ public:
+  void Put(std::string key, std::string value);
+  void Delete(std::string key);
+
+  struct Operation {
+    std::string key;
+    std::optional<std::string> value;  ///< Nothing: delete.
+  };
+  const std::vector<Operation>& operations() const { return operations_; }
+  bool empty() const { return operations_.empty(); }
+
+ private:
+  std::vector<Operation> operations_;
+};
+
+enum class Durability {
+  kSynced,    ///< Survives a power cut once Write returned.
+  kUnsynced,  ///< A power cut may take the newest batches, always a suffix of them.
+};
+
+/// An ordered map of byte strings for what is small, local and keyed; never for messages.
+/// Calls block on the disk: not for a shard. After a failed Write the store refuses further writes
+/// until it is opened again (Reason::kStorageFenced). Thread-safe.
+class Store {
+ public:
+  virtual ~Store() = default;
+  /// Nothing when there is no such key.
+  virtual absl::StatusOr<std::optional<std::string>> Get(std::string_view key) = 0;
+  /// Entries with `prefix` whose key is >= `from`, in key order, at most `limit`.
+  virtual absl::StatusOr<std::vector<Entry>> Scan(std::string_view prefix, std::string_view from,
+                                                  size_t limit) = 0;
+  virtual absl::Status Write(const WriteBatch& batch, Durability durability) = 0;
+};
+
+/// Opens or creates the RocksDB form in `directory`. Small caches: it must fit an idle server.
+absl::StatusOr<std::unique_ptr<Store>> OpenRocksStore(const std::string& directory);
+
+/// An in-memory form with the semantics of a power cut, for tests and the simulator.
+class MemoryStore : public Store {
+ public:
+  /// Forgets a suffix of unsynced batches: keeps the first `unsynced_kept` of them.
+  virtual void CutPower(size_t unsynced_kept) = 0;
+  virtual size_t unsynced() const = 0;
+};
+std::unique_ptr<MemoryStore> MakeMemoryStore();
+
+}  // namespace talosmq::kv

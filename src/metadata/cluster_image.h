@@ -1,0 +1,60 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "metadata/metadata_store.h"
+#include "talosmq/ids.h"
+
+namespace talosmq::metadata {
+
+enum class TopicState { kActive, kDeleting };
+
+/// Who leads a partition and who holds it, with the revision to compare when changing it.
+struct PartitionImage {
+  std::vector<BrokerId> replicas;  ///< The first is preferred as leader.
+  BrokerId leader;
+  LeaderEpoch epoch{0};            ///< 0: nobody has led it yet (no state key).
+  std::vector<BrokerId> in_sync;
+  Revision revision = Revision::kNone;  ///< Of its own state key; kNone: it has none.
+};
+
+struct TopicImage {
+  TopicId id;
+  std::string name;
+  TopicState state = TopicState::kActive;
+  absl::Time created;
+  bool is_internal = false;
+  /// Only what was set; metadata/topic_config.h has the defaults.
+  std::map<std::string, std::string> configs;
+  std::vector<PartitionImage> partitions;
+  Revision revision = Revision::kNone;  ///< Of the topic's key.
+};
+
+struct BrokerImage {
+  BrokerId id;
+  std::string grpc_address;  ///< HOST:PORT as clients reach it.
+  int64_t boot_counter = 0;
+};
+
+/// The cluster as of one revision. Immutable; shared by readers and thrown away when the last lets
+/// go. Unchanged topics are shared between successive images.
+class ClusterImage {
+ public:
+  std::string cluster_id;
+  Revision revision = Revision::kNone;
+  std::map<BrokerId, BrokerImage> brokers;
+  /// In name order; a topic being deleted is listed under its name until the name is free.
+  std::map<std::string, std::shared_ptr<const TopicImage>, std::less<>> topics_by_name;
+  std::map<TopicId, std::shared_ptr<const TopicImage>> topics_by_id;
+
+  /// Null when there is none.
+  std::shared_ptr<const TopicImage> FindTopic(std::string_view name) const;
+  std::shared_ptr<const TopicImage> FindTopic(const TopicId& id) const;
+};
+
+}  // namespace talosmq::metadata

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/metrics.h"
+#include "io/file_system.h"
+#include "kv/store.h"
+#include "storage/partition_log.h"
+#include "talosmq/ids.h"
+
+namespace talosmq::storage {
+
+struct LogStoreOptions {
+  std::string directory;  ///< The data directory; logs live under topics/ in it.
+  int64_t tail_cache_bytes_max = int64_t{256} << 20;
+  int64_t flush_group_bytes_max = int64_t{32} << 20;
+  absl::Duration checkpoint_interval = absl::Seconds(1);
+  int64_t checkpoint_bytes = int64_t{16} << 20;  ///< Of one log, since its last recorded point.
+};
+
+/// All logs of one data directory: folders, catalogue, flush group, checkpoint file, tail cache.
+///
+/// Invariants:
+/// 1. A log folder is deleted only by DeleteLog; everything unknown on disk stays (G10).
+/// 2. A log that the catalogue knows and whose folder is gone opens as an error (loss), not empty.
+/// Thread-safe. Owns the flush group and the cache; outlives every PartitionLog it opened.
+/// Crash: Open() reads checkpoint and catalogue; each log recovers when it is opened.
+class LogStore {
+ public:
+  struct Dependencies {
+    io::FileSystem& file_system;
+    kv::Store& catalogue;  ///< Keys under "log/".
+    base::Clock& clock;
+    base::MetricRegistry& metrics;
+    base::Executor& flush_executor;             ///< Runs the flush group; all writes and syncs.
+    std::vector<base::Executor*> io_executors;  ///< Cold reads, opening, deleting; a log always uses the same.
+  };
+
+  static absl::StatusOr<std::unique_ptr<LogStore>> Open(LogStoreOptions options,
+                                                        Dependencies dependencies);
+  virtual ~LogStore() = default;
+
+  struct OpenedLog {
+    std::unique_ptr<PartitionLog> log;
+    RecoveryReport report;
+  };
+  /// Recovers or begins the log and answers on `shard`, where the log is confined from then on.
+  /// Files come into being at the first append.
+  virtual void OpenLog(const TopicPartition& id, const LogOptions& options, base::Executor& shard,
+                       base::Callback<absl::StatusOr<OpenedLog>> done) = 0;
+
+  /// Removes the folder and the catalogue entry of a log that is not open; repeating it is fine.
+  /// Answers on an I/O executor.
+  virtual void DeleteLog(const TopicPartition& id, base::Callback<absl::Status> done) = 0;
+
+  /// Folders under topics/ as found now, for the orphan report. Blocks on the disk.
+  virtual absl::StatusOr<std::vector<TopicPartition>> ListFolders() = 0;
+
+  /// First error that fenced a log since the start; OK while all is well.
+  virtual absl::Status health() const = 0;
+
+  /// Writes what waits, records flushed points and snapshots, closes files. All logs must be
+  /// closed. Blocks.
+  virtual absl::Status Close() = 0;
+};
+
+}  // namespace talosmq::storage

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/bytes.h"
+#include "base/executor.h"
+#include "record/batch.h"
+#include "talosmq/ids.h"
+
+namespace talosmq::storage {
+
+/// What a topic's configuration says about its segments.
+struct LogOptions {
+  int64_t segment_bytes = int64_t{256} << 20;
+  absl::Duration segment_age_max = absl::Hours(7 * 24);
+};
+
+/// What opening a log has found and mended.
+struct RecoveryReport {
+  int64_t scanned_bytes = 0;    ///< Read above the recorded flushed point.
+  int64_t truncated_bytes = 0;  ///< Torn or zero tail that was cut.
+  int64_t indexes_rebuilt = 0;
+  std::vector<std::string> notes;  ///< One sentence for each thing worth an operator's look.
+};
+
+struct AppendResult {
+  Offset base_offset;
+  Offset last_offset;
+  /// True when the batch is one of the producer's last five: nothing was appended; the offsets are
+  /// the original's, whose commit an answer still has to wait for.
+  bool is_duplicate = false;
+};
+
+/// Whole batches, in order, as they lie in the log.
+struct ReadResult {
+  std::vector<base::Buffer> chunks;  ///< Each holds one or more whole batches.
+  /// One past the last offset in chunks; the asked offset when there are none.
+  Offset next_offset;
+};
+
+struct ReadRequest {
+  /// The first batch is the one that holds this offset (it may begin below it), or the next one
+  /// when the offset lies in a gap. In [log_start, limit].
+  Offset offset;
+  Offset limit;            ///< No batch that ends above this one: the high watermark.
+  int64_t bytes_max = 0;   ///< At least one batch is returned even if it is larger.
+};
+
+struct EpochEntry {
+  LeaderEpoch epoch;
+  Offset start_offset;  ///< First offset written under it.
+};
+
+/// The log of one partition: appended batches, their durable end, reads.
+///
+/// Invariants:
+/// 1. log_start() <= durable_end() <= log_end(); offsets are dense.
+/// 2. Epochs in the log never go down; each Append carries the epoch of the last BeginEpoch.
+/// 3. After a failed write or flush the log is fenced: every later Append, and every read above
+///    the durable end, fails with kStorageFenced until the log is opened again (R01).
+/// Confined to the shard executor it was opened on; callbacks run there too.
+/// Crash: what lay below durable_end() is found again by LogStore::OpenLog.
+class PartitionLog {
+ public:
+  virtual ~PartitionLog() = default;
+
+  virtual const TopicPartition& id() const = 0;
+  virtual Offset log_start() const = 0;
+  /// Offset that the next record gets.
+  virtual Offset log_end() const = 0;
+  /// One past the last record that a power cut cannot take.
+  virtual Offset durable_end() const = 0;
+  /// Oldest first; empty before the first epoch began.
+  virtual const std::vector<EpochEntry>& epochs() const = 0;
+  virtual int64_t size_bytes() const = 0;
+
+  /// Called on the shard when durable_end() has moved, or with the error that fenced the log.
+  virtual void SetDurableListener(base::Callback<absl::Status> listener) = 0;
+
+  /// From now on batches are appended under `epoch`, higher than all before. The entry in the
+  /// epoch file is durable before the first batch under it is.
+  virtual absl::Status BeginEpoch(LeaderEpoch epoch) = 0;
+
+  /// Checks the producer's sequence, gives offsets, patches base offset and epoch into `batch`
+  /// (whose only owner the caller must be), keeps it in the tail cache and queues it for the flush
+  /// group. `facts` is what ValidateClientBatch said about it. Errors change nothing:
+  /// kOutOfOrderSequence, kInvalidProducerEpoch, kOverloaded (the cache is full of unflushed
+  /// bytes), kBatchTooLarge (for a segment), kStorageFenced.
+  virtual absl::StatusOr<AppendResult> Append(base::Buffer batch, const record::BatchFacts& facts) = 0;
+
+  /// From the tail cache at once (the callback runs inside the call), else by an I/O job that
+  /// verifies chain, CRC and index check of every run it touches. kOffsetOutOfRange below
+  /// log_start() or above `limit`; kCorruptData, naming file, position, expected and found.
+  virtual void Read(const ReadRequest& request, base::Callback<absl::StatusOr<ReadResult>> done) = 0;
+
+  /// The first offset below `limit` whose record is stamped at or after `time`; `limit` if none.
+  virtual void FindOffset(absl::Time time, Offset limit,
+                          base::Callback<absl::StatusOr<Offset>> done) = 0;
+
+  /// Waits for the flush group, writes a producer snapshot, lets go of the files.
+  virtual void Close(base::Callback<absl::Status> done) = 0;
+};
+
+}  // namespace talosmq::storage
