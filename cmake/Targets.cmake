@@ -5,6 +5,10 @@ function(talosmq_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   add_library(talosmq_${name} STATIC ${ARG_SOURCES})
   target_include_directories(talosmq_${name} PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
+  # Every header has to compile alone: target all_verify_interface_header_sets, preset fuzz.
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.h)
+  target_sources(talosmq_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR}/src
+                 FILES ${headers})
   _talosmq_link(talosmq_${name} PUBLIC ${ARG_DEPS})
   _talosmq_link(talosmq_${name} PRIVATE ${ARG_PRIVATE_DEPS})
   target_link_libraries(talosmq_${name} PRIVATE $<BUILD_INTERFACE:talosmq_warnings>)
