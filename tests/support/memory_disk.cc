@@ -1,0 +1,103 @@
+#include "support/memory_disk.h"
+
+#include <algorithm>
+
+namespace talosmq::support {
+
+uint64_t PowerCut::Choose(uint64_t end) {
+  if (!state_.has_value()) return 0;
+  // splitmix64: small, and the same everywhere.
+  *state_ += 0x9e3779b97f4a7c15;
+  uint64_t mixed = *state_;
+  mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+  mixed ^= mixed >> 31;
+  return end == UINT64_MAX ? mixed : mixed % (end + 1);
+}
+
+void DiskFile::Write(uint64_t position, std::string_view bytes) {
+  Make({.position = position, .bytes = std::string(bytes)});
+}
+
+void DiskFile::Resize(uint64_t size) { Make({.position = size, .bytes = std::nullopt}); }
+
+void DiskFile::Make(Change change) {
+  Apply(change, SIZE_MAX, content_);
+  pending_.push_back(std::move(change));
+}
+
+void DiskFile::Apply(const Change& change, size_t bytes_max, std::string& content) {
+  if (!change.bytes.has_value()) {
+    content.resize(change.position);
+    return;
+  }
+  const std::string_view bytes = std::string_view(*change.bytes).substr(0, bytes_max);
+  if (content.size() < change.position + bytes.size()) {
+    content.resize(change.position + bytes.size());
+  }
+  std::copy(bytes.begin(), bytes.end(),
+            content.begin() + static_cast<std::ptrdiff_t>(change.position));
+}
+
+void DiskFile::Sync() {
+  for (const Change& change : pending_) Apply(change, SIZE_MAX, durable_);
+  pending_.clear();
+}
+
+void DiskFile::CutPower(PowerCut& cut) {
+  for (const Change& change : pending_) {
+    const bool survives = cut.Choose(1) == 1;
+    if (!survives) continue;
+    const bool is_torn = cut.Choose(1) == 1;
+    const size_t bytes = change.bytes.has_value() ? change.bytes->size() : 0;
+    Apply(change, is_torn ? cut.Choose(bytes) : bytes, durable_);
+  }
+  pending_.clear();
+  content_ = durable_;
+}
+
+void DiskDirectory::Make(Change change) {
+  Apply(change, entries_);
+  pending_.push_back(std::move(change));
+}
+
+void DiskDirectory::Apply(const Change& change, Entries& entries) {
+  for (const auto& [name, node] : change) {
+    if (node == nullptr) {
+      entries.erase(name);
+    } else {
+      entries[name] = node;
+    }
+  }
+}
+
+void DiskDirectory::Sync() {
+  for (const Change& change : pending_) Apply(change, durable_);
+  pending_.clear();
+}
+
+void DiskDirectory::CutPower(PowerCut& cut) {
+  // A journalling file system commits changes of a directory in their order.
+  const uint64_t kept = cut.Choose(pending_.size());
+  for (size_t i = 0; i < kept; ++i) Apply(pending_[i], durable_);
+  pending_.clear();
+  entries_ = durable_;
+  for (const auto& [name, node] : entries_) {
+    if (node->file != nullptr) node->file->CutPower(cut);
+    if (node->directory != nullptr) node->directory->CutPower(cut);
+  }
+}
+
+std::shared_ptr<DiskNode> DiskNode::NewFile() {
+  auto node = std::make_shared<DiskNode>();
+  node->file = std::make_unique<DiskFile>();
+  return node;
+}
+
+std::shared_ptr<DiskNode> DiskNode::NewDirectory() {
+  auto node = std::make_shared<DiskNode>();
+  node->directory = std::make_unique<DiskDirectory>();
+  return node;
+}
+
+}  // namespace talosmq::support

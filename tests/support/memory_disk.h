@@ -1,0 +1,93 @@
+#pragma once
+
+#include "base/bytes.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace talosmq::support {
+
+/// What a power cut takes. Thread-compatible.
+class PowerCut {
+ public:
+  /// Nothing that was not synced survives.
+  static PowerCut DropUnsynced() { return PowerCut(std::nullopt); }
+  /// Of unsynced writes any may survive, whole or torn after any byte; of unsynced changes of a
+  /// directory any prefix. The same seed takes the same from the same disk.
+  static PowerCut Random(uint64_t seed) { return PowerCut(seed); }
+
+  /// A number in [0, end], chosen by the seed; 0 without one.
+  uint64_t Choose(uint64_t end);
+
+ private:
+  explicit PowerCut(std::optional<uint64_t> seed) : state_(seed) {}
+  std::optional<uint64_t> state_;
+};
+
+/// Content of a file: what everybody reads, and what the platter holds.
+/// Thread-compatible. Shared by the directory entries and open files that refer to it.
+class DiskFile {
+ public:
+  const std::string& content() const { return content_; }
+
+  void Write(uint64_t position, std::string_view bytes);
+  void Resize(uint64_t size);
+  void Sync();
+  /// What a failed sync leaves behind on Linux: the pages count as clean, so that a later sync
+  /// does not write them either, though everybody still reads them (loss class R01).
+  void FailSync() { pending_.clear(); }
+  void CutPower(PowerCut& cut);
+
+ private:
+  struct Change {
+    uint64_t position = 0;             ///< Of the bytes; the new size for a resize.
+    std::optional<std::string> bytes;  ///< Nothing: a resize.
+  };
+  static void Apply(const Change& change, size_t bytes_max, std::string& content);
+  void Make(Change change);
+
+  std::string content_;
+  std::string durable_;
+  std::vector<Change> pending_;  ///< Since the last sync, in order.
+};
+
+struct DiskNode;
+
+/// Entries of a directory, as everybody sees them and as the platter holds them.
+/// Thread-compatible.
+class DiskDirectory {
+ public:
+  using Entries = std::map<std::string, std::shared_ptr<DiskNode>, std::less<>>;
+  /// Names that change together; a null node takes the name away.
+  using Change = std::vector<std::pair<std::string, std::shared_ptr<DiskNode>>>;
+
+  const Entries& entries() const { return entries_; }
+
+  void Make(Change change);
+  void Sync();
+  /// For this directory and everything below it.
+  void CutPower(PowerCut& cut);
+
+ private:
+  static void Apply(const Change& change, Entries& entries);
+
+  Entries entries_;
+  Entries durable_;
+  std::vector<Change> pending_;  ///< Since the last sync, in order.
+};
+
+/// Exactly one of the two is there.
+struct DiskNode {
+  std::unique_ptr<DiskFile> file;
+  std::unique_ptr<DiskDirectory> directory;
+
+  static std::shared_ptr<DiskNode> NewFile();
+  static std::shared_ptr<DiskNode> NewDirectory();
+};
+
+}  // namespace talosmq::support

@@ -1,0 +1,365 @@
+#include "support/memory_file_system.h"
+
+#include "base/status.h"
+#include "base/text.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+namespace talosmq::support {
+namespace {
+
+bool IsChange(DiskCall call) {
+  switch (call) {
+    case DiskCall::kOpen:
+    case DiskCall::kWrite:
+    case DiskCall::kSync:
+    case DiskCall::kTruncate:
+    case DiskCall::kPreallocate:
+    case DiskCall::kMakeDirectory:
+    case DiskCall::kRename:
+    case DiskCall::kRemove:
+    case DiskCall::kRemoveDirectory:
+    case DiskCall::kSyncDirectory:
+      return true;
+    case DiskCall::kRead:
+    case DiskCall::kSize:
+    case DiskCall::kExists:
+    case DiskCall::kList:
+    case DiskCall::kLock:
+      return false;
+  }
+  return false;
+}
+
+absl::Status NotFound(std::string_view path) {
+  return absl::NotFoundError(base::StrCat(path, ": ENOENT (No such file or directory)"));
+}
+
+absl::Status WrongKind(std::string_view path, std::string_view expected) {
+  return MakeError(Reason::kInternal, base::StrCat(path, ": expected ", expected));
+}
+
+/// Takes the first name off `path`; empty when there is none.
+std::string_view TakeName(std::string_view& path) {
+  const size_t begin = std::min(path.find_first_not_of('/'), path.size());
+  const size_t end = std::min(path.find('/', begin), path.size());
+  const std::string_view name = path.substr(begin, end - begin);
+  path.remove_prefix(end);
+  return name;
+}
+
+std::string LastName(std::string_view path) {
+  std::string_view last;
+  for (std::string_view name = TakeName(path); !name.empty(); name = TakeName(path)) last = name;
+  return std::string(last);
+}
+
+}  // namespace
+
+/// Where a name is or would be.
+struct MemoryFileSystem::Location {
+  DiskDirectory* directory = nullptr;
+  std::string name;
+  std::shared_ptr<DiskNode> node;  ///< Null: there is no such entry.
+};
+
+/// Open file of one boot.
+class MemoryFileSystem::OpenedFile final : public io::File {
+ public:
+  OpenedFile(MemoryFileSystem& disk, std::string path, std::shared_ptr<DiskNode> node,
+             uint64_t boot)
+      : disk_(disk), path_(std::move(path)), node_(std::move(node)), boot_(boot) {}
+
+  absl::StatusOr<size_t> Read(uint64_t position, base::MutableByteSpan into) const override {
+    TALOSMQ_RETURN_IF_ERROR(disk_.Begin(DiskCall::kRead, path_));
+    const base::MutexLock lock(disk_.mutex_);
+    TALOSMQ_RETURN_IF_ERROR(CheckBootLocked());
+    const base::ByteSpan content = base::AsBytes(node_->file->content());
+    if (position >= content.size()) return size_t{0};
+    const size_t size = std::min(into.size(), content.size() - position);
+    std::copy_n(content.begin() + static_cast<std::ptrdiff_t>(position), size, into.begin());
+    return size;
+  }
+
+  absl::Status Write(uint64_t position, std::span<const base::ByteSpan> pieces) override {
+    std::string bytes;
+    for (const base::ByteSpan piece : pieces) bytes += base::AsText(piece);
+    const absl::Status begun = disk_.Begin(DiskCall::kWrite, path_);
+    const base::MutexLock lock(disk_.mutex_);
+    TALOSMQ_RETURN_IF_ERROR(CheckBootLocked());
+    if (disk_.DiedBeforeLocked()) return begun;
+    if (!begun.ok()) bytes.resize(bytes.size() / 2);
+    node_->file->Write(position, bytes);
+    return begun;
+  }
+
+  absl::Status Sync() override {
+    const absl::Status begun = disk_.Begin(DiskCall::kSync, path_);
+    const base::MutexLock lock(disk_.mutex_);
+    TALOSMQ_RETURN_IF_ERROR(CheckBootLocked());
+    if (begun.ok()) {
+      node_->file->Sync();
+    } else if (!disk_.IsDeadLocked()) {
+      node_->file->FailSync();
+    }
+    return begun;
+  }
+
+  absl::StatusOr<uint64_t> Size() const override {
+    TALOSMQ_RETURN_IF_ERROR(disk_.Begin(DiskCall::kSize, path_));
+    const base::MutexLock lock(disk_.mutex_);
+    TALOSMQ_RETURN_IF_ERROR(CheckBootLocked());
+    return node_->file->content().size();
+  }
+
+  absl::Status Truncate(uint64_t size) override {
+    TALOSMQ_RETURN_IF_ERROR(disk_.Begin(DiskCall::kTruncate, path_));
+    const base::MutexLock lock(disk_.mutex_);
+    TALOSMQ_RETURN_IF_ERROR(CheckBootLocked());
+    node_->file->Resize(size);
+    return absl::OkStatus();
+  }
+
+  absl::Status Preallocate(uint64_t size) override {
+    TALOSMQ_RETURN_IF_ERROR(disk_.Begin(DiskCall::kPreallocate, path_));
+    const base::MutexLock lock(disk_.mutex_);
+    TALOSMQ_RETURN_IF_ERROR(CheckBootLocked());
+    if (node_->file->content().size() < size) node_->file->Resize(size);
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status CheckBootLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(disk_.mutex_) {
+    return disk_.boots_ == boot_ ? absl::OkStatus() : IoError(path_);
+  }
+
+  MemoryFileSystem& disk_;
+  const std::string path_;
+  const std::shared_ptr<DiskNode> node_;
+  const uint64_t boot_;
+};
+
+class MemoryFileSystem::HeldLock final : public io::FileLock {
+ public:
+  HeldLock(MemoryFileSystem& disk, std::string path, uint64_t boot)
+      : disk_(disk), path_(std::move(path)), boot_(boot) {}
+  ~HeldLock() override {
+    const base::MutexLock lock(disk_.mutex_);
+    if (disk_.boots_ == boot_) disk_.locked_.erase(path_);
+  }
+
+ private:
+  MemoryFileSystem& disk_;
+  const std::string path_;
+  const uint64_t boot_;
+};
+
+MemoryFileSystem::MemoryFileSystem() : root_(DiskNode::NewDirectory()) {}
+MemoryFileSystem::~MemoryFileSystem() = default;
+
+absl::StatusOr<std::unique_ptr<io::File>> MemoryFileSystem::Open(const std::string& path,
+                                                                 io::OpenMode mode) {
+  TALOSMQ_RETURN_IF_ERROR(Begin(DiskCall::kOpen, path));
+  const base::MutexLock lock(mutex_);
+  TALOSMQ_ASSIGN_OR_RETURN(Location at, LocateLocked(path));
+  const bool must_exist = mode == io::OpenMode::kRead || mode == io::OpenMode::kReadWrite;
+  if (at.node == nullptr && must_exist) return NotFound(path);
+  if (at.node != nullptr && mode == io::OpenMode::kCreateNew) {
+    return absl::AlreadyExistsError(base::StrCat(path, ": EEXIST (File exists)"));
+  }
+  if (at.node != nullptr && at.node->file == nullptr) return WrongKind(path, "a file");
+  if (at.node == nullptr) {
+    at.node = DiskNode::NewFile();
+    at.directory->Make({{at.name, at.node}});
+  } else if (mode == io::OpenMode::kTruncate) {
+    at.node->file->Resize(0);
+  }
+  return std::make_unique<OpenedFile>(*this, path, std::move(at.node), boots_);
+}
+
+absl::StatusOr<bool> MemoryFileSystem::Exists(const std::string& path) {
+  TALOSMQ_RETURN_IF_ERROR(Begin(DiskCall::kExists, path));
+  const base::MutexLock lock(mutex_);
+  return FindLocked(path) != nullptr;
+}
+
+absl::StatusOr<std::vector<std::string>> MemoryFileSystem::List(const std::string& directory) {
+  TALOSMQ_RETURN_IF_ERROR(Begin(DiskCall::kList, directory));
+  const base::MutexLock lock(mutex_);
+  const std::shared_ptr<DiskNode> node = FindLocked(directory);
+  if (node == nullptr) return NotFound(directory);
+  if (node->directory == nullptr) return WrongKind(directory, "a directory");
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : node->directory->entries()) names.push_back(name);
+  return names;
+}
+
+absl::Status MemoryFileSystem::MakeDirectories(const std::string& directory) {
+  std::vector<std::string> missing;
+  std::string existing = directory;
+  while (true) {
+    TALOSMQ_ASSIGN_OR_RETURN(const bool exists, Exists(existing));
+    if (exists) break;
+    missing.push_back(existing);
+    existing = io::ParentDirectory(existing);
+  }
+  TALOSMQ_RETURN_IF_ERROR(SyncDirectory(io::ParentDirectory(existing)));
+  for (; !missing.empty(); missing.pop_back()) {
+    TALOSMQ_RETURN_IF_ERROR(MakeOneDirectory(missing.back()));
+  }
+  return List(directory).status();
+}
+
+absl::Status MemoryFileSystem::MakeOneDirectory(const std::string& directory) {
+  TALOSMQ_RETURN_IF_ERROR(Begin(DiskCall::kMakeDirectory, directory));
+  {
+    const base::MutexLock lock(mutex_);
+    TALOSMQ_ASSIGN_OR_RETURN(const Location at, LocateLocked(directory));
+    if (at.node == nullptr) at.directory->Make({{at.name, DiskNode::NewDirectory()}});
+  }
+  return SyncDirectory(io::ParentDirectory(directory));
+}
+
+absl::Status MemoryFileSystem::Rename(const std::string& from, const std::string& to) {
+  TALOSMQ_RETURN_IF_ERROR(Begin(DiskCall::kRename, from));
+  const base::MutexLock lock(mutex_);
+  TALOSMQ_ASSIGN_OR_RETURN(const Location source, LocateLocked(from));
+  TALOSMQ_ASSIGN_OR_RETURN(const Location target, LocateLocked(to));
+  if (source.node == nullptr) return NotFound(from);
+  if (source.node == target.node) return absl::OkStatus();
+  if (source.directory == target.directory) {
+    source.directory->Make({{source.name, nullptr}, {target.name, source.node}});
+  } else {
+    target.directory->Make({{target.name, source.node}});
+    source.directory->Make({{source.name, nullptr}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MemoryFileSystem::Remove(const std::string& path) {
+  TALOSMQ_RETURN_IF_ERROR(Begin(DiskCall::kRemove, path));
+  const base::MutexLock lock(mutex_);
+  TALOSMQ_ASSIGN_OR_RETURN(const Location at, LocateLocked(path));
+  if (at.node == nullptr) return NotFound(path);
+  if (at.node->file == nullptr) return WrongKind(path, "a file");
+  at.directory->Make({{at.name, nullptr}});
+  return absl::OkStatus();
+}
+
+absl::Status MemoryFileSystem::RemoveDirectory(const std::string& directory) {
+  TALOSMQ_RETURN_IF_ERROR(Begin(DiskCall::kRemoveDirectory, directory));
+  const base::MutexLock lock(mutex_);
+  TALOSMQ_ASSIGN_OR_RETURN(const Location at, LocateLocked(directory));
+  if (at.node == nullptr) return NotFound(directory);
+  if (at.node->directory == nullptr || !at.node->directory->entries().empty()) {
+    return WrongKind(directory, "an empty directory");
+  }
+  at.directory->Make({{at.name, nullptr}});
+  return absl::OkStatus();
+}
+
+absl::Status MemoryFileSystem::SyncDirectory(const std::string& directory) {
+  TALOSMQ_RETURN_IF_ERROR(Begin(DiskCall::kSyncDirectory, directory));
+  const base::MutexLock lock(mutex_);
+  const std::shared_ptr<DiskNode> node = FindLocked(directory);
+  if (node == nullptr) return NotFound(directory);
+  if (node->directory == nullptr) return WrongKind(directory, "a directory");
+  node->directory->Sync();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<io::FileLock>> MemoryFileSystem::Lock(const std::string& path) {
+  TALOSMQ_RETURN_IF_ERROR(Begin(DiskCall::kLock, path));
+  const base::MutexLock lock(mutex_);
+  TALOSMQ_ASSIGN_OR_RETURN(const Location at, LocateLocked(path));
+  if (at.node == nullptr) at.directory->Make({{at.name, DiskNode::NewFile()}});
+  if (!locked_.insert(path).second) {
+    return MakeError(Reason::kConflict, base::StrCat(path, ": locked by another process"));
+  }
+  return std::make_unique<HeldLock>(*this, path, boots_);
+}
+
+void MemoryFileSystem::CutPower(PowerCut cut) {
+  const base::MutexLock lock(mutex_);
+  root_->directory->CutPower(cut);
+  locked_.clear();
+  ++boots_;
+  dies_at_ = 0;
+}
+
+void MemoryFileSystem::SetFaultHook(FaultHook hook) {
+  const base::MutexLock lock(mutex_);
+  hook_ = std::move(hook);
+}
+
+void MemoryFileSystem::FailNth(DiskCall call, uint64_t nth, absl::Status status) {
+  auto left = std::make_shared<std::atomic<uint64_t>>(nth);
+  SetFaultHook([call, left, status](DiskCall made, const std::string&) {
+    if (made != call || left->load() == 0) return absl::OkStatus();
+    return left->fetch_sub(1) == 1 ? status : absl::OkStatus();
+  });
+}
+
+void MemoryFileSystem::DieAtChange(uint64_t nth) {
+  const base::MutexLock lock(mutex_);
+  dies_at_ = changes_ + nth;
+}
+
+uint64_t MemoryFileSystem::changes() const {
+  const base::MutexLock lock(mutex_);
+  return changes_;
+}
+
+absl::Status MemoryFileSystem::IoError(std::string_view path) {
+  return MakeError(Reason::kInternal, base::StrCat(path, ": EIO (Input/output error)"));
+}
+
+absl::Status MemoryFileSystem::StorageFull(std::string_view path) {
+  return MakeError(Reason::kStorageFull, base::StrCat(path, ": ENOSPC (No space left on device)"));
+}
+
+absl::Status MemoryFileSystem::Begin(DiskCall call, const std::string& path) {
+  FaultHook hook;
+  {
+    const base::MutexLock lock(mutex_);
+    if (IsChange(call)) ++changes_;
+    if (IsDeadLocked()) return IoError(path);
+    hook = hook_;
+  }
+  return hook ? hook(call, path) : absl::OkStatus();
+}
+
+bool MemoryFileSystem::IsDeadLocked() const { return dies_at_ != 0 && changes_ >= dies_at_; }
+
+bool MemoryFileSystem::DiedBeforeLocked() const { return dies_at_ != 0 && changes_ > dies_at_; }
+
+std::shared_ptr<DiskNode> MemoryFileSystem::FindLocked(std::string_view path) const {
+  std::shared_ptr<DiskNode> node = root_;
+  std::string_view rest = path;
+  for (std::string_view name = TakeName(rest); !name.empty(); name = TakeName(rest)) {
+    if (name == ".") continue;
+    if (node->directory == nullptr) return nullptr;
+    const auto& entries = node->directory->entries();
+    const auto entry = entries.find(name);
+    if (entry == entries.end()) return nullptr;
+    node = entry->second;
+  }
+  return node;
+}
+
+absl::StatusOr<MemoryFileSystem::Location> MemoryFileSystem::LocateLocked(
+    const std::string& path) const {
+  const std::shared_ptr<DiskNode> parent = FindLocked(io::ParentDirectory(path));
+  if (parent == nullptr) return NotFound(path);
+  if (parent->directory == nullptr) return WrongKind(io::ParentDirectory(path), "a directory");
+  Location location;
+  location.directory = parent->directory.get();
+  location.name = LastName(path);
+  const auto entry = parent->directory->entries().find(location.name);
+  if (entry != parent->directory->entries().end()) location.node = entry->second;
+  return location;
+}
+
+}  // namespace talosmq::support

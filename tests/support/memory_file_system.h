@@ -1,0 +1,104 @@
+#pragma once
+
+#include "base/mutex.h"
+#include "io/file_system.h"
+#include "support/memory_disk.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace talosmq::support {
+
+/// A call on the file system or on one of its files.
+enum class DiskCall {
+  kOpen,
+  kRead,
+  kWrite,
+  kSync,
+  kTruncate,
+  kPreallocate,
+  kSize,
+  kExists,
+  kList,
+  kMakeDirectory,
+  kRename,
+  kRemove,
+  kRemoveDirectory,
+  kSyncDirectory,
+  kLock,
+};
+
+/// A disk in memory that can lose its power and fail its calls.
+///
+/// Invariants:
+/// 1. What was synced (bytes by File::Sync, names by SyncDirectory) survives every power cut.
+/// 2. A failed Write has written the first half of its bytes; a failed Sync never makes the bytes
+///    durable, and neither does a later one (R01).
+/// 3. Files and locks from before a power cut fail every call after it.
+/// Relative and absolute paths mean the same: there is one root and it is the working directory.
+/// Thread-safe. Outlives its files and locks.
+class MemoryFileSystem final : public io::FileSystem {
+ public:
+  /// Not OK: the call fails with that status. Called without a lock held.
+  using FaultHook = std::function<absl::Status(DiskCall call, const std::string& path)>;
+
+  MemoryFileSystem();
+  ~MemoryFileSystem() override;
+
+  absl::StatusOr<std::unique_ptr<io::File>> Open(const std::string& path,
+                                                 io::OpenMode mode) override;
+  absl::StatusOr<bool> Exists(const std::string& path) override;
+  absl::StatusOr<std::vector<std::string>> List(const std::string& directory) override;
+  absl::Status MakeDirectories(const std::string& directory) override;
+  absl::Status Rename(const std::string& from, const std::string& to) override;
+  absl::Status Remove(const std::string& path) override;
+  absl::Status RemoveDirectory(const std::string& directory) override;
+  absl::Status SyncDirectory(const std::string& directory) override;
+  absl::StatusOr<std::unique_ptr<io::FileLock>> Lock(const std::string& path) override;
+
+  /// The machine stops and starts again: what is left is what a new process finds.
+  void CutPower(PowerCut cut);
+
+  void SetFaultHook(FaultHook hook);
+  /// Fails the `nth` call of this kind from now on (1: the next one) and no other.
+  void FailNth(DiskCall call, uint64_t nth, absl::Status status);
+  /// The `nth` changing call from now on (1: the next one) fails as if the process had died in it,
+  /// and so does every call after it until CutPower().
+  void DieAtChange(uint64_t nth);
+  /// Calls so far that change anything or make it durable: the moments at which to die.
+  uint64_t changes() const;
+
+  /// "PATH: EIO" and "PATH: ENOSPC" with the reasons that the kernel's form gives them.
+  static absl::Status IoError(std::string_view path);
+  static absl::Status StorageFull(std::string_view path);
+
+ private:
+  class OpenedFile;
+  class HeldLock;
+  struct Location;
+
+  absl::Status Begin(DiskCall call, const std::string& path);
+  bool IsDeadLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  /// As IsDeadLocked(), but not yet in the call in which it dies.
+  bool DiedBeforeLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::shared_ptr<DiskNode> FindLocked(std::string_view path) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<Location> LocateLocked(const std::string& path) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status MakeOneDirectory(const std::string& directory);
+
+  mutable base::Mutex mutex_;
+  const std::shared_ptr<DiskNode> root_;  ///< The tree under it is guarded by mutex_.
+  std::set<std::string> locked_ ABSL_GUARDED_BY(mutex_);
+  uint64_t boots_ ABSL_GUARDED_BY(mutex_) = 0;  ///< Power cuts so far.
+  FaultHook hook_ ABSL_GUARDED_BY(mutex_);
+  uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t dies_at_ ABSL_GUARDED_BY(mutex_) = 0;  ///< A value of changes_; 0: never.
+};
+
+}  // namespace talosmq::support
