@@ -41,6 +41,15 @@ struct BrokerImage {
   int64_t boot_counter = 0;
 };
 
+/// A deleted topic whose data still lies somewhere. A broker removes only what such a record of its
+/// own number names (G10).
+struct DeletionImage {
+  TopicId id;
+  std::string name;
+  int32_t partitions = 0;
+  std::vector<BrokerId> brokers;  ///< Those that still hold data.
+};
+
 /// The cluster as of one revision. Immutable; shared by readers and thrown away when the last lets
 /// go. Unchanged topics are shared between successive images.
 class ClusterImage {
@@ -51,6 +60,7 @@ class ClusterImage {
   /// In name order; a topic being deleted is listed under its name until the name is free.
   std::map<std::string, std::shared_ptr<const TopicImage>, std::less<>> topics_by_name;
   std::map<TopicId, std::shared_ptr<const TopicImage>> topics_by_id;
+  std::map<TopicId, DeletionImage> deletions;
 
   /// Null when there is none.
   std::shared_ptr<const TopicImage> FindTopic(std::string_view name) const;

@@ -1,0 +1,97 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/random.h"
+#include "metadata/metadata_store.h"
+#include "metadata/topic_config.h"
+#include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace talosmq::controller {
+
+inline constexpr int32_t kPartitionsMax = 10'000;
+
+struct NewTopic {
+  std::string name;
+  std::optional<int32_t> partitions;
+  std::optional<int32_t> replicas;
+  metadata::ConfigMap configs;
+};
+
+struct CreatedTopic {
+  TopicId id;
+  metadata::Revision revision;  ///< At which the topic is visible.
+};
+
+struct ConfigChange {
+  metadata::ConfigMap set;
+  std::vector<std::string> unset;
+};
+
+/// Life of topics as transactions on the metadata store: create, configure, grow, delete.
+///
+/// Invariants:
+/// 1. A topic is visible with all its partitions or not at all; the last transaction of a creation
+///    makes it so, and what an interrupted one left is swept by Recover().
+/// 2. Deletion is durable before it is answered, and data goes only by its record (G10).
+/// 3. Each change is a compare-and-set: of two at once, one is repeated over the other's result.
+/// 4. A lost reply is resolved by reading back before anything else is decided.
+/// Thread-safe: operations run on the executor of the dependencies, where callbacks run too.
+/// Borrows its dependencies; operations under way need those, but not this object.
+/// Crash: every operation can stop between any two transactions; Recover() tidies up.
+class TopicController {
+ public:
+  struct Options {
+    int32_t partitions_default = 8;
+    int32_t replicas_default = 1;
+  };
+  struct Dependencies {
+    metadata::MetadataStore& store;
+    base::Executor& executor;
+    base::Clock& clock;
+    base::Random& random;  ///< Confined to the executor.
+  };
+
+  TopicController(Options options, Dependencies dependencies)
+      : options_(options), dependencies_(dependencies) {}
+
+  /// Removes what interrupted creations left and finishes deletions that wait for no broker any
+  /// more. At the start, before anything is created.
+  void Recover(base::Callback<absl::Status> done);
+
+  /// kInvalidTopicName, kInvalidPartitions, kInvalidReplicas, kInvalidConfig, kTopicExists,
+  /// kTopicDeleting (the name is not free yet).
+  void Create(NewTopic topic, base::Callback<absl::StatusOr<CreatedTopic>> done);
+
+  // The calls below answer with the revision at which the change is visible, or with
+  // kUnknownTopic or kTopicDeleting.
+
+  /// kInvalidConfig: nothing is changed. Setting and unsetting one key at once is refused.
+  void AlterConfig(std::string name, ConfigChange change,
+                   base::Callback<absl::StatusOr<metadata::Revision>> done);
+  /// kInvalidPartitions unless `total` is above the present count and within the bound.
+  void AddPartitions(std::string name, int32_t total,
+                     base::Callback<absl::StatusOr<metadata::Revision>> done);
+  /// The topic is DELETING and its deletion record names every broker that may hold data.
+  void Delete(std::string name, base::Callback<absl::StatusOr<metadata::Revision>> done);
+
+  /// `broker` has removed all its data of the deleted topic: takes it out of the deletion record.
+  /// With the last one the topic's keys go and its name is free. Repeating it is fine.
+  void ConfirmDeleted(TopicId id, BrokerId broker, base::Callback<absl::Status> done);
+
+ private:
+  const Options options_;
+  const Dependencies dependencies_;
+};
+
+}  // namespace talosmq::controller
