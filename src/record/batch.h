@@ -1,17 +1,19 @@
 #pragma once
 
-#include <cstdint>
-#include <functional>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "record/batch_format.h"
 #include "talosmq/ids.h"
+#include "talosmq/record.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace talosmq::record {
 
@@ -44,14 +46,17 @@ struct BatchHeader {
 };
 
 /// Decodes the header at the start of `bytes`, which may hold more or less than one batch.
-/// kOutOfRange when fewer than kHeaderBytes are there; kCorruptBatch when magic is not 2, or the
-/// length field is below what a header needs. Checks neither CRC nor that the batch is whole.
+/// The status code kOutOfRange when fewer than kHeaderBytes are there; kCorruptBatch when magic is
+/// not 2, the length field is below what a header needs, or base offset is not one (so that
+/// last_offset() and end_offset() of what it returns cannot overflow). Checks neither CRC nor that
+/// the batch is whole.
 absl::StatusOr<BatchHeader> ParseHeader(base::ByteSpan bytes);
 
-/// kCorruptBatch unless the CRC field of the whole batch in `batch` matches its bytes.
+/// kCorruptBatch unless `batch` is exactly one whole batch whose CRC field matches its bytes.
 absl::Status VerifyCrc(base::ByteSpan batch);
 
-/// Write the two fields that the CRC leaves out and the leader owns.
+/// Write the two fields that the CRC leaves out and the leader owns. These and the next two take
+/// the bytes of exactly one batch whose header ParseHeader has accepted.
 void PatchBaseOffset(base::MutableByteSpan batch, Offset base_offset);
 void PatchEpoch(base::MutableByteSpan batch, LeaderEpoch epoch);
 /// Marks the batch LogAppendTime with `now_ms` as its max timestamp and rewrites the CRC.
@@ -59,17 +64,15 @@ void StampLogAppendTime(base::MutableByteSpan batch, int64_t now_ms);
 /// Rewrites the max timestamp and the CRC (a client sent a wrong one).
 void PatchMaxTimestamp(base::MutableByteSpan batch, int64_t max_timestamp_ms);
 
-struct HeaderView {
-  std::string_view key;
-  std::optional<std::string_view> value;
-};
+/// Headers look the same whether they are written or read.
+using HeaderView = Header;
 
 /// One record inside a batch; views into the batch, or into what it was decompressed to.
 struct RecordView {
   Offset offset;
   int64_t timestamp_ms = 0;
-  std::optional<std::string_view> key;
-  std::optional<std::string_view> value;
+  std::optional<std::string_view> key = std::nullopt;
+  std::optional<std::string_view> value = std::nullopt;
   int32_t headers_count = 0;
   std::string_view headers_bytes;  ///< Structure already checked; read through HeadersOf.
 };
@@ -86,8 +89,8 @@ struct DecodeLimits {
 class BatchReader {
  public:
   /// Checks header, size and CRC, and inflates. Fails with kCorruptBatch for damage outside and
-  /// kInvalidRecord when the CRC is right but the inside cannot be inflated (a poison batch: the
-  /// message names the offset range; header() of such a batch tells what to skip).
+  /// kInvalidRecord when the CRC is right but the inside cannot be inflated within the limits (a
+  /// poison batch: the message names the offset range; ParseHeader of it tells what to skip).
   static absl::StatusOr<BatchReader> Open(base::ByteSpan batch, const DecodeLimits& limits);
 
   const BatchHeader& header() const { return header_; }
@@ -96,11 +99,15 @@ class BatchReader {
   absl::StatusOr<std::optional<RecordView>> Next();
 
  private:
-  BatchReader(BatchHeader header, base::ByteSpan records, base::Buffer inflated);
+  BatchReader(const BatchHeader& header, base::ByteSpan records, base::Buffer inflated);
+  /// Ends the reading: what is left cannot be trusted.
+  absl::Status Break(std::string_view problem);
+
   BatchHeader header_;
   base::Buffer inflated_;  ///< Keeps what a compressed batch was inflated to.
   base::ByteSpan rest_;
   int32_t seen_ = 0;
+  int32_t last_delta_ = -1;  ///< Offset delta of the record before; deltas only grow.
 };
 
 /// What a broker asks of a batch that a client sent, before it is given offsets.
@@ -122,23 +129,22 @@ struct BatchFacts {
 };
 
 /// The checks of a leader, in Kafka's order: exactly one whole batch, base offset 0, size, CRC,
-/// magic, counts, not control, sequence, then each record once: structure, offset deltas 0,1,2...,
-/// size, key, timestamp. A compressed batch is inflated as a stream under its cap. Errors:
-/// kBatchTooLarge, kCorruptBatch, kInvalidRecord, kUnsupportedCompression, kInvalidTimestamp.
+/// magic, counts, attributes (not control, not transactional, nothing a broker sets or nobody
+/// knows), sequence, then each record once: structure, offset deltas 0,1,2..., size (of the record
+/// without its length field), key, timestamp. A compressed batch is inflated as a stream under its
+/// cap. Errors: kBatchTooLarge, kCorruptBatch, kInvalidRecord, kUnsupportedCompression,
+/// kInvalidTimestamp.
 absl::StatusOr<BatchFacts> ValidateClientBatch(base::ByteSpan batch,
                                                const ValidationOptions& options);
 
-struct HeaderInput {
-  std::string_view key;
-  std::optional<std::string_view> value;
-};
+using HeaderInput = Header;
 
 /// One record to be put into a batch; the bytes are copied.
 struct RecordInput {
   int64_t timestamp_ms = 0;
-  std::optional<std::string_view> key;
-  std::optional<std::string_view> value;
-  std::span<const HeaderInput> headers;
+  std::optional<std::string_view> key = std::nullopt;
+  std::optional<std::string_view> value = std::nullopt;
+  std::span<const HeaderInput> headers = {};
 };
 
 /// Producer fields of a batch; the defaults mean "not idempotent".
@@ -152,9 +158,11 @@ struct ProducerStamp {
 /// copied once. Thread-compatible.
 class BatchBuilder {
  public:
-  /// `reserve_bytes`: first allocation; grows by doubling.
+  /// `reserve_bytes`: first allocation, at the first record; grows by doubling.
   BatchBuilder(Codec codec, size_t reserve_bytes);
 
+  /// The caller keeps bytes() + EncodedBytesMax() below 2^31, as a length field has to, and the
+  /// timestamps of one batch less than 2^63 ms apart: a broker refuses others.
   void Append(const RecordInput& record);
   /// An upper bound of what Append would add to bytes().
   static size_t EncodedBytesMax(const RecordInput& record);
@@ -165,10 +173,15 @@ class BatchBuilder {
   size_t bytes() const;
 
   /// The finished batch; the builder is empty again and may be reused. At least one record.
-  /// Fails only when a compressor does.
+  /// Uncompressed, it takes the builder's own block along unless most of that is unused.
+  /// Fails only when a compressor does; the builder is empty then, too.
   absl::StatusOr<base::Buffer> Finish(const ProducerStamp& producer);
 
  private:
+  void Grow(size_t bytes_min);
+  void WriteHeader(base::MutableByteSpan batch, const ProducerStamp& producer) const;
+  absl::StatusOr<base::Buffer> Encode(const ProducerStamp& producer);
+
   Codec codec_;
   size_t reserve_bytes_;
   base::Buffer buffer_;

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "talosmq/ids.h"
+
 #include <cstddef>
 #include <cstdint>
-
-#include "talosmq/ids.h"
 
 namespace talosmq::record {
 
@@ -40,6 +40,8 @@ inline constexpr size_t kCountPosition = 57;
 inline constexpr size_t kHeaderBytes = 61;
 /// The length field counts from here.
 inline constexpr size_t kLengthBase = 12;
+/// The smallest length field: a header and no records.
+inline constexpr int32_t kLengthMin = kHeaderBytes - kLengthBase;
 /// The CRC covers from here to the end.
 inline constexpr size_t kCrcBegin = kAttributesPosition;
 /// What the CRC leaves out, up to the CRC field itself.
@@ -54,5 +56,11 @@ inline constexpr uint16_t kLogAppendTimeBit = 0x08;
 inline constexpr uint16_t kTransactionalBit = 0x10;
 inline constexpr uint16_t kControlBit = 0x20;
 inline constexpr uint16_t kDeleteHorizonBit = 0x40;
+/// Bits without a meaning; zero.
+inline constexpr uint16_t kReservedBits = 0xff80;
+
+static_assert(kCountPosition + sizeof(int32_t) == kHeaderBytes);
+static_assert(kCrcPosition + sizeof(uint32_t) == kCrcBegin);
+static_assert(kLengthMin == 49);
 
 }  // namespace talosmq::record
