@@ -1,0 +1,73 @@
+#include "rpc/cluster_handlers.h"
+
+#include "rpc/unary_call.h"
+
+namespace talosmq::rpc {
+namespace {
+
+void FillCluster(const broker::ServerInfo& info, const metadata::ClusterImage& image,
+                 v1::DescribeClusterResponse& to) {
+  to.set_cluster_id(info.cluster_id);
+  to.set_metadata_store(info.metadata_store);
+  to.set_data_directory(info.data_directory);
+  for (const auto& [id, broker] : image.brokers) {
+    v1::BrokerDescription& added = *to.add_brokers();
+    added.set_broker(id.value());
+    added.set_address(broker.grpc_address);
+    added.set_boot_counter(broker.boot_counter);
+    // A broker's version is known to itself only.
+    if (id == info.broker) added.set_version(info.version);
+  }
+  size_t partitions = 0;
+  for (const auto& [id, topic] : image.topics_by_id) partitions += topic->partitions.size();
+  to.set_topics(static_cast<int32_t>(image.topics_by_id.size()));
+  to.set_partitions(static_cast<int32_t>(partitions));
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* ClusterHandlers::GetServerInfo(grpc::CallbackServerContext* context,
+                                                         const grpc::ByteBuffer* request,
+                                                         grpc::ByteBuffer* response) {
+  return ServeUnary<v1::GetServerInfoRequest, v1::GetServerInfoResponse>(
+      context, request, response, [this](auto call) {
+        const broker::ServerInfo info = cluster_.GetServerInfo();
+        call->response.set_version(info.version);
+        call->response.set_cluster_id(info.cluster_id);
+        call->response.set_broker(info.broker.value());
+        call->response.set_protocol_version_min(info.protocol_version_min);
+        call->response.set_protocol_version_max(info.protocol_version_max);
+        call->response.set_uptime_ms(absl::ToInt64Milliseconds(info.uptime));
+        call->Finish(absl::OkStatus());
+      });
+}
+
+grpc::ServerUnaryReactor* ClusterHandlers::DescribeCluster(grpc::CallbackServerContext* context,
+                                                           const grpc::ByteBuffer* request,
+                                                           grpc::ByteBuffer* response) {
+  return ServeUnary<v1::DescribeClusterRequest, v1::DescribeClusterResponse>(
+      context, request, response, [this](auto call) {
+        FillCluster(cluster_.GetServerInfo(), *topics_.image(), call->response);
+        call->Finish(absl::OkStatus());
+      });
+}
+
+grpc::ServerUnaryReactor* ClusterHandlers::CheckHealth(grpc::CallbackServerContext* context,
+                                                       const grpc::ByteBuffer* request,
+                                                       grpc::ByteBuffer* response) {
+  return ServeUnary<v1::CheckHealthRequest, v1::CheckHealthResponse>(
+      context, request, response, [this](auto call) {
+        cluster_.CheckHealth([call](const broker::HealthReport& report) {
+          call->response.set_is_healthy(report.problems.empty());
+          for (const broker::HealthProblem& problem : report.problems) {
+            v1::HealthProblem& added = *call->response.add_problems();
+            added.set_object(problem.object);
+            added.set_problem(problem.problem);
+          }
+          for (const std::string& orphan : report.orphans) call->response.add_orphans(orphan);
+          call->Finish(absl::OkStatus());
+        });
+      });
+}
+
+}  // namespace talosmq::rpc

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include "broker/cluster.h"
+#include "broker/topics.h"
+#include "talosmq/v1/cluster.grpc.pb.h"
+
+namespace talosmq::rpc {
+
+using RawClusterService = v1::ClusterService::WithRawCallbackMethod_GetServerInfo<
+    v1::ClusterService::WithRawCallbackMethod_DescribeCluster<
+        v1::ClusterService::WithRawCallbackMethod_CheckHealth<v1::ClusterService::Service>>>;
+
+/// talosmq.v1.ClusterService over the broker's. Thread-safe; outlives the gRPC server.
+class ClusterHandlers final : public RawClusterService {
+ public:
+  ClusterHandlers(broker::ClusterService& cluster, broker::TopicService& topics)
+      : cluster_(cluster), topics_(topics) {}
+
+  grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context,
+                                          const grpc::ByteBuffer* request,
+                                          grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* DescribeCluster(grpc::CallbackServerContext* context,
+                                            const grpc::ByteBuffer* request,
+                                            grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* CheckHealth(grpc::CallbackServerContext* context,
+                                        const grpc::ByteBuffer* request,
+                                        grpc::ByteBuffer* response) override;
+
+ private:
+  broker::ClusterService& cluster_;
+  broker::TopicService& topics_;
+};
+
+}  // namespace talosmq::rpc

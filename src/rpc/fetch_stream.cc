@@ -1,0 +1,239 @@
+#include "rpc/fetch_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/status.h"
+#include "base/text.h"
+#include "rpc/limits.h"
+#include "rpc/wire.h"
+
+namespace talosmq::rpc {
+namespace {
+
+std::string Name(uint64_t subscription_id) {
+  return base::StrCat("subscription ", subscription_id);
+}
+
+}  // namespace
+
+absl::Status FetchStream::OnMessage(grpc::ByteBuffer message) {
+  v1::FetchRequest request;
+  TALOSMQ_RETURN_IF_ERROR(ParseInto(message, request, "FetchRequest"));
+  for (const uint64_t id : request.unsubscribe()) Unsubscribe(id);
+  for (const v1::Subscription& wanted : request.subscribe()) {
+    TALOSMQ_RETURN_IF_ERROR(Subscribe(wanted));
+  }
+  const auto more = static_cast<int64_t>(
+      std::min(request.credit_bytes(), static_cast<uint64_t>(kCreditBytesMax)));
+  const base::MutexLock lock(mutex_);
+  credit_bytes_ = std::min(credit_bytes_ + more, kCreditBytesMax);
+  return absl::OkStatus();
+}
+
+absl::Status FetchStream::Subscribe(const v1::Subscription& wanted) {
+  const uint64_t id = wanted.subscription_id();
+  const absl::StatusOr<TopicPartition> source = ParseTarget(wanted.topic_id(), wanted.partition());
+  const base::MutexLock lock(mutex_);
+  if (ending_) return absl::OkStatus();
+  if (subscriptions_.contains(id)) {
+    return MakeError(Reason::kInvalidArgument,
+                     base::StrCat(Name(id), " exists already; each takes a new number"));
+  }
+  if (subscriptions_.size() >= kSubscriptionsMax) {
+    return MakeError(Reason::kOverloaded,
+                     base::StrCat(Name(id), " is one too many: a stream has at most ",
+                                  kSubscriptionsMax));
+  }
+  if (!source.ok()) {
+    FetchReply refusal{.subscription_id = id,
+                       .topic_id = wanted.topic_id(),
+                       .partition = wanted.partition(),
+                       .outcome = {}};
+    refusal.outcome.status = source.status();
+    queue_.push_back(Chunk{.subscription = nullptr, .reply = std::move(refusal)});
+    return absl::OkStatus();
+  }
+  auto subscription = std::make_shared<Subscription>();
+  subscription->id = id;
+  subscription->source = *source;
+  subscription->known_epoch = KnownEpoch(wanted.known_leader_epoch_plus_one());
+  subscription->next_offset = Offset(wanted.offset());
+  subscriptions_.emplace(id, subscription);
+  MakeReadyLocked(subscription);
+  return absl::OkStatus();
+}
+
+void FetchStream::Unsubscribe(uint64_t id) {
+  SubscriptionRef subscription;
+  {
+    const base::MutexLock lock(mutex_);
+    const auto found = subscriptions_.find(id);
+    if (found == subscriptions_.end()) return;
+    subscription = found->second;
+    subscription->is_ended = true;
+    subscription->is_unwanted = true;
+    if (subscription->ready.has_value()) ready_.erase(*subscription->ready);
+    subscriptions_.erase(found);
+  }
+  CancelFetch(subscription);
+}
+
+void FetchStream::CancelFetch(const SubscriptionRef& subscription) {
+  broker::FetchTicket ticket{};
+  {
+    const base::MutexLock lock(mutex_);
+    if (!subscription->is_fetching) return;
+    subscription->wants_cancel = true;
+    ticket = subscription->ticket;
+  }
+  if (ticket != broker::FetchTicket{}) messages_.CancelFetch(subscription->source, ticket);
+}
+
+void FetchStream::OnEnding() {
+  std::vector<SubscriptionRef> open;
+  {
+    const base::MutexLock lock(mutex_);
+    ending_ = true;
+    for (auto& [id, subscription] : subscriptions_) {
+      subscription->is_ended = true;
+      open.push_back(std::move(subscription));
+    }
+    subscriptions_.clear();
+    ready_.clear();
+    queue_.clear();
+    queued_bytes_ = 0;
+  }
+  for (const SubscriptionRef& subscription : open) CancelFetch(subscription);
+}
+
+void FetchStream::Work() {
+  SubscriptionRef subscription;
+  broker::FetchRequest request;
+  while (TakeNextFetch(subscription, request)) {
+    const auto self = std::static_pointer_cast<FetchStream>(shared_from_this());
+    const broker::FetchTicket ticket = messages_.Fetch(request, [self, subscription](auto outcome) {
+      self->OnFetched(subscription, std::move(outcome));
+    });
+    bool is_unwanted = false;
+    {
+      const base::MutexLock lock(mutex_);
+      if (!subscription->is_fetching) continue;  // Answered inside the call.
+      subscription->ticket = ticket;
+      is_unwanted = subscription->wants_cancel;
+    }
+    if (is_unwanted) messages_.CancelFetch(request.source, ticket);
+  }
+}
+
+bool FetchStream::HasCreditLocked() const { return credit_bytes_ - queued_bytes_ > 0; }
+
+bool FetchStream::TakeNextFetch(SubscriptionRef& subscription, broker::FetchRequest& request) {
+  const base::MutexLock lock(mutex_);
+  if (ready_.empty()) return false;
+  const int64_t credit = credit_bytes_ - queued_bytes_ - reserved_bytes_;
+  const int64_t room = kFetchAheadBytesMax - queued_bytes_ - reserved_bytes_;
+  if (credit <= 0 || room <= 0) return false;
+  subscription = std::move(ready_.front());
+  ready_.pop_front();
+  subscription->ready.reset();
+  const bool is_behind = subscription->phase == Phase::kBehind;
+  request = {.source = subscription->source,
+             .known_epoch = subscription->known_epoch,
+             .offset = subscription->next_offset,
+             .bytes_max = std::min(credit, kFetchBytesMax),
+             .wait_until = is_behind ? absl::ZeroDuration()
+                                     : clock_.Monotonic() + kStreamFetchWait};
+  subscription->is_fetching = true;
+  subscription->wants_cancel = false;
+  subscription->ticket = {};
+  // A fetch that waits may wait for hours; it holds nothing back from the others.
+  subscription->reserved_bytes = is_behind ? request.bytes_max : 0;
+  reserved_bytes_ += subscription->reserved_bytes;
+  return true;
+}
+
+void FetchStream::OnFetched(const SubscriptionRef& subscription, broker::FetchOutcome outcome) {
+  {
+    const base::MutexLock lock(mutex_);
+    subscription->is_fetching = false;
+    reserved_bytes_ -= std::exchange(subscription->reserved_bytes, 0);
+    if (!subscription->is_ended) {
+      if (outcome.status.ok()) {
+        OnRecordsLocked(subscription, std::move(outcome));
+      } else {
+        FailLocked(subscription, std::move(outcome));
+      }
+    }
+  }
+  Advance();
+}
+
+void FetchStream::OnRecordsLocked(const SubscriptionRef& subscription,
+                                  broker::FetchOutcome outcome) {
+  const int64_t bytes = RecordBytes(outcome);
+  const bool has_room = HasCreditLocked() && queued_bytes_ < kFetchAheadBytesMax;
+  MakeReadyLocked(subscription);
+  if (bytes > 0 && !has_room) {
+    subscription->phase = Phase::kBehind;
+    return;
+  }
+  const bool has_more = bytes > 0 && outcome.next_offset < outcome.high_watermark;
+  subscription->phase = has_more ? Phase::kBehind : Phase::kAtEnd;
+  subscription->next_offset = outcome.next_offset;
+  if (bytes > 0 || !subscription->is_announced) QueueLocked(subscription, std::move(outcome));
+}
+
+void FetchStream::MakeReadyLocked(const SubscriptionRef& subscription) {
+  subscription->ready = ready_.insert(ready_.end(), subscription);
+}
+
+void FetchStream::QueueLocked(const SubscriptionRef& subscription, broker::FetchOutcome outcome) {
+  const int64_t bytes = RecordBytes(outcome);
+  subscription->is_announced = true;
+  queued_bytes_ += bytes;
+  queue_.push_back(Chunk{.subscription = subscription,
+                         .reply = {.subscription_id = subscription->id,
+                                   .topic_id = std::string(subscription->source.topic_id.bytes()),
+                                   .partition = subscription->source.partition.value(),
+                                   .outcome = std::move(outcome)},
+                         .bytes = bytes});
+}
+
+void FetchStream::FailLocked(const SubscriptionRef& subscription, broker::FetchOutcome outcome) {
+  subscription->is_ended = true;
+  subscriptions_.erase(subscription->id);
+  outcome.chunks.clear();
+  QueueLocked(subscription, std::move(outcome));
+}
+
+bool FetchStream::HasRoomToRead() {
+  const base::MutexLock lock(mutex_);
+  return queue_.size() < kSubscriptionsMax;
+}
+
+bool FetchStream::IsQuiet() {
+  const base::MutexLock lock(mutex_);
+  return queue_.empty() && (subscriptions_.empty() || credit_bytes_ <= 0);
+}
+
+std::optional<OutgoingMessage> FetchStream::TakeMessage() {
+  std::vector<FetchReply> replies;
+  {
+    const base::MutexLock lock(mutex_);
+    int64_t bytes = 0;
+    while (!queue_.empty() && (replies.empty() || bytes + queue_.front().bytes <= kFetchBytesMax)) {
+      Chunk chunk = std::move(queue_.front());
+      queue_.pop_front();
+      queued_bytes_ -= chunk.bytes;
+      if (chunk.subscription != nullptr && chunk.subscription->is_unwanted) continue;
+      bytes += chunk.bytes;
+      replies.push_back(std::move(chunk.reply));
+    }
+    credit_bytes_ -= bytes;
+  }
+  if (replies.empty()) return std::nullopt;
+  return OutgoingMessage{.bytes = SerializeFetchResponse(std::move(replies))};
+}
+
+}  // namespace talosmq::rpc

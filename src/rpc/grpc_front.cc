@@ -1,0 +1,135 @@
+#include "rpc/grpc_front.h"
+
+#include <array>
+#include <utility>
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+
+#include "base/check.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "rpc/call_registry.h"
+#include "rpc/cluster_handlers.h"
+#include "rpc/dump_handlers.h"
+#include "rpc/limits.h"
+#include "rpc/message_handlers.h"
+#include "rpc/topic_handlers.h"
+
+namespace talosmq::rpc {
+namespace {
+
+constexpr std::array kServices = {"talosmq.v1.MessageService", "talosmq.v1.TopicService",
+                                  "talosmq.v1.ClusterService", "talosmq.v1.DumpService"};
+
+int Milliseconds(absl::Duration duration) {
+  return static_cast<int>(absl::ToInt64Milliseconds(duration));
+}
+
+void SetBounds(grpc::ServerBuilder& builder) {
+  grpc::ResourceQuota quota("talosmq");
+  quota.Resize(kTransportBytesMax);
+  quota.SetMaxThreads(kSyncThreadsMax);
+  builder.SetResourceQuota(quota);
+  builder.SetMaxReceiveMessageSize(kReceiveBytesMax);
+  builder.SetMaxSendMessageSize(-1);  // What we send is bounded by what was stored.
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kConcurrentStreamsMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(kHandshakeTimeout));
+  // A compressed message is measured before it is inflated, so a small one could become any size.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+}
+
+void SetTransport(grpc::ServerBuilder& builder) {
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(kKeepaliveTime));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(kKeepaliveTimeout));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             Milliseconds(kPingIntervalMin));
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kFrameBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_TCP_READ_CHUNK_SIZE, kReadChunkBytes);
+  builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kFrameBytesMax);
+  // A second server on the port is refused instead of sharing it.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+}
+
+void SetThreads(grpc::ServerBuilder& builder) {
+  using Option = grpc::ServerBuilder::SyncServerOption;
+  builder.SetSyncServerOption(Option::NUM_CQS, 1);
+  builder.SetSyncServerOption(Option::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(Option::MAX_POLLERS, 2);
+}
+
+class Front final : public GrpcFront {
+ public:
+  explicit Front(const Dependencies& dependencies)
+      : clock_(dependencies.clock),
+        messages_(dependencies.messages, registry_, dependencies.clock),
+        topics_(dependencies.topics),
+        cluster_(dependencies.cluster, dependencies.topics),
+        dumps_(dependencies.dumps) {}
+  ~Front() override { TALOSMQ_CHECK(server_ == nullptr) << "stop the gRPC front first"; }
+
+  absl::Status Listen(const std::string& address) {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    SetBounds(builder);
+    SetTransport(builder);
+    SetThreads(builder);
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterService(&messages_);
+    builder.RegisterService(&topics_);
+    builder.RegisterService(&cluster_);
+    builder.RegisterService(&dumps_);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port_ == 0) {
+      server_.reset();
+      return MakeError(Reason::kUnavailable,
+                       base::StrCat("grpc.listen: cannot listen on ", address,
+                                    "; is the port taken, or the address not of this machine?"));
+    }
+    SetServing(true);
+    return absl::OkStatus();
+  }
+
+  int port() const override { return port_; }
+
+  void Stop() override {
+    SetServing(false);
+    registry_.DrainAll();
+    server_->Shutdown(absl::ToChronoTime(clock_.Now() + kDrainTimeout));
+    server_.reset();
+  }
+
+ private:
+  void SetServing(bool is_serving) {
+    for (const char* service : kServices) {
+      server_->GetHealthCheckService()->SetServingStatus(service, is_serving);
+    }
+    server_->GetHealthCheckService()->SetServingStatus(is_serving);
+  }
+
+  base::Clock& clock_;
+  CallRegistry registry_;
+  MessageHandlers messages_;
+  TopicHandlers topics_;
+  ClusterHandlers cluster_;
+  DumpHandlers dumps_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;  ///< Null before Listen and after Stop.
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GrpcFront>> GrpcFront::Start(GrpcFrontOptions options,
+                                                            Dependencies dependencies) {
+  auto front = std::make_unique<Front>(dependencies);
+  TALOSMQ_RETURN_IF_ERROR(front->Listen(options.listen));
+  return front;
+}
+
+}  // namespace talosmq::rpc

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace talosmq::rpc {
+
+// What one client may make the gRPC front hold, and what the transport is told. Behind each bound
+// stands what happens when it is met.
+
+/// A larger message ends its call with RESOURCE_EXHAUSTED before it is read.
+inline constexpr int kReceiveBytesMax = 24 << 20;
+/// Calls of one connection at a time; HTTP/2 lets further ones wait at the client.
+inline constexpr int kConcurrentStreamsMax = 1000;
+/// Headers of one call; more ends it.
+inline constexpr int kMetadataBytesMax = 16 << 10;
+inline constexpr absl::Duration kHandshakeTimeout = absl::Seconds(10);
+/// An idle connection is asked after the first, and dropped when no answer comes in the second.
+inline constexpr absl::Duration kKeepaliveTime = absl::Seconds(60);
+inline constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(20);
+/// A client that pings more often than this without sending data is disconnected.
+inline constexpr absl::Duration kPingIntervalMin = absl::Seconds(5);
+/// Of all connections together, in gRPC's own buffers; reading slows down when it is used up.
+inline constexpr size_t kTransportBytesMax = size_t{512} << 20;
+/// Threads of gRPC's synchronous server, which runs nothing but the reflection service.
+inline constexpr int kSyncThreadsMax = 8;
+/// Larger frames and reads cost less CPU a byte, and delay other streams of the connection more.
+inline constexpr int kFrameBytesMax = 1 << 20;
+inline constexpr int kReadChunkBytes = 256 << 10;
+
+/// Of any message without records. Parsing multiplies the size by up to 40.
+inline constexpr size_t kControlBytesMax = size_t{1} << 20;
+/// Partitions that one message may name; more is refused as a whole.
+inline constexpr int kPartitionsPerMessageMax = 10'000;
+/// The same for topics, each of which may have 10,000 partitions.
+inline constexpr int kTopicsPerMessageMax = 1000;
+/// Words of one error as they travel; the rest is cut.
+inline constexpr size_t kErrorMessageBytesMax = 1024;
+
+/// A produce stream is not read while so many bytes, or batches, of it wait for their answer to be
+/// sent. One more message may be above it.
+inline constexpr int64_t kUnansweredBytesMax = int64_t{32} << 20;
+inline constexpr int64_t kUnansweredBatchesMax = 20'000;
+/// Acknowledgements put into one message.
+inline constexpr size_t kAcksPerMessageMax = 1000;
+
+/// Subscriptions of one fetch stream; one more ends the stream. While as many answers wait to be
+/// sent, the stream is not read.
+inline constexpr size_t kSubscriptionsMax = 20'000;
+/// Credit beyond it is not counted.
+inline constexpr int64_t kCreditBytesMax = int64_t{1} << 40;
+/// Asked from the broker at once for one partition, and put into one message of several.
+inline constexpr int64_t kFetchBytesMax = int64_t{1} << 20;
+/// Of one fetch stream: read or being read and not yet sent. One more fetch may be above it.
+inline constexpr int64_t kFetchAheadBytesMax = int64_t{4} << 20;
+/// After it a waiting fetch is asked anew.
+inline constexpr absl::Duration kStreamFetchWait = absl::Minutes(10);
+
+/// FetchOnce without bytes_max, and its bounds.
+inline constexpr int64_t kFetchOnceBytesDefault = int64_t{1} << 20;
+inline constexpr int64_t kFetchOnceBytesMax = int64_t{16} << 20;
+inline constexpr absl::Duration kFetchOnceWaitMax = absl::Minutes(1);
+
+/// What a stop waits for calls under way before it cancels them.
+inline constexpr absl::Duration kDrainTimeout = absl::Seconds(5);
+
+}  // namespace talosmq::rpc

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <memory>
+
+#include "broker/messages.h"
+#include "rpc/unary_call.h"
+#include "talosmq/v1/message.pb.h"
+
+namespace talosmq::rpc {
+
+using ListOffsetsCall = UnaryCall<v1::ListOffsetsRequest, v1::ListOffsetsResponse>;
+
+/// Answers each query on its own; the call ends when all have their answer.
+void ListOffsets(std::shared_ptr<ListOffsetsCall> call, broker::MessageService& messages);
+
+}  // namespace talosmq::rpc

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include "base/clock.h"
+#include "broker/messages.h"
+#include "rpc/call_registry.h"
+#include "talosmq/v1/message.grpc.pb.h"
+
+namespace talosmq::rpc {
+
+/// Every method of a service, taken raw; see UnaryCall for the reason.
+using RawMessageService = v1::MessageService::WithRawCallbackMethod_Produce<
+    v1::MessageService::WithRawCallbackMethod_Fetch<
+        v1::MessageService::WithRawCallbackMethod_ProduceOnce<
+            v1::MessageService::WithRawCallbackMethod_FetchOnce<
+                v1::MessageService::WithRawCallbackMethod_ListOffsets<
+                    v1::MessageService::WithRawCallbackMethod_InitProducer<
+                        v1::MessageService::Service>>>>>>;
+
+/// talosmq.v1.MessageService over the broker's. Thread-safe; outlives the gRPC server.
+class MessageHandlers final : public RawMessageService {
+ public:
+  MessageHandlers(broker::MessageService& messages, CallRegistry& registry, base::Clock& clock)
+      : messages_(messages), registry_(registry), clock_(clock) {}
+
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Produce(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Fetch(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* ProduceOnce(grpc::CallbackServerContext* context,
+                                        const grpc::ByteBuffer* request,
+                                        grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* FetchOnce(grpc::CallbackServerContext* context,
+                                      const grpc::ByteBuffer* request,
+                                      grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* ListOffsets(grpc::CallbackServerContext* context,
+                                        const grpc::ByteBuffer* request,
+                                        grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* InitProducer(grpc::CallbackServerContext* context,
+                                         const grpc::ByteBuffer* request,
+                                         grpc::ByteBuffer* response) override;
+
+ private:
+  broker::MessageService& messages_;
+  CallRegistry& registry_;
+  base::Clock& clock_;
+};
+
+}  // namespace talosmq::rpc

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include "base/clock.h"
+#include "broker/messages.h"
+
+namespace talosmq::rpc {
+
+/// Serves one ProduceOnce: the reply comes when every batch has its answer, at once for acks none.
+/// The deadline of the call and timeout_ms both bound when an append may still begin.
+grpc::ServerUnaryReactor* ServeProduceOnce(grpc::CallbackServerContext& context,
+                                           const grpc::ByteBuffer& request,
+                                           grpc::ByteBuffer& response,
+                                           broker::MessageService& messages, base::Clock& clock);
+
+}  // namespace talosmq::rpc

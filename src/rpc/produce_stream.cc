@@ -1,0 +1,116 @@
+#include "rpc/produce_stream.h"
+
+#include <utility>
+
+#include "rpc/limits.h"
+#include "rpc/wire.h"
+
+namespace talosmq::rpc {
+
+absl::Status ProduceStream::OnMessage(grpc::ByteBuffer message) {
+  absl::StatusOr<ProduceMessage> request = ParseProduceRequest(message);
+  if (!request.ok()) return request.status();
+  message.Clear();
+  {
+    const base::MutexLock lock(mutex_);
+    unanswered_batches_ += static_cast<int64_t>(request->batches.size());
+    for (const ProduceBatch& batch : request->batches) {
+      unanswered_bytes_ += static_cast<int64_t>(batch.records.size());
+    }
+  }
+  const absl::StatusOr<broker::Acks> acks = AcksOf(*request);
+  const absl::Duration deadline = clock_.Monotonic() + request->timeout;
+  for (ProduceBatch& batch : request->batches) {
+    Answer answer{.request_id = request->request_id,
+                  .topic_id = batch.topic_id,
+                  .partition = batch.partition,
+                  .bytes = static_cast<int64_t>(batch.records.size()),
+                  .outcome = {}};
+    Append(std::move(batch), acks, deadline, std::move(answer));
+  }
+  return absl::OkStatus();
+}
+
+void ProduceStream::Append(ProduceBatch batch, const absl::StatusOr<broker::Acks>& acks,
+                           absl::Duration deadline, Answer answer) {
+  const absl::StatusOr<TopicPartition> target = ParseTarget(batch.topic_id, batch.partition);
+  if (!acks.ok() || !target.ok()) {
+    answer.outcome.status = acks.ok() ? target.status() : acks.status();
+    OnAnswer(std::move(answer));
+    return;
+  }
+  const auto self = std::static_pointer_cast<ProduceStream>(shared_from_this());
+  broker::AppendRequest request{.target = *target,
+                                .known_epoch = KnownEpoch(batch.known_leader_epoch_plus_one),
+                                .acks = *acks,
+                                .deadline = deadline,
+                                .batch = std::move(batch.records)};
+  if (*acks == broker::Acks::kNone) {
+    messages_.Append(std::move(request), [self, bytes = answer.bytes](const auto&) {
+      self->OnUnwantedAnswer(bytes);
+    });
+    return;
+  }
+  messages_.Append(std::move(request), [self, answer = std::move(answer)](auto outcome) mutable {
+    answer.outcome = std::move(outcome);
+    self->OnAnswer(std::move(answer));
+  });
+}
+
+void ProduceStream::OnAnswer(Answer answer) {
+  {
+    const base::MutexLock lock(mutex_);
+    answers_.push_back(std::move(answer));
+  }
+  Advance();
+}
+
+void ProduceStream::OnUnwantedAnswer(int64_t bytes) {
+  {
+    const base::MutexLock lock(mutex_);
+    unanswered_bytes_ -= bytes;
+    --unanswered_batches_;
+  }
+  Advance();
+}
+
+bool ProduceStream::HasRoomToRead() {
+  const base::MutexLock lock(mutex_);
+  return unanswered_bytes_ < kUnansweredBytesMax && unanswered_batches_ < kUnansweredBatchesMax;
+}
+
+bool ProduceStream::IsQuiet() {
+  const base::MutexLock lock(mutex_);
+  return unanswered_batches_ == 0;
+}
+
+std::deque<ProduceStream::Answer> ProduceStream::TakeAnswersLocked() {
+  std::deque<Answer> taken;
+  while (!answers_.empty() && taken.size() < kAcksPerMessageMax &&
+         (taken.empty() || answers_.front().request_id == taken.front().request_id)) {
+    unanswered_bytes_ -= answers_.front().bytes;
+    --unanswered_batches_;
+    taken.push_back(std::move(answers_.front()));
+    answers_.pop_front();
+  }
+  return taken;
+}
+
+std::optional<OutgoingMessage> ProduceStream::TakeMessage() {
+  std::deque<Answer> answers;
+  bool more_follows = false;
+  {
+    const base::MutexLock lock(mutex_);
+    answers = TakeAnswersLocked();
+    more_follows = !answers_.empty();
+  }
+  if (answers.empty()) return std::nullopt;
+  v1::ProduceResponse response;
+  response.set_request_id(answers.front().request_id);
+  for (const Answer& answer : answers) {
+    FillAck(answer.topic_id, answer.partition, answer.outcome, *response.add_acks());
+  }
+  return OutgoingMessage{.bytes = Serialize(response), .more_follows = more_follows};
+}
+
+}  // namespace talosmq::rpc

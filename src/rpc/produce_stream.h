@@ -1,0 +1,58 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "broker/messages.h"
+#include "rpc/bidi_stream.h"
+#include "rpc/produce_codec.h"
+
+namespace talosmq::rpc {
+
+/// A client's Produce stream: hands each batch to the broker as it is read, and sends the answers
+/// back as they come, those that are ready together in one message.
+///
+/// Invariant: bytes and batches count as unanswered until their answer is given to gRPC, so a
+/// client that does not read its answers is not read from either.
+/// Thread-safe; see BidiStream for its life.
+class ProduceStream final : public BidiStream {
+ public:
+  ProduceStream(grpc::CallbackServerContext& context, CallRegistry& registry,
+                broker::MessageService& messages, base::Clock& clock)
+      : BidiStream(context, registry), messages_(messages), clock_(clock) {}
+
+ private:
+  struct Answer {
+    uint64_t request_id = 0;
+    std::string topic_id;
+    int32_t partition = 0;
+    int64_t bytes = 0;  ///< Of the batch that is answered.
+    broker::AppendOutcome outcome;
+  };
+
+  absl::Status OnMessage(grpc::ByteBuffer message) override;
+  void OnEnding() override {}
+  void Work() override {}
+  bool HasRoomToRead() override;
+  std::optional<OutgoingMessage> TakeMessage() override;
+  bool IsQuiet() override;
+
+  void Append(ProduceBatch batch, const absl::StatusOr<broker::Acks>& acks,
+              absl::Duration deadline, Answer answer);
+  void OnAnswer(Answer answer);
+  void OnUnwantedAnswer(int64_t bytes);
+  /// The oldest answers of one request.
+  std::deque<Answer> TakeAnswersLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  broker::MessageService& messages_;
+  base::Clock& clock_;
+
+  base::Mutex mutex_;
+  std::deque<Answer> answers_ ABSL_GUARDED_BY(mutex_);
+  int64_t unanswered_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t unanswered_batches_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace talosmq::rpc

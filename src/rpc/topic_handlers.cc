@@ -1,0 +1,124 @@
+#include "rpc/topic_handlers.h"
+
+#include <utility>
+
+#include "base/text.h"
+#include "rpc/limits.h"
+#include "rpc/topic_messages.h"
+#include "rpc/unary_call.h"
+
+namespace talosmq::rpc {
+namespace {
+
+std::map<std::string, std::string> ToMap(
+    const google::protobuf::Map<std::string, std::string>& configs) {
+  return {configs.begin(), configs.end()};
+}
+
+broker::TopicCreation CreationOf(const v1::CreateTopicRequest& request) {
+  broker::TopicCreation creation;
+  creation.name = request.name();
+  if (request.has_partitions()) creation.partitions = request.partitions();
+  if (request.has_replicas()) creation.replicas = request.replicas();
+  creation.configs = ToMap(request.configs());
+  return creation;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* TopicHandlers::CreateTopic(grpc::CallbackServerContext* context,
+                                                     const grpc::ByteBuffer* request,
+                                                     grpc::ByteBuffer* response) {
+  return ServeUnary<v1::CreateTopicRequest, v1::CreateTopicResponse>(
+      context, request, response, [this](auto call) {
+        topics_.Create(CreationOf(call->request), [call](const auto& topic) {
+          if (topic.ok()) {
+            v1::TopicSummary summary;
+            FillSummary(**topic, summary);
+            call->response.set_topic_id(summary.topic_id());
+            call->response.set_partitions(summary.partitions());
+            call->response.set_replicas(summary.replicas());
+          }
+          call->Finish(topic.status());
+        });
+      });
+}
+
+grpc::ServerUnaryReactor* TopicHandlers::DescribeTopic(grpc::CallbackServerContext* context,
+                                                       const grpc::ByteBuffer* request,
+                                                       grpc::ByteBuffer* response) {
+  return ServeUnary<v1::DescribeTopicRequest, v1::DescribeTopicResponse>(
+      context, request, response, [this](auto call) {
+        topics_.Describe(call->request.name(), [call](const auto& description) {
+          if (description.ok()) FillDescription(*description, call->response);
+          call->Finish(description.status());
+        });
+      });
+}
+
+grpc::ServerUnaryReactor* TopicHandlers::ListTopics(grpc::CallbackServerContext* context,
+                                                    const grpc::ByteBuffer* request,
+                                                    grpc::ByteBuffer* response) {
+  return ServeUnary<v1::ListTopicsRequest, v1::ListTopicsResponse>(
+      context, request, response, [this](auto call) {
+        for (const auto& [name, topic] : topics_.image()->topics_by_name) {
+          if (topic->is_internal && !call->request.include_internal()) continue;
+          FillSummary(*topic, *call->response.add_topics());
+        }
+        call->Finish(absl::OkStatus());
+      });
+}
+
+grpc::ServerUnaryReactor* TopicHandlers::AlterTopic(grpc::CallbackServerContext* context,
+                                                    const grpc::ByteBuffer* request,
+                                                    grpc::ByteBuffer* response) {
+  return ServeUnary<v1::AlterTopicRequest, v1::AlterTopicResponse>(
+      context, request, response, [this](auto call) {
+        const v1::AlterTopicRequest& asked = call->request;
+        broker::TopicAlteration alteration{
+            .name = asked.name(),
+            .set = ToMap(asked.set()),
+            .unset = {asked.unset().begin(), asked.unset().end()}};
+        topics_.Alter(std::move(alteration),
+                      [call](const absl::Status& status) { call->Finish(status); });
+      });
+}
+
+grpc::ServerUnaryReactor* TopicHandlers::AddPartitions(grpc::CallbackServerContext* context,
+                                                       const grpc::ByteBuffer* request,
+                                                       grpc::ByteBuffer* response) {
+  return ServeUnary<v1::AddPartitionsRequest, v1::AddPartitionsResponse>(
+      context, request, response, [this](auto call) {
+        topics_.AddPartitions(call->request.name(), call->request.total(),
+                              [call](const absl::Status& status) { call->Finish(status); });
+      });
+}
+
+grpc::ServerUnaryReactor* TopicHandlers::DeleteTopic(grpc::CallbackServerContext* context,
+                                                     const grpc::ByteBuffer* request,
+                                                     grpc::ByteBuffer* response) {
+  return ServeUnary<v1::DeleteTopicRequest, v1::DeleteTopicResponse>(
+      context, request, response, [this](auto call) {
+        topics_.Delete(call->request.name(),
+                       [call](const absl::Status& status) { call->Finish(status); });
+      });
+}
+
+grpc::ServerUnaryReactor* TopicHandlers::GetMetadata(grpc::CallbackServerContext* context,
+                                                     const grpc::ByteBuffer* request,
+                                                     grpc::ByteBuffer* response) {
+  return ServeUnary<v1::GetMetadataRequest, v1::GetMetadataResponse>(
+      context, request, response, [this](auto call) {
+        const int asked = call->request.names_size() + call->request.topic_ids_size();
+        if (asked > kTopicsPerMessageMax) {
+          call->Finish(MakeError(Reason::kInvalidArgument,
+                                 base::StrCat("GetMetadata names ", asked, " topics; at most ",
+                                              kTopicsPerMessageMax, " are taken")));
+          return;
+        }
+        FillMetadata(*topics_.image(), call->request, call->response);
+        call->Finish(absl::OkStatus());
+      });
+}
+
+}  // namespace talosmq::rpc

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <google/protobuf/message_lite.h>
+#include <grpcpp/grpcpp.h>
+
+#include "absl/status/statusor.h"
+#include "base/bytes.h"
+#include "talosmq/ids.h"
+
+namespace talosmq::rpc {
+
+/// The message as the bytes of one gRPC message.
+grpc::ByteBuffer Serialize(const google::protobuf::MessageLite& message);
+
+/// Parses a raw message without records; kInvalidArgument, naming `what`, when it is none of that
+/// type or larger than kControlBytesMax.
+absl::Status ParseInto(grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message,
+                       std::string_view what);
+
+/// A slice over the bytes of `buffer` that keeps them alive; nothing is copied.
+grpc::Slice SliceOver(base::Buffer buffer);
+
+/// kUnknownTopicId unless `topic_id` has 16 bytes, kUnknownPartition when the number is negative.
+absl::StatusOr<TopicPartition> ParseTarget(std::string_view topic_id, int32_t partition);
+
+/// The wire has the epoch plus one, so that an absent field means "not known".
+constexpr LeaderEpoch KnownEpoch(int32_t plus_one) {
+  return plus_one <= 0 ? kNoEpoch : LeaderEpoch(plus_one - 1);
+}
+
+}  // namespace talosmq::rpc

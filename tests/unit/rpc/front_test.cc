@@ -1,0 +1,193 @@
+#include <string>
+
+#include "rpc/error_status.h"
+#include "rpc/limits.h"
+#include "unit/rpc/front_fixture.h"
+
+namespace talosmq::rpc {
+namespace {
+
+TEST(ErrorStatusTest, EveryReasonHasACodeAndOnlyNoneIsOk) {
+  const google::protobuf::EnumDescriptor& reasons = *v1::Reason_descriptor();
+  for (int i = 0; i < reasons.value_count(); ++i) {
+    const auto reason = static_cast<Reason>(reasons.value(i)->number());
+    EXPECT_EQ(GrpcCodeOf(reason) == grpc::StatusCode::OK, reason == Reason::kNone)
+        << reasons.value(i)->name();
+    EXPECT_EQ(static_cast<int>(MakeError(reason, "x").code()), static_cast<int>(GrpcCodeOf(reason)))
+        << reasons.value(i)->name() << " has another code than the status it comes from";
+  }
+}
+
+TEST(ErrorStatusTest, LongWordsAreCut) {
+  v1::Error error;
+  FillError(MakeError(Reason::kInternal, std::string(1 << 20, 'x')), error);
+  EXPECT_EQ(error.message().size(), kErrorMessageBytesMax);
+}
+
+TEST(GrpcFrontStartTest, TakenPortIsRefusedByName) {
+  base::SystemClock clock;
+  FakeMessages messages;
+  FakeTopics topics;
+  FakeCluster cluster;
+  FakeDumps dumps;
+  const GrpcFront::Dependencies dependencies{messages, topics, cluster, dumps, clock};
+  auto first = GrpcFront::Start({.listen = "127.0.0.1:0"}, dependencies);
+  ASSERT_TRUE(first.ok());
+  const std::string address = base::StrCat("127.0.0.1:", (*first)->port());
+  const auto second = GrpcFront::Start({.listen = address}, dependencies);
+  EXPECT_EQ(ReasonOf(second.status()), Reason::kUnavailable);
+  EXPECT_NE(second.status().ToString().find(address), std::string::npos);
+  (*first)->Stop();
+}
+
+using TopicHandlersTest = FrontTest;
+
+TEST_F(TopicHandlersTest, ExistingTopicIsRefusedWithItsReason) {
+  const auto context = Context();
+  v1::CreateTopicRequest request;
+  request.set_name("taken");
+  v1::CreateTopicResponse response;
+  const auto status =
+      v1::TopicService::NewStub(channel_)->CreateTopic(context.get(), request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::ALREADY_EXISTS);
+  EXPECT_EQ(TrailerOf(*context).reason(), v1::REASON_TOPIC_EXISTS);
+}
+
+TEST_F(TopicHandlersTest, RequestAboveTheControlLimitIsRefused) {
+  const auto context = Context();
+  v1::CreateTopicRequest request;
+  request.set_name(std::string(kControlBytesMax + 1, 'x'));
+  v1::CreateTopicResponse response;
+  const auto status =
+      v1::TopicService::NewStub(channel_)->CreateTopic(context.get(), request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(TopicHandlersTest, DescriptionHasAnErrorForThePartitionThatFailed) {
+  v1::DescribeTopicRequest request;
+  request.set_name("orders");
+  v1::DescribeTopicResponse response;
+  ASSERT_TRUE(v1::TopicService::NewStub(channel_)
+                  ->DescribeTopic(Context().get(), request, &response)
+                  .ok());
+  ASSERT_EQ(response.partitions_size(), 2);
+  EXPECT_FALSE(response.partitions(0).has_error());
+  EXPECT_EQ(response.partitions(1).error().reason(), v1::REASON_STORAGE_FENCED);
+  EXPECT_EQ(response.configs(0).key(), "segment.bytes");
+}
+
+TEST_F(TopicHandlersTest, MetadataAnswersEachNameAndIdOnItsOwn) {
+  v1::GetMetadataRequest request;
+  request.add_names("orders");
+  request.add_names("missing");
+  request.add_names("orders");
+  request.add_topic_ids("not an id");
+  v1::GetMetadataResponse response;
+  ASSERT_TRUE(
+      v1::TopicService::NewStub(channel_)->GetMetadata(Context().get(), request, &response).ok());
+  EXPECT_EQ(response.cluster_id(), "test-cluster");
+  EXPECT_EQ(response.brokers(0).address(), "127.0.0.1:9191");
+  ASSERT_EQ(response.topics_size(), 3);
+  EXPECT_EQ(response.topics(0).error().reason(), v1::REASON_UNKNOWN_TOPIC);
+  EXPECT_EQ(response.topics(0).name(), "missing");
+  EXPECT_EQ(response.topics(1).partitions_size(), 2);
+  EXPECT_EQ(response.topics(2).error().reason(), v1::REASON_UNKNOWN_TOPIC_ID);
+}
+
+using ClusterHandlersTest = FrontTest;
+
+TEST_F(ClusterHandlersTest, HandshakeTellsTheVersionsSpoken) {
+  v1::GetServerInfoResponse response;
+  ASSERT_TRUE(v1::ClusterService::NewStub(channel_)
+                  ->GetServerInfo(Context().get(), v1::GetServerInfoRequest(), &response)
+                  .ok());
+  EXPECT_EQ(response.version(), "0.1.0");
+  EXPECT_EQ(response.protocol_version_min(), 1);
+  EXPECT_EQ(response.protocol_version_max(), 1);
+}
+
+TEST_F(ClusterHandlersTest, ProblemsAndOrphansAreTold) {
+  v1::CheckHealthResponse response;
+  ASSERT_TRUE(v1::ClusterService::NewStub(channel_)
+                  ->CheckHealth(Context().get(), v1::CheckHealthRequest(), &response)
+                  .ok());
+  EXPECT_FALSE(response.is_healthy());
+  EXPECT_EQ(response.problems(0).object(), "listener grpc");
+  EXPECT_EQ(response.orphans(0), "a/0");
+}
+
+TEST_F(ClusterHandlersTest, BrokersTellAddressAndBootCounter) {
+  v1::DescribeClusterResponse response;
+  ASSERT_TRUE(v1::ClusterService::NewStub(channel_)
+                  ->DescribeCluster(Context().get(), v1::DescribeClusterRequest(), &response)
+                  .ok());
+  EXPECT_EQ(response.brokers(0).boot_counter(), 7);
+  EXPECT_EQ(response.topics(), 1);
+  EXPECT_EQ(response.partitions(), 2);
+}
+
+using DumpHandlersTest = FrontTest;
+
+TEST_F(DumpHandlersTest, DefinitionWithoutFormatIsRefused) {
+  const auto context = Context();
+  v1::CreateDumpResponse response;
+  EXPECT_EQ(v1::DumpService::NewStub(channel_)
+                ->CreateDump(context.get(), v1::CreateDumpRequest(), &response)
+                .error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(TrailerOf(*context).reason(), v1::REASON_INVALID_DUMP_JOB);
+}
+
+TEST_F(DumpHandlersTest, DefinitionComesBackAsItWasGiven) {
+  v1::CreateDumpRequest request;
+  v1::DumpDefinition& definition = *request.mutable_definition();
+  definition.set_name("nightly");
+  definition.set_topic("orders");
+  definition.set_target("file:///dumps");
+  definition.set_format(v1::DUMP_FORMAT_RAW);
+  (*definition.mutable_configs())["roll.ms"] = "1000";
+  const auto stub = v1::DumpService::NewStub(channel_);
+  v1::CreateDumpResponse created;
+  ASSERT_TRUE(stub->CreateDump(Context().get(), request, &created).ok());
+  v1::ListDumpsResponse listed;
+  ASSERT_TRUE(stub->ListDumps(Context().get(), v1::ListDumpsRequest(), &listed).ok());
+  EXPECT_EQ(listed.dumps(0).definition().SerializeAsString(), definition.SerializeAsString());
+  EXPECT_EQ(listed.dumps(0).partitions(0).lag_records(), 4);
+}
+
+TEST_F(DumpHandlersTest, UnknownJobIsNotFound) {
+  const auto context = Context();
+  v1::DescribeDumpRequest request;
+  request.set_name("nobody");
+  v1::DescribeDumpResponse response;
+  EXPECT_EQ(v1::DumpService::NewStub(channel_)
+                ->DescribeDump(context.get(), request, &response)
+                .error_code(),
+            grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(TrailerOf(*context).reason(), v1::REASON_UNKNOWN_DUMP_JOB);
+}
+
+using ListOffsetsTest = FrontTest;
+
+TEST_F(ListOffsetsTest, EachQueryHasAStatusOfItsOwn) {
+  messages_.Store(kLog, "a");
+  v1::ListOffsetsRequest request;
+  v1::OffsetQuery& good = *request.add_partitions();
+  good.set_topic_id(IdBytes());
+  good.set_end(true);
+  v1::OffsetQuery& without_spec = *request.add_partitions();
+  without_spec.set_topic_id(IdBytes());
+  v1::ListOffsetsResponse response;
+  ASSERT_TRUE(stub_->ListOffsets(Context().get(), request, &response).ok());
+  EXPECT_EQ(response.partitions(0).offset(), 1);
+  EXPECT_EQ(response.partitions(1).error().reason(), v1::REASON_INVALID_ARGUMENT);
+}
+
+TEST_F(ListOffsetsTest, ProducerGetsItsIdentity) {
+  v1::InitProducerResponse response;
+  ASSERT_TRUE(stub_->InitProducer(Context().get(), v1::InitProducerRequest(), &response).ok());
+  EXPECT_EQ(response.producer_id(), 4000);
+}
+
+}  // namespace
+}  // namespace talosmq::rpc
