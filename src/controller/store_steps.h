@@ -3,6 +3,7 @@
 #include "base/executor.h"
 #include "metadata/codec.h"
 #include "metadata/metadata_store.h"
+#include "metadata/records.h"
 #include "talosmq/ids.h"
 
 #include "absl/status/status.h"
@@ -16,7 +17,7 @@ namespace talosmq::controller {
 /// A topic as the store has it now.
 struct StoredTopic {
   TopicId id;
-  internal::v1::TopicRecord record;
+  metadata::TopicRecord record;
   metadata::Revision revision = metadata::Revision::kNone;  ///< Of the topic's key.
 };
 
@@ -38,6 +39,12 @@ class StoreSteps {
                  base::Callback<absl::Status> done) const;
   /// Deletes all keys with `prefix`.
   void DeleteAll(std::string prefix, base::Callback<absl::Status> done) const;
+
+  /// One transaction. A lost reply (kMetadataUnavailable) is resolved by reading back the first
+  /// operation's key: a value equal to what was to be stored means that it was. So the first
+  /// operation must be a put whose value no other writer could store.
+  void CommitResolved(metadata::Transaction transaction,
+                      base::Callback<absl::StatusOr<metadata::CommitResult>> done) const;
 
   metadata::MetadataStore& store() const { return *store_; }
   base::Executor& executor() const { return *executor_; }
