@@ -34,7 +34,7 @@ struct Compare {
 
 struct Operation {
   std::string key;
-  std::optional<std::string> value;  ///< Nothing: delete.
+  std::optional<std::string> value = std::nullopt;  ///< Nothing: delete.
   LeaseId lease = LeaseId::kNone;    ///< The key goes when the lease ends.
 };
 
