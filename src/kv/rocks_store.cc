@@ -1,0 +1,162 @@
+#include "base/log.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "kv/store.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdarg>
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+namespace talosmq::kv {
+namespace {
+
+constexpr size_t kBlockCacheBytes = size_t{4} << 20;
+constexpr size_t kMemtableBytes = size_t{4} << 20;
+constexpr uint64_t kWalBytesMax = uint64_t{16} << 20;
+constexpr int kOpenFilesMax = 64;
+
+/// Sends what RocksDB has to say to our log. Its own log file would be one more writer of the disk,
+/// and one that aborts the process when a write of it has failed, as on a full disk. Thread-safe.
+class LogForwarder final : public rocksdb::Logger {
+ public:
+  LogForwarder() : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+
+  using rocksdb::Logger::Logv;
+  void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
+    if (level < GetInfoLogLevel()) return;
+    std::array<char, 1024> line{};
+    std::vsnprintf(line.data(), line.size(), format, arguments);
+    std::string_view text = line.data();
+    while (text.ends_with('\n')) text.remove_suffix(1);
+    const bool is_error = level >= rocksdb::InfoLogLevel::ERROR_LEVEL;
+    base::Log(is_error ? base::LogLevel::kError : base::LogLevel::kWarning, "kv", text);
+  }
+  /// Lines that RocksDB gives no level are banners and options.
+  void Logv(const char* /*format*/, va_list /*arguments*/) override {}
+};
+
+/// Everything is small and keyed, so caches are: an idle server must fit 60 MB.
+rocksdb::Options MakeOptions() {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.paranoid_checks = true;
+  // A record cut off at the end of the log is what a crash leaves of a write that nobody was told
+  // of; it is dropped. Anything else that cannot be read was synced and acknowledged, so the store
+  // does not open over it. Point-in-time recovery would drop what follows in silence, and absolute
+  // consistency would not open after an ordinary crash.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.track_and_verify_wals_in_manifest = true;
+  // After an error the store stays shut until it is opened anew (loss class R01).
+  options.max_bgerror_resume_count = 0;
+  options.write_buffer_size = kMemtableBytes;
+  options.max_write_buffer_number = 2;
+  options.max_total_wal_size = kWalBytesMax;
+  options.max_background_jobs = 2;
+  options.max_open_files = kOpenFilesMax;
+  options.compression = rocksdb::kNoCompression;
+  options.info_log = std::make_shared<LogForwarder>();
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes, /*num_shard_bits=*/0);
+  table.cache_index_and_filter_blocks = true;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+std::string ToString(const rocksdb::Slice& slice) { return slice.ToString(); }
+
+Reason ReasonFor(const rocksdb::Status& status) {
+  if (status.IsCorruption()) return Reason::kCorruptData;
+  if (status.IsNoSpace()) return Reason::kStorageFull;
+  return Reason::kInternal;
+}
+
+/// One RocksDB database. Thread-safe, as RocksDB is.
+class RocksStore final : public Store {
+ public:
+  RocksStore(std::string directory, std::unique_ptr<rocksdb::DB> db)
+      : directory_(std::move(directory)), db_(std::move(db)) {}
+
+  absl::StatusOr<std::optional<std::string>> Get(std::string_view key) override {
+    std::string value;
+    const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), ToSlice(key), &value);
+    if (status.IsNotFound()) return std::optional<std::string>();
+    if (!status.ok()) return Error("get", status);
+    return std::optional(std::move(value));
+  }
+
+  absl::StatusOr<std::vector<Entry>> Scan(std::string_view prefix, std::string_view from,
+                                          size_t limit) override {
+    std::vector<Entry> found;
+    const std::unique_ptr<rocksdb::Iterator> entry(db_->NewIterator(rocksdb::ReadOptions()));
+    for (entry->Seek(ToSlice(std::max(prefix, from))); entry->Valid(); entry->Next()) {
+      if (found.size() == limit || !entry->key().starts_with(ToSlice(prefix))) break;
+      found.push_back({.key = ToString(entry->key()), .value = ToString(entry->value())});
+    }
+    if (!entry->status().ok()) return Error("scan", entry->status());
+    return found;
+  }
+
+  absl::Status Write(const WriteBatch& batch, Durability durability) override {
+    if (is_fenced_.load()) {
+      return MakeError(Reason::kStorageFenced,
+                       base::StrCat("key-value store ", directory_,
+                                    ": refuses writes after an earlier error until it is opened "
+                                    "again"));
+    }
+    rocksdb::WriteBatch operations;
+    for (const WriteBatch::Operation& operation : batch.operations()) {
+      const rocksdb::Status added =
+          operation.value.has_value()
+              ? operations.Put(ToSlice(operation.key), ToSlice(*operation.value))
+              : operations.Delete(ToSlice(operation.key));
+      if (!added.ok()) return Error("batch", added);
+    }
+    rocksdb::WriteOptions options;
+    options.sync = durability == Durability::kSynced;
+    const rocksdb::Status written = db_->Write(options, &operations);
+    if (written.ok()) return absl::OkStatus();
+    is_fenced_.store(true);
+    return Error("write", written);
+  }
+
+ private:
+  absl::Status Error(std::string_view call, const rocksdb::Status& status) const {
+    return MakeError(ReasonFor(status), base::StrCat("key-value store ", directory_, ": ", call,
+                                                     ": ", status.ToString()));
+  }
+
+  const std::string directory_;
+  const std::unique_ptr<rocksdb::DB> db_;
+  std::atomic<bool> is_fenced_ = false;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> OpenRocksStore(const std::string& directory) {
+  const rocksdb::Options options = MakeOptions();
+  rocksdb::DB* db = nullptr;
+  // Made first, because RocksDB looks for old log files in it and reports an error without it.
+  rocksdb::Status status = options.env->CreateDirIfMissing(directory);
+  if (status.ok()) status = rocksdb::DB::Open(options, directory, &db);
+  if (!status.ok()) {
+    return MakeError(ReasonFor(status),
+                     base::StrCat("key-value store ", directory, ": open: ", status.ToString()));
+  }
+  return std::make_unique<RocksStore>(directory, std::unique_ptr<rocksdb::DB>(db));
+}
+
+}  // namespace talosmq::kv

@@ -1,0 +1,232 @@
+#include "kv/store.h"
+
+#include "talosmq/error.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+namespace talosmq::kv {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Optional;
+
+/// A folder of its own that goes with the test.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "talosmq-kv-XXXXXX").string();
+    EXPECT_NE(::mkdtemp(name.data()), nullptr);
+    path_ = name;
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+WriteBatch Put(std::string key, std::string value) {
+  WriteBatch batch;
+  batch.Put(std::move(key), std::move(value));
+  return batch;
+}
+
+std::vector<std::string> KeysOf(const absl::StatusOr<std::vector<Entry>>& entries) {
+  std::vector<std::string> keys;
+  for (const Entry& entry : entries.value()) keys.push_back(entry.key);
+  return keys;
+}
+
+enum class Form { kRocks, kMemory };
+
+/// What every form promises.
+class StoreTest : public ::testing::TestWithParam<Form> {
+ protected:
+  StoreTest() {
+    if (GetParam() == Form::kMemory) {
+      store_ = MakeMemoryStore();
+    } else {
+      auto opened = OpenRocksStore(folder_.path() / "db");
+      EXPECT_TRUE(opened.ok()) << opened.status();
+      store_ = std::move(opened).value();
+    }
+  }
+  void Write(const WriteBatch& batch) {
+    ASSERT_TRUE(store_->Write(batch, Durability::kSynced).ok());
+  }
+
+  TemporaryFolder folder_;
+  std::unique_ptr<Store> store_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Forms, StoreTest, testing::Values(Form::kRocks, Form::kMemory),
+                         [](const auto& form) {
+                           return form.param == Form::kRocks ? "Rocks" : "Memory";
+                         });
+
+TEST_P(StoreTest, AbsentKeyIsNothingAndNoError) {
+  EXPECT_EQ(store_->Get("absent").value(), std::nullopt);
+  EXPECT_THAT(store_->Scan("", "", 10).value(), IsEmpty());
+}
+
+TEST_P(StoreTest, DeletingAnAbsentKeyIsFine) {
+  WriteBatch batch;
+  batch.Delete("absent");
+  Write(batch);
+  Write(WriteBatch());
+}
+
+TEST_P(StoreTest, LaterOperationsOfABatchWin) {
+  WriteBatch batch;
+  batch.Put("a", "1");
+  batch.Put("a", "2");
+  batch.Put("b", "1");
+  batch.Delete("b");
+  Write(batch);
+  EXPECT_THAT(store_->Get("a").value(), Optional(std::string("2")));
+  EXPECT_EQ(store_->Get("b").value(), std::nullopt);
+}
+
+TEST_P(StoreTest, KeysAndValuesAreAnyBytes) {
+  const std::string key("\0\xff/\0", 4);
+  const std::string value("\0\x80", 2);
+  Write(Put(key, value));
+  Write(Put("empty", ""));
+  EXPECT_THAT(store_->Get(key).value(), Optional(value));
+  EXPECT_THAT(store_->Get("empty").value(), Optional(std::string()));
+}
+
+TEST_P(StoreTest, ScanKeepsToPrefixOrderAndLimit) {
+  for (const char* key : {"b/2", "b/10", "b/1", "a", "c", "b"}) Write(Put(key, key));
+  EXPECT_THAT(KeysOf(store_->Scan("b/", "", 10)), ElementsAre("b/1", "b/10", "b/2"));
+  EXPECT_THAT(KeysOf(store_->Scan("b/", "b/10", 10)), ElementsAre("b/10", "b/2"));
+  EXPECT_THAT(KeysOf(store_->Scan("b/", "b/11", 10)), ElementsAre("b/2"));
+  EXPECT_THAT(KeysOf(store_->Scan("b/", "", 2)), ElementsAre("b/1", "b/10"));
+  EXPECT_THAT(KeysOf(store_->Scan("b/", "", 0)), IsEmpty());
+  EXPECT_THAT(KeysOf(store_->Scan("b/", "c", 10)), IsEmpty());
+  EXPECT_THAT(KeysOf(store_->Scan("b/", "a", 10)), ElementsAre("b/1", "b/10", "b/2"));
+  EXPECT_THAT(KeysOf(store_->Scan("", "", 10)), ElementsAre("a", "b", "b/1", "b/10", "b/2", "c"));
+}
+
+TEST_P(StoreTest, BytesAreOrderedUnsigned) {
+  Write(Put("\x7f", ""));
+  Write(Put("\x80", ""));
+  EXPECT_THAT(KeysOf(store_->Scan("", "", 10)), ElementsAre("\x7f", "\x80"));
+}
+
+TEST(MemoryStoreTest, PowerCutTakesASuffixOfUnsyncedBatches) {
+  const auto store = MakeMemoryStore();
+  ASSERT_TRUE(store->Write(Put("synced", "1"), Durability::kSynced).ok());
+  for (const char* key : {"a", "b", "c"}) {
+    ASSERT_TRUE(store->Write(Put(key, "1"), Durability::kUnsynced).ok());
+  }
+  EXPECT_EQ(store->unsynced(), 3u);
+  store->CutPower(1);
+  EXPECT_THAT(KeysOf(store->Scan("", "", 10)), ElementsAre("a", "synced"));
+  store->CutPower(0);
+  EXPECT_THAT(KeysOf(store->Scan("", "", 10)), ElementsAre("a", "synced"));
+}
+
+TEST(MemoryStoreTest, SyncedWriteMakesAllBeforeItDurable) {
+  const auto store = MakeMemoryStore();
+  ASSERT_TRUE(store->Write(Put("a", "1"), Durability::kUnsynced).ok());
+  ASSERT_TRUE(store->Write(Put("b", "1"), Durability::kSynced).ok());
+  store->CutPower(0);
+  EXPECT_THAT(KeysOf(store->Scan("", "", 10)), ElementsAre("a", "b"));
+}
+
+/// The files below RocksDB, and what happens when they are hurt.
+class RocksStoreTest : public ::testing::Test {
+ protected:
+  std::string Directory() const { return folder_.path() / "db"; }
+  std::unique_ptr<Store> Open() {
+    auto opened = OpenRocksStore(Directory());
+    EXPECT_TRUE(opened.ok()) << opened.status();
+    return std::move(opened).value();
+  }
+  /// A database whose write-ahead log holds `keys`, one batch each.
+  void Fill(const std::vector<std::string>& keys) {
+    const auto store = Open();
+    for (const std::string& key : keys) {
+      ASSERT_TRUE(store->Write(Put(key, std::string(100, 'v')), Durability::kSynced).ok());
+    }
+  }
+  std::filesystem::path WriteAheadLog() const {
+    for (const auto& file : std::filesystem::directory_iterator(Directory())) {
+      if (file.path().extension() == ".log") return file.path();
+    }
+    ADD_FAILURE() << "no write-ahead log in " << Directory();
+    return {};
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(RocksStoreTest, MissingParentIsToldWithThePath) {
+  const auto opened = OpenRocksStore(folder_.path() / "no" / "such" / "folder");
+  ASSERT_FALSE(opened.ok());
+  EXPECT_THAT(std::string(opened.status().message()), HasSubstr("no/such/folder: open: "));
+}
+
+TEST_F(RocksStoreTest, SecondOpenOfADirectoryIsRefused) {
+  const auto store = Open();
+  EXPECT_FALSE(OpenRocksStore(Directory()).ok());
+}
+
+TEST_F(RocksStoreTest, SyncedBatchesAreFoundAfterReopening) {
+  Fill({"a", "b"});
+  EXPECT_THAT(KeysOf(Open()->Scan("", "", 10)), ElementsAre("a", "b"));
+}
+
+TEST_F(RocksStoreTest, CutOffTailOfTheLogIsDropped) {
+  Fill({"a", "b", "c"});
+  std::filesystem::resize_file(WriteAheadLog(), std::filesystem::file_size(WriteAheadLog()) - 50);
+  EXPECT_THAT(KeysOf(Open()->Scan("", "", 10)), ElementsAre("a", "b"));
+}
+
+TEST_F(RocksStoreTest, DamageBelowTheTailIsReportedAndNothingIsDropped) {
+  Fill({"a", "b", "c"});
+  {
+    std::fstream log(WriteAheadLog(), std::ios::in | std::ios::out | std::ios::binary);
+    log.seekp(60);
+    log.put('\xee');
+  }
+  const auto opened = OpenRocksStore(Directory());
+  EXPECT_EQ(ReasonOf(opened.status()), Reason::kCorruptData) << opened.status();
+}
+
+TEST_F(RocksStoreTest, FailedWriteFencesUntilReopened) {
+  // With a limit on the size of files the kernel refuses to let the log grow.
+  ::signal(SIGXFSZ, SIG_IGN);
+  {
+    const auto store = Open();
+    ASSERT_TRUE(store->Write(Put("a", "1"), Durability::kSynced).ok());
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    const rlimit limit{.rlim_cur = 1, .rlim_max = before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+    const absl::Status failed = store->Write(Put("b", "1"), Durability::kSynced);
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+    EXPECT_EQ(ReasonOf(failed), Reason::kInternal) << failed;
+    EXPECT_EQ(ReasonOf(store->Write(Put("c", "1"), Durability::kSynced)), Reason::kStorageFenced);
+    EXPECT_THAT(store->Get("a").value(), Optional(std::string("1")));
+  }
+  const auto store = Open();
+  EXPECT_TRUE(store->Write(Put("c", "1"), Durability::kSynced).ok());
+  EXPECT_THAT(store->Get("a").value(), Optional(std::string("1")));
+}
+
+}  // namespace
+}  // namespace talosmq::kv
