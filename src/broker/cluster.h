@@ -17,6 +17,7 @@ struct HealthProblem {
 
 struct HealthReport {
   std::vector<HealthProblem> problems;  ///< Empty: healthy.
+  std::vector<HealthProblem> warnings;  ///< Worth knowing, and no reason to be unhealthy.
   /// Folders on disk that no topic owns (G10): "<topic id>/<partition>".
   std::vector<std::string> orphans;
 };

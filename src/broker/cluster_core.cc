@@ -1,0 +1,76 @@
+#include "broker/cluster_core.h"
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/text.h"
+
+namespace talosmq::broker {
+namespace {
+
+/// Folders that no topic of the image has a partition for (G10: told, never deleted).
+std::vector<std::string> FindOrphans(const metadata::ClusterImage& image,
+                                     const std::vector<TopicPartition>& folders) {
+  std::vector<std::string> orphans;
+  for (const TopicPartition& folder : folders) {
+    const std::shared_ptr<const metadata::TopicImage> topic = image.FindTopic(folder.topic_id);
+    const int64_t partitions = topic == nullptr ? 0 : static_cast<int64_t>(topic->partitions.size());
+    if (folder.partition.value() >= partitions) orphans.push_back(folder.ToString());
+  }
+  return orphans;
+}
+
+}  // namespace
+
+ServerInfo ClusterCore::GetServerInfo() const {
+  ServerInfo info;
+  info.version = dependencies_.options.version;
+  info.cluster_id = dependencies_.images.current()->cluster_id;
+  info.broker = dependencies_.options.id;
+  info.data_directory = dependencies_.options.data_directory;
+  info.metadata_store = dependencies_.options.metadata_store;
+  info.uptime = dependencies_.clock.Monotonic() - started_;
+  return info;
+}
+
+void ClusterCore::CheckHealth(base::Callback<HealthReport> done) {
+  std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
+  if (!pass.has_value()) {
+    HealthReport report;
+    report.problems.push_back({.object = "broker", .problem = "It is stopping."});
+    return done(std::move(report));
+  }
+  dependencies_.admin_executor.Post([this, pass = *std::move(pass), done = std::move(done)]() mutable {
+    HealthReport report = CheckDisk();
+    dependencies_.partitions.CollectProblems(
+        [pass = std::move(pass), report = std::move(report),
+         done = std::move(done)](std::vector<HealthProblem> problems) mutable {
+          std::move(problems.begin(), problems.end(), std::back_inserter(report.problems));
+          std::sort(report.problems.begin(), report.problems.end(),
+                    [](const HealthProblem& a, const HealthProblem& b) { return a.object < b.object; });
+          done(std::move(report));
+        });
+  });
+}
+
+HealthReport ClusterCore::CheckDisk() const {
+  HealthReport report;
+  const absl::Status health = dependencies_.log_store.health();
+  if (!health.ok()) {
+    report.problems.push_back(
+        {.object = "data directory", .problem = std::string(health.message())});
+  }
+  const auto folders = dependencies_.log_store.ListFolders();
+  if (!folders.ok()) {
+    report.problems.push_back(
+        {.object = "data directory", .problem = std::string(folders.status().message())});
+    return report;
+  }
+  report.orphans = FindOrphans(*dependencies_.images.current(), *folders);
+  return report;
+}
+
+}  // namespace talosmq::broker

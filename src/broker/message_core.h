@@ -1,0 +1,45 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/gate.h"
+#include "broker/broker_metrics.h"
+#include "broker/messages.h"
+#include "broker/partition_table.h"
+#include "broker/producer_ids.h"
+
+namespace talosmq::broker {
+
+/// MessageService over the partition table: checks on the calling thread, the rest on the shard.
+/// Thread-safe. Borrows what it is made of.
+class MessageCore final : public MessageService {
+ public:
+  struct Dependencies {
+    PartitionTable& partitions;
+    ProducerIds& producer_ids;
+    base::Executor& admin_executor;  ///< Where producer_ids lives.
+    base::Gate& admin_gate;          ///< Of everything that is not a partition's.
+    const base::Clock& clock;
+    BrokerMetrics& metrics;
+  };
+
+  explicit MessageCore(Dependencies dependencies) : dependencies_(dependencies) {}
+
+  void Append(AppendRequest request, base::Callback<AppendOutcome> done) override;
+  FetchTicket Fetch(FetchRequest request, base::Callback<FetchOutcome> done) override;
+  void CancelFetch(const TopicPartition& source, FetchTicket ticket) override;
+  void FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done) override;
+  void InitProducer(base::Callback<absl::StatusOr<ProducerIdentity>> done) override;
+
+ private:
+  template <typename Outcome>
+  void Refuse(const absl::Status& status, base::Callback<Outcome> done);
+
+  const Dependencies dependencies_;
+  std::atomic<uint64_t> last_ticket_{0};
+};
+
+}  // namespace talosmq::broker

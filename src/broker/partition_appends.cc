@@ -1,0 +1,129 @@
+#include <utility>
+
+#include "base/check.h"
+#include "base/text.h"
+#include "broker/partition.h"
+#include "talosmq/error.h"
+
+// The append path of Partition: checked, given offsets, parked, acknowledged.
+namespace talosmq::broker {
+namespace {
+
+replication::AckScope ScopeOf(Acks acks) {
+  switch (acks) {
+    case Acks::kLeader:
+      return replication::AckScope::kLeader;
+    case Acks::kAll:
+    case Acks::kNone:
+      break;
+  }
+  return replication::AckScope::kInSync;
+}
+
+}  // namespace
+
+void Partition::Append(std::unique_ptr<PendingAppend> append) {
+  const absl::Status status = CheckAppend(*append);
+  if (!status.ok()) return Refuse(*append, status);
+  if (leader_.is_leading()) return Run(std::move(append));
+  pending_.push_back(std::move(append));
+  PrepareToLead();
+}
+
+absl::Status Partition::CheckAppend(const PendingAppend& append) const {
+  if (!closed_.ok()) return closed_;
+  const PartitionOptions& options = dependencies_.options.partition;
+  if (static_cast<int64_t>(pending_.size()) >= options.pending_appends_max) {
+    return MakeError(Reason::kOverloaded,
+                     base::StrCat("partition ", assignment_.name, ": ", pending_.size(),
+                                  " appends wait for its log already"));
+  }
+  if (static_cast<int64_t>(parked_.size()) >= options.parked_acks_max) {
+    return MakeError(Reason::kOverloaded,
+                     base::StrCat("partition ", assignment_.name, ": ", parked_.size(),
+                                  " appends wait to become durable already"));
+  }
+  return CheckEpoch(append.request.known_epoch);
+}
+
+void Partition::RunPending() {
+  // A failing log takes the rest out of the queue and answers it.
+  while (!pending_.empty() && leader_.is_leading()) {
+    std::unique_ptr<PendingAppend> append = std::move(pending_.front());
+    pending_.pop_front();
+    Run(std::move(append));
+  }
+}
+
+void Partition::Run(std::unique_ptr<PendingAppend> append) {
+  if (dependencies_.clock.Monotonic() >= append->request.deadline) {
+    return Refuse(*append, MakeError(Reason::kDeadlineExceeded,
+                                     base::StrCat("partition ", assignment_.name,
+                                                  ": the deadline passed before the append began")));
+  }
+  storage::PartitionLog& log = *log_.open();
+  const auto bytes = static_cast<int64_t>(append->request.batch.size());
+  const absl::StatusOr<storage::AppendResult> result =
+      log.Append(std::move(append->request.batch), append->facts);
+  append->bytes.Release();
+  if (!result.ok()) {
+    Refuse(*append, result.status());
+    if (ReasonOf(result.status()) == Reason::kStorageFenced) log_.Fence(result.status());
+    return;
+  }
+  if (!result->is_duplicate) {
+    leader_.AppendedTo(log.log_end());
+    dependencies_.metrics.CountAppend(append->facts.header.count, bytes);
+  }
+  append->outcome = {.status = absl::OkStatus(),
+                     .base_offset = result->base_offset,
+                     .last_offset = result->last_offset,
+                     .epoch = epoch_,
+                     .log_start = log.log_start(),
+                     .log_append_time = append->log_append_time,
+                     .is_duplicate = result->is_duplicate};
+  if (append->request.acks == Acks::kNone) return append->done(std::move(append->outcome));
+  Park(std::move(append));
+}
+
+void Partition::Park(std::unique_ptr<PendingAppend> append) {
+  const replication::AckTag tag{++last_tag_};
+  const Offset end = append->outcome.last_offset + 1;
+  const replication::AckScope scope = ScopeOf(append->request.acks);
+  parked_.emplace(tag, std::move(append));
+  Handle(leader_.Park(tag, end, scope));
+}
+
+void Partition::Handle(const replication::LeaderOutput& output) {
+  for (const replication::ReleasedAck& released : output.released) {
+    const auto parked = parked_.find(released.tag);
+    TALOSMQ_CHECK(parked != parked_.end()) << "tag " << static_cast<uint64_t>(released.tag);
+    const std::unique_ptr<PendingAppend> append = std::move(parked->second);
+    parked_.erase(parked);
+    if (released.status.ok()) {
+      append->done(std::move(append->outcome));
+    } else {
+      Refuse(*append, released.status);
+    }
+  }
+  if (!output.high_watermark.has_value()) return;
+  for (WaitingFetch& fetch : fetches_.TakeBelow(*output.high_watermark)) {
+    TryFetch(std::move(fetch));
+  }
+}
+
+void Partition::FailPending(const absl::Status& status) {
+  for (const auto& append : std::exchange(pending_, {})) Refuse(*append, status);
+}
+
+void Partition::Refuse(PendingAppend& append, const absl::Status& status) {
+  dependencies_.metrics.CountError(status);
+  append.bytes.Release();
+  AppendOutcome outcome;
+  outcome.status = status;
+  outcome.epoch = epoch_;
+  outcome.log_start = log_start();
+  append.done(std::move(outcome));
+}
+
+}  // namespace talosmq::broker

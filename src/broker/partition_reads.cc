@@ -1,0 +1,159 @@
+#include <utility>
+#include <variant>
+
+#include "base/text.h"
+#include "broker/partition.h"
+#include "talosmq/error.h"
+
+// The read side of Partition: fetches, offsets, descriptions. Nothing here passes the high watermark.
+namespace talosmq::broker {
+
+void Partition::Fetch(WaitingFetch fetch) {
+  if (!closed_.ok()) return RefuseFetch(fetch, closed_);
+  const absl::Status epoch = CheckEpoch(fetch.request.known_epoch);
+  if (!epoch.ok()) return RefuseFetch(fetch, epoch);
+  const absl::Status opened = log_.Open(assignment_.log_options);
+  if (!opened.ok()) return RefuseFetch(fetch, opened);
+  // Before the log is open nothing is known, not even that there is nothing.
+  if (log_.open() == nullptr) return Wait(std::move(fetch), absl::InfiniteDuration());
+  TryFetch(std::move(fetch));
+}
+
+void Partition::TryFetch(WaitingFetch fetch) {
+  // One of several that are tried in a row may have found the log broken.
+  if (log_.open() == nullptr) return RefuseFetch(fetch, log_.trouble());
+  const storage::PartitionLog& log = *log_.open();
+  const Offset offset = fetch.request.offset;
+  if (offset < log.log_start() || offset > log.log_end()) {
+    return RefuseFetch(
+        fetch, MakeError(Reason::kOffsetOutOfRange,
+                         base::StrCat("partition ", assignment_.name, ": expected an offset in [",
+                                      log.log_start().value(), ", ",
+                                      leader_.high_watermark().value(), "], found ",
+                                      offset.value())));
+  }
+  if (offset < leader_.high_watermark()) return ReadCommitted(std::move(fetch));
+  if (fetch.request.wait_until <= dependencies_.clock.Monotonic()) {
+    return AnswerNothing(fetch);
+  }
+  const absl::Duration until = fetch.request.wait_until;
+  Wait(std::move(fetch), until);
+}
+
+void Partition::Wait(WaitingFetch fetch, absl::Duration until) {
+  const int64_t bound = dependencies_.options.partition.waiting_fetches_max;
+  if (static_cast<int64_t>(fetches_.size()) >= bound) {
+    return RefuseFetch(
+        fetch, MakeError(Reason::kOverloaded, base::StrCat("partition ", assignment_.name, ": ",
+                                                           bound, " fetches wait already")));
+  }
+  fetches_.Add(std::move(fetch), until);
+}
+
+void Partition::ReadCommitted(WaitingFetch fetch) {
+  const storage::ReadRequest request{.offset = fetch.request.offset,
+                                     .limit = leader_.high_watermark(),
+                                     .bytes_max = fetch.request.bytes_max};
+  log_.Read(request, [this, fetch = std::move(fetch)](
+                         absl::StatusOr<storage::ReadResult> result) mutable {
+    if (!result.ok()) return RefuseFetch(fetch, result.status());
+    AnswerFetch(fetch, *std::move(result));
+  });
+}
+
+void Partition::AnswerFetch(WaitingFetch& fetch, storage::ReadResult result) {
+  int64_t bytes = 0;
+  for (const base::Buffer& chunk : result.chunks) bytes += static_cast<int64_t>(chunk.size());
+  dependencies_.metrics.CountFetch(bytes);
+  fetch.done({.status = absl::OkStatus(),
+              .chunks = std::move(result.chunks),
+              .next_offset = result.next_offset,
+              .log_start = log_start(),
+              .high_watermark = leader_.high_watermark(),
+              .epoch = epoch_});
+}
+
+void Partition::AnswerNothing(WaitingFetch& fetch) {
+  storage::ReadResult nothing;
+  nothing.next_offset = fetch.request.offset;
+  AnswerFetch(fetch, std::move(nothing));
+}
+
+void Partition::RefuseFetch(WaitingFetch& fetch, const absl::Status& status) {
+  dependencies_.metrics.CountError(status);
+  fetch.done({.status = status,
+              .chunks = {},
+              .next_offset = fetch.request.offset,
+              .log_start = log_start(),
+              .high_watermark = leader_.high_watermark(),
+              .epoch = epoch_});
+}
+
+void Partition::CancelFetch(FetchTicket ticket) {
+  std::optional<WaitingFetch> fetch = fetches_.Take(ticket);
+  if (!fetch.has_value()) return;
+  RefuseFetch(*fetch, MakeError(Reason::kCancelled,
+                                base::StrCat("partition ", assignment_.name,
+                                             ": the fetch was given up")));
+}
+
+void Partition::WhenOpen(base::Callback<absl::Status> use) {
+  if (!closed_.ok()) return use(closed_);
+  const absl::Status opened = log_.Open(assignment_.log_options);
+  if (!opened.ok() || log_.open() != nullptr) return use(opened);
+  const int64_t bound = dependencies_.options.partition.waiting_fetches_max;
+  if (static_cast<int64_t>(uses_.size()) >= bound) {
+    return use(MakeError(Reason::kOverloaded,
+                         base::StrCat("partition ", assignment_.name, ": ", bound,
+                                      " queries wait for its log already")));
+  }
+  uses_.push_back(std::move(use));
+}
+
+void Partition::FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done) {
+  const absl::Status epoch = CheckEpoch(query.known_epoch);
+  if (!epoch.ok()) return AnswerOffset(epoch, std::move(done));
+  WhenOpen([this, query, done = std::move(done)](const absl::Status& opened) mutable {
+    if (!opened.ok()) return AnswerOffset(opened, std::move(done));
+    if (std::holds_alternative<FromStart>(query.spec)) return AnswerOffset(log_start(), std::move(done));
+    const Offset end = leader_.high_watermark();
+    if (std::holds_alternative<FromEnd>(query.spec)) return AnswerOffset(end, std::move(done));
+    log_.FindOffset(std::get<absl::Time>(query.spec), end,
+                    [this, done = std::move(done)](absl::StatusOr<Offset> found) mutable {
+                      AnswerOffset(std::move(found), std::move(done));
+                    });
+  });
+}
+
+void Partition::AnswerOffset(absl::StatusOr<Offset> found, base::Callback<OffsetOutcome> done) {
+  OffsetOutcome outcome;
+  outcome.status = found.status();
+  outcome.log_start = log_start();
+  outcome.high_watermark = leader_.high_watermark();
+  outcome.epoch = epoch_;
+  if (found.ok()) outcome.offset = *found;
+  if (!found.ok()) dependencies_.metrics.CountError(found.status());
+  if (log_.open() != nullptr) outcome.log_end = log_.open()->log_end();
+  done(std::move(outcome));
+}
+
+void Partition::Describe(base::Callback<PartitionDescription> done) {
+  WhenOpen([this, done = std::move(done)](const absl::Status& opened) mutable {
+    PartitionDescription description{.partition = id_.partition,
+                                     .status = opened,
+                                     .leader = assignment_.image.leader,
+                                     .epoch = epoch_,
+                                     .replicas = assignment_.image.replicas,
+                                     .in_sync = assignment_.image.in_sync,
+                                     .log_start = log_start(),
+                                     .high_watermark = leader_.high_watermark(),
+                                     .log_end = Offset(0)};
+    if (opened.ok()) {
+      description.log_end = log_.open()->log_end();
+      description.size_bytes = log_.open()->size_bytes();
+    }
+    done(std::move(description));
+  });
+}
+
+}  // namespace talosmq::broker

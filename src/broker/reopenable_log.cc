@@ -1,0 +1,171 @@
+#include "broker/reopenable_log.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "talosmq/error.h"
+
+namespace talosmq::broker {
+
+ReopenableLog::ReopenableLog(TopicPartition id, const PartitionOptions& options,
+                             Dependencies dependencies, Owner& owner)
+    : id_(id),
+      options_(options),
+      dependencies_(dependencies),
+      owner_(owner),
+      backoff_(options.reopen_backoff_min) {}
+
+absl::Status ReopenableLog::Open(const storage::LogOptions& options) {
+  TALOSMQ_CHECK(!is_shut_) << "log " << id_.ToString() << " was shut";
+  switch (state_) {
+    case State::kOpening:
+    case State::kOpen:
+      return absl::OkStatus();
+    case State::kClosing:
+      return trouble_;
+    case State::kClosed:
+      break;
+  }
+  if (!trouble_.ok() && dependencies_.clock.Monotonic() < rest_until_) return trouble_;
+  state_ = State::kOpening;
+  dependencies_.store.OpenLog(id_, options, dependencies_.shard,
+                              [this](absl::StatusOr<storage::LogStore::OpenedLog> opened) {
+                                OnOpenDone(std::move(opened));
+                              });
+  return absl::OkStatus();
+}
+
+void ReopenableLog::OnOpenDone(absl::StatusOr<storage::LogStore::OpenedLog> opened) {
+  if (!opened.ok()) {
+    state_ = State::kClosed;
+    const absl::Status cause =
+        base::Annotate(opened.status(), base::StrCat("open log ", id_.ToString()));
+    Rest(cause);
+    if (!is_shut_) owner_.OnLogFailed(cause);
+    if (shut_) OnClosed();
+    return;
+  }
+  for (const std::string& note : opened->report.notes) {
+    base::LogWarning("broker", "log ", id_.ToString(), ": ", note);
+  }
+  log_ = std::move(opened->log);
+  log_->SetDurableListener([this](const absl::Status& status) { OnDurable(status); });
+  state_ = State::kOpen;
+  trouble_ = absl::OkStatus();
+  if (is_shut_) {
+    BeginClosing();
+  } else {
+    owner_.OnLogOpened();
+  }
+}
+
+void ReopenableLog::Read(const storage::ReadRequest& request,
+                         base::Callback<absl::StatusOr<storage::ReadResult>> done) {
+  TALOSMQ_CHECK(state_ == State::kOpen) << "log " << id_.ToString() << " is not open";
+  ++reads_;
+  log_->Read(request, [this, done = std::move(done)](absl::StatusOr<storage::ReadResult> result) mutable {
+    const absl::Status status = result.status();
+    done(std::move(result));
+    OnReadDone(status);
+  });
+}
+
+void ReopenableLog::FindOffset(absl::Time time, Offset limit,
+                               base::Callback<absl::StatusOr<Offset>> done) {
+  TALOSMQ_CHECK(state_ == State::kOpen) << "log " << id_.ToString() << " is not open";
+  ++reads_;
+  log_->FindOffset(time, limit, [this, done = std::move(done)](absl::StatusOr<Offset> found) mutable {
+    const absl::Status status = found.status();
+    done(std::move(found));
+    OnReadDone(status);
+  });
+}
+
+void ReopenableLog::OnReadDone(const absl::Status& status) {
+  --reads_;
+  if (ReasonOf(status) == Reason::kStorageFenced) Fence(status);
+  if (ReasonOf(status) == Reason::kCorruptData && trouble_.ok()) trouble_ = status;
+  if (state_ == State::kClosing && reads_ == 0) {
+    dependencies_.shard.Post([this] { CloseWhenQuiet(); });
+  }
+}
+
+void ReopenableLog::OnDurable(const absl::Status& status) {
+  if (status.ok()) {
+    backoff_ = options_.reopen_backoff_min;
+    owner_.OnLogDurable();
+    return;
+  }
+  if (state_ == State::kOpen) {
+    Fence(status);
+  } else {
+    owner_.OnLogFailed(status);
+  }
+}
+
+void ReopenableLog::Fence(const absl::Status& cause) {
+  if (state_ != State::kOpen) return;
+  const absl::Status fenced =
+      MakeError(Reason::kStorageFenced, base::StrCat("log ", id_.ToString(), " is fenced until it is opened again: ",
+                                                     base::FromAbsl(cause.message())));
+  base::LogError("broker", base::FromAbsl(fenced.message()));
+  Rest(fenced);
+  BeginClosing();
+  owner_.OnLogFailed(fenced);
+}
+
+void ReopenableLog::Rest(const absl::Status& cause) {
+  trouble_ = cause;
+  rest_until_ = dependencies_.clock.Monotonic() + backoff_;
+  backoff_ = std::min(backoff_ * 2, options_.reopen_backoff_max);
+}
+
+void ReopenableLog::Shut(base::Task done) {
+  TALOSMQ_CHECK(!is_shut_) << "log " << id_.ToString() << " is shut once";
+  is_shut_ = true;
+  shut_ = std::move(done);
+  switch (state_) {
+    case State::kClosed:
+      OnClosed();
+      break;
+    case State::kOpen:
+      BeginClosing();
+      break;
+    case State::kOpening:
+    case State::kClosing:
+      break;
+  }
+}
+
+void ReopenableLog::BeginClosing() {
+  state_ = State::kClosing;
+  // A task of its own: this may be a callback out of the log, which must not be closed from inside.
+  dependencies_.shard.Post([this] { CloseWhenQuiet(); });
+}
+
+void ReopenableLog::CloseWhenQuiet() {
+  if (state_ != State::kClosing || reads_ > 0 || close_begun_) return;
+  close_begun_ = true;
+  log_->Close([this](const absl::Status& status) {
+    if (!status.ok()) {
+      base::LogWarning("broker", "close log ", id_.ToString(), ": ", base::FromAbsl(status.message()));
+    }
+    dependencies_.shard.Post([this] {
+      log_.reset();
+      close_begun_ = false;
+      state_ = State::kClosed;
+      if (shut_) OnClosed();
+    });
+  });
+}
+
+void ReopenableLog::OnClosed() {
+  // After every task that was posted with this object in mind.
+  dependencies_.shard.Post(std::exchange(shut_, nullptr));
+}
+
+}  // namespace talosmq::broker

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/executor.h"
+#include "broker/options.h"
+#include "storage/log_store.h"
+#include "storage/partition_log.h"
+#include "talosmq/ids.h"
+
+namespace talosmq::broker {
+
+/// The log of one partition over its whole life in this process: opened on first use, given up
+/// after an I/O error, opened again on the next use once it has rested.
+///
+///   closed --Open--> opening --> open --Fence--> closing --> closed (rests until rest_until)
+///                       |                           ^
+///                       +--error--> closed (rests)  +-- Shut (for good)
+///
+/// Invariants:
+/// 1. At most one PartitionLog is open; it goes only when none of its reads is under way.
+/// 2. After Fence() nothing is appended or read before the log was recovered anew.
+/// Confined to the shard. Owns the PartitionLog. Destroyed only after Shut() has called back.
+class ReopenableLog {
+ public:
+  /// Told of what happens to the log, on the shard.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void OnLogOpened() = 0;
+    /// It could not be opened, or was fenced: all that waits for it has to be answered.
+    virtual void OnLogFailed(const absl::Status& status) = 0;
+    virtual void OnLogDurable() = 0;
+  };
+
+  struct Dependencies {
+    storage::LogStore& store;
+    base::Executor& shard;
+    const base::Clock& clock;
+  };
+
+  ReopenableLog(TopicPartition id, const PartitionOptions& options, Dependencies dependencies,
+                Owner& owner);
+
+  /// Null unless open.
+  storage::PartitionLog* open() const { return state_ == State::kOpen ? log_.get() : nullptr; }
+  /// Of the open or closing log, whose last flushes still come in.
+  Offset durable_end() const { return log_->durable_end(); }
+  /// Starts to open it unless it is open or being opened. While it rests: the error it rests for.
+  absl::Status Open(const storage::LogOptions& options);
+
+  /// Both need an open log and call back exactly once.
+  void Read(const storage::ReadRequest& request,
+            base::Callback<absl::StatusOr<storage::ReadResult>> done);
+  void FindOffset(absl::Time time, Offset limit, base::Callback<absl::StatusOr<Offset>> done);
+
+  /// Gives the open log up for `cause`, telling the owner.
+  void Fence(const absl::Status& cause);
+  /// For good: lets what was appended become durable, closes, then runs `done` on the shard.
+  void Shut(base::Task done);
+
+  /// Why the log is not usable, or the last corruption a read has found; OK while all is well.
+  const absl::Status& trouble() const { return trouble_; }
+
+ private:
+  enum class State { kClosed, kOpening, kOpen, kClosing };
+
+  void OnOpenDone(absl::StatusOr<storage::LogStore::OpenedLog> opened);
+  void OnDurable(const absl::Status& status);
+  void OnReadDone(const absl::Status& status);
+  void Rest(const absl::Status& cause);
+  void BeginClosing();
+  void CloseWhenQuiet();
+  void OnClosed();
+
+  const TopicPartition id_;
+  const PartitionOptions& options_;
+  const Dependencies dependencies_;
+  Owner& owner_;
+
+  State state_ = State::kClosed;
+  std::unique_ptr<storage::PartitionLog> log_;
+  int64_t reads_ = 0;          ///< Under way on log_.
+  bool close_begun_ = false;   ///< log_->Close was called.
+  absl::Status trouble_;
+  absl::Duration backoff_;     ///< Of the next rest.
+  absl::Duration rest_until_;  ///< By the monotonic clock.
+  base::Task shut_;            ///< Set by Shut; what to run when all is closed.
+  bool is_shut_ = false;
+};
+
+}  // namespace talosmq::broker

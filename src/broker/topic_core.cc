@@ -1,0 +1,137 @@
+#include "broker/topic_core.h"
+
+#include <optional>
+#include <utility>
+
+#include "base/text.h"
+#include "broker/countdown.h"
+#include "metadata/topic_config.h"
+#include "talosmq/error.h"
+
+namespace talosmq::broker {
+namespace {
+
+using metadata::Revision;
+using metadata::TopicImage;
+
+absl::Status ShuttingDown() {
+  return MakeError(Reason::kShuttingDown, "the broker is stopping");
+}
+
+absl::Status UnknownTopic(std::string_view name) {
+  return MakeError(Reason::kUnknownTopic, base::StrCat("no topic is called '", name, "'"));
+}
+
+}  // namespace
+
+void TopicCore::Create(
+    TopicCreation creation,
+    base::Callback<absl::StatusOr<std::shared_ptr<const TopicImage>>> done) {
+  std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
+  if (!pass.has_value()) return done(ShuttingDown());
+  const std::string name = creation.name;
+  controller::NewTopic topic{.name = std::move(creation.name),
+                             .partitions = creation.partitions,
+                             .replicas = creation.replicas,
+                             .configs = std::move(creation.configs)};
+  dependencies_.controller.Create(
+      std::move(topic), [this, name, pass = *std::move(pass), done = std::move(done)](
+                            const absl::StatusOr<controller::CreatedTopic>& created) mutable {
+        if (!created.ok()) return done(created.status());
+        dependencies_.images.WhenReached(
+            created->revision, [this, name, id = created->id, pass = std::move(pass),
+                                done = std::move(done)]() mutable {
+              std::shared_ptr<const TopicImage> shown = image()->FindTopic(id);
+              // Created, and deleted again before this.
+              if (shown == nullptr) return done(UnknownTopic(name));
+              done(std::move(shown));
+            });
+      });
+}
+
+void TopicCore::Alter(TopicAlteration alteration, base::Callback<absl::Status> done) {
+  std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
+  if (!pass.has_value()) return done(ShuttingDown());
+  controller::ConfigChange change{.set = std::move(alteration.set),
+                                  .unset = std::move(alteration.unset)};
+  dependencies_.controller.AlterConfig(std::move(alteration.name), std::move(change),
+                                       WhenShown(*std::move(pass), std::move(done)));
+}
+
+void TopicCore::AddPartitions(std::string name, int32_t total, base::Callback<absl::Status> done) {
+  std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
+  if (!pass.has_value()) return done(ShuttingDown());
+  dependencies_.controller.AddPartitions(std::move(name), total,
+                                         WhenShown(*std::move(pass), std::move(done)));
+}
+
+void TopicCore::Delete(std::string name, base::Callback<absl::Status> done) {
+  std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
+  if (!pass.has_value()) return done(ShuttingDown());
+  dependencies_.controller.Delete(std::move(name), WhenShown(*std::move(pass), std::move(done)));
+}
+
+base::Callback<absl::StatusOr<Revision>> TopicCore::WhenShown(base::Gate::Pass pass,
+                                                              base::Callback<absl::Status> done) {
+  return [this, pass = std::move(pass),
+          done = std::move(done)](const absl::StatusOr<Revision>& changed) mutable {
+    if (!changed.ok()) return done(changed.status());
+    dependencies_.images.WhenReached(
+        *changed, [pass = std::move(pass), done = std::move(done)]() mutable {
+          done(absl::OkStatus());
+        });
+  };
+}
+
+void TopicCore::Describe(std::string name, base::Callback<absl::StatusOr<TopicDescription>> done) {
+  std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
+  if (!pass.has_value()) return done(ShuttingDown());
+  const std::shared_ptr<const TopicImage> topic = image()->FindTopic(std::string_view(name));
+  if (topic == nullptr) return done(UnknownTopic(name));
+
+  // Each partition writes its own place; the countdown publishes them all.
+  const auto description = std::make_shared<TopicDescription>();
+  description->topic = topic;
+  description->partitions.resize(topic->partitions.size());
+  const size_t replicas = topic->partitions.empty() ? 1 : topic->partitions.front().replicas.size();
+  for (auto& config :
+       metadata::ListTopicConfig(topic->configs, static_cast<int32_t>(replicas))) {
+    description->configs.push_back({.key = std::move(config.key),
+                                    .value = std::move(config.value),
+                                    .is_default = config.is_default});
+  }
+  const auto all = Countdown::Start(
+      static_cast<int64_t>(topic->partitions.size()) + 1,
+      [pass = *std::move(pass), description, done = std::move(done)]() mutable {
+        done(std::move(*description));
+      });
+  for (size_t i = 0; i < topic->partitions.size(); ++i) {
+    DescribePartition(*topic, PartitionId(static_cast<int32_t>(i)),
+                      [description, i, all](PartitionDescription partition) {
+                        description->partitions[i] = std::move(partition);
+                        all->PartDone();
+                      });
+  }
+  all->PartDone();
+}
+
+void TopicCore::DescribePartition(const TopicImage& topic, PartitionId partition,
+                                  base::Callback<PartitionDescription> done) {
+  auto route = dependencies_.partitions.Find({.topic_id = topic.id, .partition = partition});
+  if (!route.ok()) {
+    const metadata::PartitionImage& image = topic.partitions[static_cast<size_t>(partition.value())];
+    PartitionDescription description;
+    description.partition = partition;
+    description.status = route.status();
+    description.leader = image.leader;
+    description.epoch = image.epoch;
+    description.replicas = image.replicas;
+    description.in_sync = image.in_sync;
+    return done(std::move(description));
+  }
+  base::Executor& shard = route->shard;
+  shard.Post([pass = std::move(route->pass), described = std::move(route->partition),
+              done = std::move(done)]() mutable { described->Describe(std::move(done)); });
+}
+
+}  // namespace talosmq::broker

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/gate.h"
+#include "broker/partition_table.h"
+#include "broker/topics.h"
+#include "controller/topic_controller.h"
+#include "metadata/image_publisher.h"
+
+namespace talosmq::broker {
+
+/// TopicService: changes go through the topic controller and answer once the newest image shows
+/// them; offsets come from the partitions. Thread-safe. Borrows what it is made of.
+class TopicCore final : public TopicService {
+ public:
+  struct Dependencies {
+    PartitionTable& partitions;
+    controller::TopicController& controller;
+    metadata::ImagePublisher& images;
+    base::Gate& admin_gate;
+  };
+
+  explicit TopicCore(Dependencies dependencies) : dependencies_(dependencies) {}
+
+  void Create(TopicCreation creation,
+              base::Callback<absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>> done)
+      override;
+  void Alter(TopicAlteration alteration, base::Callback<absl::Status> done) override;
+  void AddPartitions(std::string name, int32_t total, base::Callback<absl::Status> done) override;
+  void Delete(std::string name, base::Callback<absl::Status> done) override;
+  void Describe(std::string name, base::Callback<absl::StatusOr<TopicDescription>> done) override;
+  std::shared_ptr<const metadata::ClusterImage> image() const override {
+    return dependencies_.images.current();
+  }
+
+ private:
+  /// A callback for the controller that answers `done` once the change is in the image.
+  base::Callback<absl::StatusOr<metadata::Revision>> WhenShown(base::Gate::Pass pass,
+                                                               base::Callback<absl::Status> done);
+  void DescribePartition(const metadata::TopicImage& topic, PartitionId partition,
+                         base::Callback<PartitionDescription> done);
+
+  const Dependencies dependencies_;
+};
+
+}  // namespace talosmq::broker
