@@ -50,9 +50,9 @@ enum class KeyKind {
 
 struct ParsedKey {
   KeyKind kind = KeyKind::kForeign;
-  TopicId topic;       ///< Of kTopic, kAssignment, kPartitionState and kDeletion.
-  int32_t number = 0;  ///< Broker, chunk or partition.
-  std::string name;    ///< Of kTopicName.
+  TopicId topic = {};     ///< Of kTopic, kAssignment, kPartitionState and kDeletion.
+  int32_t number = 0;     ///< Broker, chunk or partition.
+  std::string name = {};  ///< Of kTopicName.
 };
 
 ParsedKey ParseKey(std::string_view key);

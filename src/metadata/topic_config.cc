@@ -1,0 +1,219 @@
+#include "metadata/topic_config.h"
+
+#include "base/text.h"
+#include "talosmq/error.h"
+
+#include "absl/strings/numbers.h"
+
+#include <algorithm>
+#include <array>
+
+namespace talosmq::metadata {
+namespace {
+
+constexpr int64_t kMiB = int64_t{1} << 20;
+constexpr std::string_view kLabelPrefix = "label.";
+constexpr size_t kLabelBytesMax = 1024;
+
+absl::Status Refuse(std::string_view key, std::string_view expected, std::string_view found) {
+  return MakeError(Reason::kInvalidConfig,
+                   base::StrCat("topic configuration ", base::Printable(key, 100), ": expected ",
+                                expected, ", found '", base::Printable(found, 100), "'"));
+}
+
+absl::Status SetNumber(std::string_view key, std::string_view text, int64_t low, int64_t high,
+                       int64_t& into) {
+  int64_t number = 0;
+  if (!absl::SimpleAtoi(base::ToAbsl(text), &number) || number < low || number > high) {
+    return Refuse(key, base::StrCat("a whole number from ", low, " to ", high), text);
+  }
+  into = number;
+  return absl::OkStatus();
+}
+
+absl::Status SetMilliseconds(std::string_view key, std::string_view text, int64_t low, int64_t high,
+                             absl::Duration& into) {
+  int64_t number = 0;
+  if (absl::Status status = SetNumber(key, text, low, high, number); !status.ok()) return status;
+  into = absl::Milliseconds(number);
+  return absl::OkStatus();
+}
+
+/// One key: how its text changes the configuration, and the text of the value in force.
+struct Key {
+  std::string_view name;
+  absl::Status (*set)(std::string_view key, std::string_view text, int32_t replicas,
+                      TopicConfig& config);
+  std::string (*get)(const TopicConfig& config);
+};
+
+absl::Status SetCompression(std::string_view key, std::string_view text, int32_t /*replicas*/,
+                            TopicConfig& /*config*/) {
+  if (text == "producer") return absl::OkStatus();
+  return Refuse(key, "'producer', since batches are stored as their producers sent them", text);
+}
+std::string GetCompression(const TopicConfig& /*config*/) { return "producer"; }
+
+absl::Status SetDurability(std::string_view key, std::string_view text, int32_t replicas,
+                           TopicConfig& config) {
+  if (text == "fsync") {
+    config.durability = TopicDurability::kFsync;
+    return absl::OkStatus();
+  }
+  if (text != "replicated") return Refuse(key, "'fsync' or 'replicated'", text);
+  return replicas == 1
+             ? Refuse(key, "'fsync', since with one replica only a flush survives a power cut",
+                      text)
+             : Refuse(key, "'fsync', since acknowledging from memory is not built yet", text);
+}
+std::string GetDurability(const TopicConfig& config) {
+  return config.durability == TopicDurability::kFsync ? "fsync" : "replicated";
+}
+
+absl::Status SetBatchBytes(std::string_view key, std::string_view text, int32_t /*replicas*/,
+                           TopicConfig& config) {
+  return SetNumber(key, text, 1024, 20 * kMiB, config.max_message_bytes);
+}
+std::string GetBatchBytes(const TopicConfig& config) {
+  return base::StrCat(config.max_message_bytes);
+}
+
+absl::Status SetRecordBytes(std::string_view key, std::string_view text, int32_t /*replicas*/,
+                            TopicConfig& config) {
+  return SetNumber(key, text, 1, 10 * kMiB, config.max_record_bytes);
+}
+std::string GetRecordBytes(const TopicConfig& config) {
+  return base::StrCat(config.max_record_bytes);
+}
+
+absl::Status SetTimestampAfter(std::string_view key, std::string_view text, int32_t /*replicas*/,
+                               TopicConfig& config) {
+  constexpr int64_t kHundredYearsMs = int64_t{100} * 366 * 24 * 3600 * 1000;
+  return SetMilliseconds(key, text, 0, kHundredYearsMs, config.timestamp_after_max);
+}
+std::string GetTimestampAfter(const TopicConfig& config) {
+  return base::StrCat(absl::ToInt64Milliseconds(config.timestamp_after_max));
+}
+
+absl::Status SetTimestampType(std::string_view key, std::string_view text, int32_t /*replicas*/,
+                              TopicConfig& config) {
+  if (text != "CreateTime" && text != "LogAppendTime") {
+    return Refuse(key, "'CreateTime' or 'LogAppendTime'", text);
+  }
+  config.timestamp_type =
+      text == "CreateTime" ? TimestampType::kCreateTime : TimestampType::kLogAppendTime;
+  return absl::OkStatus();
+}
+std::string GetTimestampType(const TopicConfig& config) {
+  return config.timestamp_type == TimestampType::kCreateTime ? "CreateTime" : "LogAppendTime";
+}
+
+absl::Status SetInSyncMin(std::string_view key, std::string_view text, int32_t replicas,
+                          TopicConfig& config) {
+  constexpr int64_t kReplicasMax = 1000;
+  int64_t number = 0;
+  if (absl::Status status = SetNumber(key, text, 1, kReplicasMax, number); !status.ok()) {
+    return status;
+  }
+  config.min_insync_replicas = std::min(static_cast<int32_t>(number), replicas);
+  return absl::OkStatus();
+}
+std::string GetInSyncMin(const TopicConfig& config) {
+  return base::StrCat(config.min_insync_replicas);
+}
+
+absl::Status SetSegmentBytes(std::string_view key, std::string_view text, int32_t /*replicas*/,
+                             TopicConfig& config) {
+  return SetNumber(key, text, kMiB, 1024 * kMiB, config.segment_bytes);
+}
+std::string GetSegmentBytes(const TopicConfig& config) {
+  return base::StrCat(config.segment_bytes);
+}
+
+absl::Status SetSegmentAge(std::string_view key, std::string_view text, int32_t /*replicas*/,
+                           TopicConfig& config) {
+  constexpr int64_t kYearMs = int64_t{366} * 24 * 3600 * 1000;
+  return SetMilliseconds(key, text, 1000, kYearMs, config.segment_age_max);
+}
+std::string GetSegmentAge(const TopicConfig& config) {
+  return base::StrCat(absl::ToInt64Milliseconds(config.segment_age_max));
+}
+
+constexpr std::array kKeys = {
+    Key{"compression.type", SetCompression, GetCompression},
+    Key{"durability", SetDurability, GetDurability},
+    Key{"max.message.bytes", SetBatchBytes, GetBatchBytes},
+    Key{"max.record.bytes", SetRecordBytes, GetRecordBytes},
+    Key{"message.timestamp.after.max.ms", SetTimestampAfter, GetTimestampAfter},
+    Key{"message.timestamp.type", SetTimestampType, GetTimestampType},
+    Key{"min.insync.replicas", SetInSyncMin, GetInSyncMin},
+    Key{"segment.bytes", SetSegmentBytes, GetSegmentBytes},
+    Key{"segment.ms", SetSegmentAge, GetSegmentAge},
+};
+
+const Key* FindKey(std::string_view name) {
+  const auto* found =
+      std::find_if(kKeys.begin(), kKeys.end(), [name](const Key& key) { return key.name == name; });
+  return found == kKeys.end() ? nullptr : found;
+}
+
+bool IsLabel(std::string_view key) {
+  return key.starts_with(kLabelPrefix) && key.size() > kLabelPrefix.size();
+}
+
+absl::Status Apply(std::string_view key, std::string_view value, int32_t replicas,
+                   TopicConfig& config) {
+  if (absl::Status status = CheckTopicConfigKey(key); !status.ok()) return status;
+  if (!IsLabel(key)) return FindKey(key)->set(key, value, replicas, config);
+  if (key.size() + value.size() <= kLabelBytesMax) return absl::OkStatus();
+  return Refuse(key, base::StrCat("at most ", kLabelBytesMax, " bytes of key and value"), value);
+}
+
+}  // namespace
+
+absl::Status CheckTopicConfigKey(std::string_view key) {
+  if (IsLabel(key) || FindKey(key) != nullptr) return absl::OkStatus();
+  const std::string subject = base::StrCat("topic configuration ", base::Printable(key, 100), ": ");
+  if (key.starts_with("retention.") || key == "cleanup.policy") {
+    return MakeError(Reason::kInvalidConfig,
+                     base::StrCat(subject,
+                                  "cannot be set yet: until deletion by age, size and key "
+                                  "is built, records are kept until their topic goes"));
+  }
+  std::string known;
+  for (const Key& each : kKeys) known += base::StrCat(each.name, ", ");
+  return MakeError(Reason::kInvalidConfig,
+                   base::StrCat(subject, "no such key; expected one of ", known, "label.*"));
+}
+
+absl::StatusOr<TopicConfig> ParseTopicConfig(const ConfigMap& configs, int32_t replicas) {
+  TopicConfig config;
+  config.min_insync_replicas = replicas / 2 + 1;
+  for (const auto& [key, value] : configs) {
+    if (absl::Status status = Apply(key, value, replicas, config); !status.ok()) return status;
+  }
+  if (config.segment_bytes < config.max_message_bytes) {
+    return Refuse("segment.bytes",
+                  base::StrCat("at least max.message.bytes, which is ", config.max_message_bytes),
+                  base::StrCat(config.segment_bytes));
+  }
+  return config;
+}
+
+std::vector<TopicConfigEntry> ListTopicConfig(const ConfigMap& configs, int32_t replicas) {
+  const TopicConfig config = ParseTopicConfig(configs, replicas).value();
+  std::vector<TopicConfigEntry> entries;
+  for (const Key& key : kKeys) {
+    entries.push_back({.key = std::string(key.name),
+                       .value = key.get(config),
+                       .is_default = !configs.contains(std::string(key.name))});
+  }
+  for (const auto& [key, value] : configs) {
+    if (IsLabel(key)) entries.push_back({.key = key, .value = value});
+  }
+  std::sort(entries.begin(), entries.end(),
+            [](const TopicConfigEntry& a, const TopicConfigEntry& b) { return a.key < b.key; });
+  return entries;
+}
+
+}  // namespace talosmq::metadata
