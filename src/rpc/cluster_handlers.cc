@@ -24,6 +24,11 @@ void FillCluster(const broker::ServerInfo& info, const metadata::ClusterImage& i
   to.set_partitions(static_cast<int32_t>(partitions));
 }
 
+void FillProblem(const broker::HealthProblem& problem, v1::HealthProblem& to) {
+  to.set_object(problem.object);
+  to.set_problem(problem.problem);
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* ClusterHandlers::GetServerInfo(grpc::CallbackServerContext* context,
@@ -59,10 +64,11 @@ grpc::ServerUnaryReactor* ClusterHandlers::CheckHealth(grpc::CallbackServerConte
       context, request, response, [this](auto call) {
         cluster_.CheckHealth([call](const broker::HealthReport& report) {
           call->response.set_is_healthy(report.problems.empty());
-          for (const broker::HealthProblem& problem : report.problems) {
-            v1::HealthProblem& added = *call->response.add_problems();
-            added.set_object(problem.object);
-            added.set_problem(problem.problem);
+          for (const auto& problem : report.problems) {
+            FillProblem(problem, *call->response.add_problems());
+          }
+          for (const auto& warning : report.warnings) {
+            FillProblem(warning, *call->response.add_warnings());
           }
           for (const std::string& orphan : report.orphans) call->response.add_orphans(orphan);
           call->Finish(absl::OkStatus());

@@ -268,7 +268,8 @@ class FakeCluster final : public broker::ClusterService {
     return info;
   }
   void CheckHealth(base::Callback<broker::HealthReport> done) override {
-    done(broker::HealthReport{.problems = {{"listener grpc", "open to the world"}},
+    done(broker::HealthReport{.problems = {{"data directory", "it is full"}},
+                              .warnings = {{"listener grpc", "open to the world"}},
                               .orphans = {"a/0"}});
   }
 };

@@ -112,7 +112,8 @@ TEST_F(ClusterHandlersTest, ProblemsAndOrphansAreTold) {
                   ->CheckHealth(Context().get(), v1::CheckHealthRequest(), &response)
                   .ok());
   EXPECT_FALSE(response.is_healthy());
-  EXPECT_EQ(response.problems(0).object(), "listener grpc");
+  EXPECT_EQ(response.problems(0).object(), "data directory");
+  EXPECT_EQ(response.warnings(0).object(), "listener grpc");
   EXPECT_EQ(response.orphans(0), "a/0");
 }
 
