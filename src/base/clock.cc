@@ -15,6 +15,10 @@ absl::Duration Read(clockid_t clock) {
 
 absl::Time SystemClock::Now() const { return absl::UnixEpoch() + Read(CLOCK_REALTIME); }
 
+absl::Time SystemClock::CoarseNow() const {
+  return absl::UnixEpoch() + Read(CLOCK_REALTIME_COARSE);
+}
+
 absl::Duration SystemClock::Monotonic() const { return Read(CLOCK_MONOTONIC); }
 
 }  // namespace talosmq::base
