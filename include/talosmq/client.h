@@ -1,10 +1,10 @@
 #pragma once
 
-#include <memory>
-#include <string>
-
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+
+#include <memory>
+#include <string>
 
 namespace talosmq {
 
@@ -33,11 +33,12 @@ class Client {
   Client& operator=(const Client&) = delete;
   ~Client();
 
+  /// Over a core made by hand; for tests and benchmarks, not for applications.
+  explicit Client(std::unique_ptr<client::ClientCore> core);
   /// The asynchronous core that the blocking classes stand on; for them, not for applications.
   client::ClientCore& core() { return *core_; }
 
  private:
-  explicit Client(std::unique_ptr<client::ClientCore> core);
   std::unique_ptr<client::ClientCore> core_;
 };
 

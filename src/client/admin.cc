@@ -1,0 +1,173 @@
+#include "talosmq/admin.h"
+
+#include "base/status.h"
+#include "base/text.h"
+#include "client/admin_messages.h"
+#include "client/client_core.h"
+#include "client/pending_result.h"
+
+#include <utility>
+
+namespace talosmq {
+namespace {
+
+using client::CallPolicy;
+
+/// Every call is one unary call that the calling thread waits for. Thread-safe: holds no state of
+/// its own.
+class BlockingAdmin final : public Admin {
+ public:
+  explicit BlockingAdmin(client::ClientCore& core) : core_(core) {}
+
+  absl::StatusOr<TopicId> CreateTopic(const NewTopic& topic) override {
+    v1::CreateTopicRequest request;
+    request.set_name(topic.name);
+    if (topic.partitions.has_value()) request.set_partitions(*topic.partitions);
+    if (topic.replicas.has_value()) request.set_replicas(*topic.replicas);
+    request.mutable_configs()->insert(topic.configs.begin(), topic.configs.end());
+    TALOSMQ_ASSIGN_OR_RETURN(
+        const auto response,
+        Change<v1::CreateTopicResponse>("/talosmq.v1.TopicService/CreateTopic", request));
+    return client::ReadTopicId(response.topic_id());
+  }
+
+  absl::StatusOr<std::vector<TopicSummary>> ListTopics() override {
+    v1::ListTopicsRequest request;
+    request.set_include_internal(true);
+    TALOSMQ_ASSIGN_OR_RETURN(
+        const auto response,
+        Ask<v1::ListTopicsResponse>("/talosmq.v1.TopicService/ListTopics", request));
+    std::vector<TopicSummary> topics;
+    for (const v1::TopicSummary& topic : response.topics()) {
+      TALOSMQ_ASSIGN_OR_RETURN(topics.emplace_back(), client::ReadTopicSummary(topic));
+    }
+    return topics;
+  }
+
+  absl::StatusOr<TopicInfo> DescribeTopic(const std::string& name) override {
+    v1::DescribeTopicRequest request;
+    request.set_name(name);
+    TALOSMQ_ASSIGN_OR_RETURN(
+        const auto response,
+        Ask<v1::DescribeTopicResponse>("/talosmq.v1.TopicService/DescribeTopic", request));
+    return client::ReadTopicInfo(response);
+  }
+
+  absl::Status AlterTopic(const std::string& name, const std::map<std::string, std::string>& set,
+                          const std::vector<std::string>& unset) override {
+    v1::AlterTopicRequest request;
+    request.set_name(name);
+    request.mutable_set()->insert(set.begin(), set.end());
+    for (const std::string& key : unset) request.add_unset(key);
+    return Change<v1::AlterTopicResponse>("/talosmq.v1.TopicService/AlterTopic", request).status();
+  }
+
+  absl::Status AddPartitions(const std::string& name, int32_t total) override {
+    v1::AddPartitionsRequest request;
+    request.set_name(name);
+    request.set_total(total);
+    return Change<v1::AddPartitionsResponse>("/talosmq.v1.TopicService/AddPartitions", request)
+        .status();
+  }
+
+  absl::Status DeleteTopic(const std::string& name) override {
+    v1::DeleteTopicRequest request;
+    request.set_name(name);
+    return Change<v1::DeleteTopicResponse>("/talosmq.v1.TopicService/DeleteTopic", request)
+        .status();
+  }
+
+  absl::StatusOr<ClusterInfo> DescribeCluster() override {
+    TALOSMQ_ASSIGN_OR_RETURN(const auto response, Ask<v1::DescribeClusterResponse>(
+                                                      "/talosmq.v1.ClusterService/DescribeCluster",
+                                                      v1::DescribeClusterRequest()));
+    return client::ReadClusterInfo(response);
+  }
+
+  absl::StatusOr<ClusterHealth> CheckHealth() override {
+    TALOSMQ_ASSIGN_OR_RETURN(const auto response,
+                             Ask<v1::CheckHealthResponse>("/talosmq.v1.ClusterService/CheckHealth",
+                                                          v1::CheckHealthRequest()));
+    return client::ReadClusterHealth(response);
+  }
+
+  absl::Status CreateDump(const DumpDefinition& dump) override {
+    v1::CreateDumpRequest request;
+    client::WriteDumpDefinition(dump, *request.mutable_definition());
+    return Change<v1::CreateDumpResponse>("/talosmq.v1.DumpService/CreateDump", request).status();
+  }
+
+  absl::StatusOr<std::vector<DumpInfo>> ListDumps() override {
+    TALOSMQ_ASSIGN_OR_RETURN(
+        const auto response,
+        Ask<v1::ListDumpsResponse>("/talosmq.v1.DumpService/ListDumps", v1::ListDumpsRequest()));
+    std::vector<DumpInfo> dumps;
+    for (const v1::DumpDescription& dump : response.dumps()) {
+      TALOSMQ_ASSIGN_OR_RETURN(dumps.emplace_back(), client::ReadDumpInfo(dump));
+    }
+    return dumps;
+  }
+
+  absl::StatusOr<DumpInfo> DescribeDump(const std::string& name) override {
+    TALOSMQ_ASSIGN_OR_RETURN(const auto response,
+                             Ask<v1::DescribeDumpResponse>("/talosmq.v1.DumpService/DescribeDump",
+                                                           Named<v1::DescribeDumpRequest>(name)));
+    return client::ReadDumpInfo(response.dump());
+  }
+
+  absl::Status PauseDump(const std::string& name) override {
+    return Change<v1::PauseDumpResponse>("/talosmq.v1.DumpService/PauseDump",
+                                         Named<v1::PauseDumpRequest>(name))
+        .status();
+  }
+
+  absl::Status ResumeDump(const std::string& name) override {
+    return Change<v1::ResumeDumpResponse>("/talosmq.v1.DumpService/ResumeDump",
+                                          Named<v1::ResumeDumpRequest>(name))
+        .status();
+  }
+
+  absl::Status DeleteDump(const std::string& name) override {
+    return Change<v1::DeleteDumpResponse>("/talosmq.v1.DumpService/DeleteDump",
+                                          Named<v1::DeleteDumpRequest>(name))
+        .status();
+  }
+
+ private:
+  template <typename Request>
+  static Request Named(const std::string& name) {
+    Request request;
+    request.set_name(name);
+    return request;
+  }
+
+  /// A question: any server of the list may answer it.
+  template <typename Response, typename Request>
+  absl::StatusOr<Response> Ask(std::string_view method, const Request& request) {
+    return Call<Response>(method, request, CallPolicy::kAnyServer);
+  }
+
+  /// A change: sent once, since a lost answer does not tell whether it was made.
+  template <typename Response, typename Request>
+  absl::StatusOr<Response> Change(std::string_view method, const Request& request) {
+    return Call<Response>(method, request, CallPolicy::kOnce);
+  }
+
+  template <typename Response, typename Request>
+  absl::StatusOr<Response> Call(std::string_view method, const Request& request,
+                                CallPolicy policy) {
+    client::PendingResult<absl::StatusOr<Response>> answered;
+    core_.CallTyped<Response>(method, request, policy, answered.callback());
+    return answered.Wait();
+  }
+
+  client::ClientCore& core_;
+};
+
+}  // namespace
+
+std::unique_ptr<Admin> Admin::Create(Client& client) {
+  return std::make_unique<BlockingAdmin>(client.core());
+}
+
+}  // namespace talosmq

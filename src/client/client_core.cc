@@ -1,0 +1,101 @@
+#include "client/client_core.h"
+
+#include "base/text.h"
+#include "client/server_list.h"
+#include "talosmq/error.h"
+
+#include <algorithm>
+
+namespace talosmq::client {
+
+/// One call and how far it came through the list of servers.
+struct ClientCore::PendingCall {
+  std::string_view method;
+  std::string body;
+  CallPolicy policy;
+  Transport::Reply done;
+  absl::Duration deadline;  ///< By the monotonic clock.
+  size_t first = 0;         ///< Index of the server it began with.
+  size_t tried = 0;
+  std::string failures;
+};
+
+ClientCore::ClientCore(ClientOptions options, std::unique_ptr<Transport> transport,
+                       const Deps& deps)
+    : options_(std::move(options)),
+      servers_(ParseServerList(options_.server).value()),
+      deps_(deps),
+      transport_(std::move(transport)),
+      metadata_(*this),
+      produce_sessions_(*this) {}
+
+ClientCore::~ClientCore() = default;
+
+void ClientCore::ShutDownTransport() { transport_.reset(); }
+
+absl::Duration ClientCore::Jitter(absl::Duration delay) {
+  const double fraction = static_cast<double>(deps_.random.Next() >> 11) / 9007199254740992.0;
+  return delay * (0.5 + fraction / 2);
+}
+
+absl::Status ClientCore::UnreadableReply(std::string_view method) {
+  return MakeError(Reason::kInternal,
+                   base::StrCat(method, ": the server's reply is not the message expected"));
+}
+
+void ClientCore::Call(std::string_view method, std::string body, CallPolicy policy,
+                      Transport::Reply done) {
+  auto call = std::make_shared<PendingCall>(
+      PendingCall{.method = method,
+                  .body = std::move(body),
+                  .policy = policy,
+                  .done = std::move(done),
+                  .deadline = deps_.clock.Monotonic() + options_.request_timeout,
+                  .failures = {}});
+  deps_.executor.Post([this, call = std::move(call)]() mutable {
+    call->first = preferred_;
+    TryNextServer(std::move(call));
+  });
+}
+
+void ClientCore::TryNextServer(std::shared_ptr<PendingCall> call) {
+  const size_t server = (call->first + call->tried) % servers_.size();
+  const absl::Duration left = call->deadline - deps_.clock.Monotonic();
+  // A server that hangs must leave time for the others.
+  const auto share = static_cast<int64_t>(
+      call->policy == CallPolicy::kAnyServer ? servers_.size() - call->tried : 1);
+  ++call->tried;
+  CallRequest request{.address = servers_[server],
+                      .method = call->method,
+                      .body = call->body,
+                      .timeout = std::max(left / share, absl::Milliseconds(1))};
+  transport_->Call(std::move(request), [this, call = std::move(call),
+                                        server](absl::StatusOr<std::string> body) mutable {
+    deps_.executor.Post([this, call = std::move(call), server, body = std::move(body)]() mutable {
+      OnReply(std::move(call), server, std::move(body));
+    });
+  });
+}
+
+void ClientCore::OnReply(std::shared_ptr<PendingCall> call, size_t server,
+                         absl::StatusOr<std::string> body) {
+  const Reason reason = ReasonOf(body.status());
+  const bool unreachable = reason == Reason::kUnavailable || reason == Reason::kShuttingDown ||
+                           reason == Reason::kDeadlineExceeded;
+  if (!unreachable) {
+    preferred_ = server;
+    call->done(std::move(body));
+    return;
+  }
+  preferred_ = (server + 1) % servers_.size();
+  call->failures += base::StrCat(call->failures.empty() ? "" : "; ", servers_[server], ": ",
+                                 base::FromAbsl(body.status().message()));
+  const bool time_left = deps_.clock.Monotonic() < call->deadline;
+  if (call->policy == CallPolicy::kAnyServer && call->tried < servers_.size() && time_left) {
+    TryNextServer(std::move(call));
+    return;
+  }
+  call->done(MakeError(reason, base::StrCat("no server answered (", call->failures, ")")));
+}
+
+}  // namespace talosmq::client

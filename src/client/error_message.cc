@@ -1,0 +1,20 @@
+#include "client/error_message.h"
+
+#include "base/text.h"
+#include "talosmq/error.h"
+
+namespace talosmq::client {
+
+absl::Status StatusOf(const v1::Error& error) {
+  if (error.reason() == v1::REASON_NOT_LEADER) {
+    return MakeNotLeader(error.message(), error.leader_address());
+  }
+  if (error.reason() == v1::REASON_NONE || !v1::Reason_IsValid(error.reason())) {
+    return MakeError(Reason::kInternal,
+                     base::StrCat("server error with the unknown reason ",
+                                  static_cast<int>(error.reason()), ": ", error.message()));
+  }
+  return MakeError(static_cast<Reason>(error.reason()), error.message());
+}
+
+}  // namespace talosmq::client

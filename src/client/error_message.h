@@ -1,0 +1,13 @@
+#pragma once
+
+#include "talosmq/v1/error.pb.h"
+
+#include "absl/status/status.h"
+
+namespace talosmq::client {
+
+/// The status that a server's error message stands for. A reason that this SDK does not know
+/// becomes kInternal and keeps its words.
+absl::Status StatusOf(const v1::Error& error);
+
+}  // namespace talosmq::client

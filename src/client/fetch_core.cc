@@ -1,0 +1,222 @@
+#include "client/fetch_core.h"
+
+#include "base/log.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "client/offset_lookup.h"
+#include "client/retry.h"
+#include "talosmq/error.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace talosmq::client {
+
+void FetchCore::Assign(const std::vector<PartitionWish>& wishes) {
+  for (auto& [id, partition] : partitions_) Unsubscribe(partition);
+  partitions_.clear();
+  for (const PartitionWish& wish : wishes) Seek(wish);
+}
+
+void FetchCore::Seek(const PartitionWish& wish) {
+  Partition& partition = partitions_[wish.partition];
+  Unsubscribe(partition);
+  partition = {.generation = wish.generation, .next_offset = wish.offset, .session = nullptr};
+  Subscribe(wish.partition, partition);
+}
+
+void FetchCore::Halt(PartitionId partition, uint64_t generation) {
+  Partition* found = Find(partition, generation);
+  if (found == nullptr) return;
+  Unsubscribe(*found);
+  // Nothing that is still to come for the old generation finds it any more.
+  ++found->generation;
+}
+
+void FetchCore::Close() {
+  Assign({});
+  sessions_.clear();
+}
+
+FetchCore::Partition* FetchCore::Find(PartitionId id, uint64_t generation) {
+  const auto entry = partitions_.find(id);
+  if (entry == partitions_.end() || entry->second.generation != generation) return nullptr;
+  return &entry->second;
+}
+
+void FetchCore::Subscribe(PartitionId id, Partition& partition) {
+  const PartitionLeader& leader = topic_->partitions[static_cast<size_t>(id.value())];
+  if (leader.address.empty()) {
+    SubscribeLater(id, partition);
+    return;
+  }
+  partition.session = SessionFor(leader.address);
+  partition.subscription = ++last_subscription_;
+  by_subscription_[partition.subscription] = id;
+  partition.session->Subscribe({.id = partition.subscription,
+                                .source = {.topic_id = topic_->id, .partition = id},
+                                .offset = partition.next_offset,
+                                .known_epoch = leader.epoch});
+}
+
+void FetchCore::Unsubscribe(Partition& partition) {
+  if (partition.subscription == 0) return;
+  partition.session->Unsubscribe(partition.subscription);
+  by_subscription_.erase(partition.subscription);
+  partition.subscription = 0;
+}
+
+std::shared_ptr<FetchSession> FetchCore::SessionFor(const std::string& address) {
+  std::shared_ptr<FetchSession>& session = sessions_[address];
+  if (session != nullptr && !session->is_closed()) return session;
+  std::set<std::string_view> brokers;
+  for (const PartitionLeader& leader : topic_->partitions) brokers.insert(leader.address);
+  const int64_t share = options_.prefetch_bytes / static_cast<int64_t>(brokers.size());
+  const int64_t credit = std::max(share - queue_.bytes(), kCreditBytesMin);
+  session =
+      FetchSession::Open(address, credit, core_.transport(), core_.executor(), weak_from_this());
+  return session;
+}
+
+void FetchCore::ReturnCredit(PartitionId partition, int64_t bytes) {
+  const auto entry = partitions_.find(partition);
+  if (entry == partitions_.end() || entry->second.session == nullptr) return;
+  entry->second.session->AddCredit(bytes);
+}
+
+void FetchCore::OnFetched(FetchSession& session, std::vector<FetchedPartition> partitions) {
+  for (FetchedPartition& fetched : partitions) {
+    const auto id = by_subscription_.find(fetched.subscription_id);
+    if (id == by_subscription_.end()) {
+      // It was on its way when the subscription ended.
+      session.AddCredit(static_cast<int64_t>(fetched.records.size()));
+      continue;
+    }
+    OnChunk(id->second, partitions_[id->second], std::move(fetched));
+  }
+}
+
+void FetchCore::OnChunk(PartitionId id, Partition& partition, FetchedPartition fetched) {
+  if (!fetched.status.ok()) {
+    by_subscription_.erase(partition.subscription);
+    partition.subscription = 0;
+    OnError(id, partition, fetched.status);
+    return;
+  }
+  partition.failures = 0;
+  partition.next_offset = fetched.next_offset;
+  queue_.Push({.partition = id,
+               .generation = partition.generation,
+               .status = absl::OkStatus(),
+               .moved_to = std::nullopt,
+               .high_watermark = fetched.high_watermark,
+               .next_offset = fetched.next_offset,
+               .records = std::move(fetched.records)});
+}
+
+void FetchCore::OnClosed(FetchSession& session, const absl::Status& why) {
+  bool was_used = false;
+  for (auto& [id, partition] : partitions_) {
+    if (partition.session.get() != &session) continue;
+    partition.session = nullptr;
+    if (partition.subscription == 0) continue;
+    was_used = true;
+    by_subscription_.erase(partition.subscription);
+    partition.subscription = 0;
+    SubscribeLater(id, partition);
+  }
+  const auto entry = sessions_.find(session.address());
+  if (entry != sessions_.end() && entry->second.get() == &session) sessions_.erase(entry);
+  if (was_used) base::LogDebug("sdk", base::FromAbsl(why.message()));
+}
+
+void FetchCore::OnError(PartitionId id, Partition& partition, const absl::Status& status) {
+  const Reason reason = ReasonOf(status);
+  if (IsTransient(status) || reason == Reason::kUnknownTopicId) {
+    SubscribeLater(id, partition);
+  } else if (reason == Reason::kOffsetOutOfRange &&
+             options_.out_of_range != OutOfRangePolicy::kFail) {
+    base::LogWarning("sdk", "topic ", topic_->name, " partition ", id.value(), ": ",
+                     base::FromAbsl(status.message()), "; going on by the out-of-range policy");
+    const bool to_start = options_.out_of_range == OutOfRangePolicy::kStart;
+    Reset(id, partition, to_start ? Position(AtStart()) : Position(AtEnd()));
+  } else {
+    Stop(id, partition, status);
+  }
+}
+
+void FetchCore::Stop(PartitionId id, const Partition& partition, const absl::Status& why) {
+  queue_.Push(
+      {.partition = id,
+       .generation = partition.generation,
+       .status = base::Annotate(why, base::StrCat("topic ", topic_->name, " partition ", id.value(),
+                                                  " at offset ", partition.next_offset.value())),
+       .moved_to = std::nullopt,
+       .high_watermark = Offset(0),
+       .next_offset = partition.next_offset,
+       .records = {}});
+}
+
+void FetchCore::Reset(PartitionId id, const Partition& partition, Position to) {
+  FindOffsets(core_, topic_->id, {{.partition = id, .position = to}},
+              [weak = weak_from_this(), id, generation = partition.generation](
+                  const absl::StatusOr<std::vector<Offset>>& offsets) {
+                const auto self = weak.lock();
+                if (self == nullptr) return;
+                Partition* found = self->Find(id, generation);
+                if (found == nullptr) return;
+                if (!offsets.ok()) {
+                  self->Stop(id, *found, offsets.status());
+                  return;
+                }
+                self->MoveTo(id, *found, offsets->front());
+              });
+}
+
+void FetchCore::MoveTo(PartitionId id, Partition& partition, Offset offset) {
+  partition.next_offset = offset;
+  queue_.Push({.partition = id,
+               .generation = partition.generation,
+               .status = absl::OkStatus(),
+               .moved_to = offset,
+               .high_watermark = Offset(0),
+               .next_offset = offset,
+               .records = {}});
+  Subscribe(id, partition);
+}
+
+void FetchCore::SubscribeLater(PartitionId id, Partition& partition) {
+  const absl::Duration delay =
+      std::min(kBackoffMin * (int64_t{1} << std::min(partition.failures, 10)), kBackoffMax);
+  ++partition.failures;
+  core_.executor().PostAfter(core_.Jitter(delay),
+                             [weak = weak_from_this(), id, generation = partition.generation] {
+                               if (const auto self = weak.lock()) {
+                                 self->RefreshThenSubscribe(id, generation);
+                               }
+                             });
+}
+
+void FetchCore::RefreshThenSubscribe(PartitionId id, uint64_t generation) {
+  if (Find(id, generation) == nullptr) return;
+  core_.metadata().Refresh(topic_->id, [weak = weak_from_this(), id,
+                                        generation](const absl::StatusOr<TopicImagePtr>& image) {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    if (image.ok() && (*image)->partitions.size() >= self->topic_->partitions.size()) {
+      self->topic_ = *image;
+    }
+    Partition* partition = self->Find(id, generation);
+    if (partition == nullptr) return;
+    if (image.ok()) {
+      self->Subscribe(id, *partition);
+    } else if (IsTransient(image.status())) {
+      self->SubscribeLater(id, *partition);
+    } else {
+      self->Stop(id, *partition, image.status());
+    }
+  });
+}
+
+}  // namespace talosmq::client

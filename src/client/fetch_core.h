@@ -1,0 +1,92 @@
+#pragma once
+
+#include "client/client_core.h"
+#include "client/fetch_session.h"
+#include "client/fetched_queue.h"
+#include "talosmq/consumer.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace talosmq::client {
+
+/// What the polling thread wants of one partition.
+struct PartitionWish {
+  PartitionId partition;
+  Offset offset;
+  uint64_t generation = 0;  ///< Comes back with each chunk; grows with every wish.
+};
+
+/// Keeps the assigned partitions of one topic subscribed at their leaders, one stream per broker,
+/// and puts what comes into a FetchedQueue.
+///
+/// Invariants:
+/// 1. Chunks of a partition and generation come in order and without gap, across reconnects and
+///    changes of leader: after each it is known where the next subscription begins.
+/// 2. What the servers may send and what lies in the queue is about prefetch_bytes: they get as
+///    credit what the polling thread has taken out, and what was thrown away.
+/// 3. A partition that has stopped (an error chunk was queued) stays so until the next wish.
+/// Confined to the client's executor, but for queue(), which is thread-safe. Shared by the facade
+/// and the callbacks under way; lives inside its ClientCore.
+class FetchCore final : public FetchListener, public std::enable_shared_from_this<FetchCore> {
+ public:
+  FetchCore(ClientCore& core, const ConsumerOptions& options, TopicImagePtr topic)
+      : core_(core), options_(options), topic_(std::move(topic)) {}
+
+  FetchedQueue& queue() { return queue_; }
+
+  /// Reads these, and no others.
+  void Assign(const std::vector<PartitionWish>& wishes);
+  void Seek(const PartitionWish& wish);
+  /// Fetches no more of the partition until the next wish.
+  void Halt(PartitionId partition, uint64_t generation);
+  /// The polling thread took, or threw away, so many bytes of the partition.
+  void ReturnCredit(PartitionId partition, int64_t bytes);
+  /// Fetches no more.
+  void Close();
+
+  void OnFetched(FetchSession& session, std::vector<FetchedPartition> partitions) override;
+  void OnClosed(FetchSession& session, const absl::Status& why) override;
+
+ private:
+  static constexpr absl::Duration kBackoffMin = absl::Milliseconds(10);
+  static constexpr absl::Duration kBackoffMax = absl::Seconds(1);
+  static constexpr int64_t kCreditBytesMin = int64_t{64} << 10;
+
+  struct Partition {
+    uint64_t generation = 0;
+    Offset next_offset;
+    uint64_t subscription = 0;  ///< 0: none.
+    std::shared_ptr<FetchSession> session;
+    int failures = 0;  ///< Since the last chunk.
+  };
+
+  void Subscribe(PartitionId id, Partition& partition);
+  void Unsubscribe(Partition& partition);
+  /// Sessions by address, opened when there is none.
+  std::shared_ptr<FetchSession> SessionFor(const std::string& address);
+  void OnChunk(PartitionId id, Partition& partition, FetchedPartition fetched);
+  void OnError(PartitionId id, Partition& partition, const absl::Status& status);
+  void SubscribeLater(PartitionId id, Partition& partition);
+  void RefreshThenSubscribe(PartitionId id, uint64_t generation);
+  /// Moves to a position that has to be asked for.
+  void Reset(PartitionId id, const Partition& partition, Position to);
+  void MoveTo(PartitionId id, Partition& partition, Offset offset);
+  void Stop(PartitionId id, const Partition& partition, const absl::Status& why);
+  /// Null when a later wish has replaced that generation.
+  Partition* Find(PartitionId id, uint64_t generation);
+
+  ClientCore& core_;
+  const ConsumerOptions options_;
+  TopicImagePtr topic_;
+  FetchedQueue queue_;
+  std::map<PartitionId, Partition> partitions_;
+  std::map<uint64_t, PartitionId> by_subscription_;
+  std::map<std::string, std::shared_ptr<FetchSession>> sessions_;
+  uint64_t last_subscription_ = 0;
+};
+
+}  // namespace talosmq::client

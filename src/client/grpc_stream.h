@@ -1,0 +1,83 @@
+#pragma once
+
+#include "base/gate.h"
+#include "base/mutex.h"
+
+#include "absl/status/status.h"
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace talosmq::client {
+
+/// What a gRPC call ended with: the server's own error from the trailer, or what gRPC says, with
+/// the address in words.
+absl::Status StatusOfCall(const grpc::Status& status, const grpc::ClientContext& context,
+                          const std::string& address);
+
+/// The calls and streams that are under way on one transport. Thread-safe. Outlives them: the
+/// destructor of the transport cancels them and waits.
+class CallRegistry {
+ public:
+  /// A call is under way until this is gone. Nothing once CancelAndWait has begun.
+  std::optional<base::Gate::Pass> Enter(const std::shared_ptr<grpc::ClientContext>& context);
+  void CancelAndWait();
+
+ private:
+  base::Gate gate_;
+  base::Mutex mutex_;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::weak_ptr<grpc::ClientContext>> contexts_ ABSL_GUARDED_BY(mutex_);
+};
+
+/// One bidirectional stream of raw messages.
+///
+/// Invariants:
+/// 1. One read is always out; one write at most, begun by Write, the next one only after
+/// on_written.
+/// 2. A write is begun only inside the gate. The gate closes when reading has failed; then the hold
+///    goes, and OnDone comes once nothing is out any more.
+/// Thread-safe, but for Write (see invariant 1). Shared by its handle and, until OnDone, by gRPC.
+class GrpcStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  /// Called on gRPC's threads, one at a time for reads and for writes.
+  struct Events {
+    std::function<void()> on_written;
+    /// A status that is not OK cancels the stream, which then ends with it.
+    std::function<absl::Status(grpc::ByteBuffer& message)> on_message;
+    std::function<void(absl::Status why)> on_closed;  ///< Last call, exactly once.
+  };
+
+  /// Calls on_closed within this call when the registry takes no more calls.
+  static std::shared_ptr<GrpcStream> Start(grpc::GenericStub& stub, const std::string& address,
+                                           const std::string& method, CallRegistry& registry,
+                                           Events events);
+
+  void Write(grpc::ByteBuffer message);
+  void Cancel() { context_->TryCancel(); }
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnDone(const grpc::Status& status) override;
+
+ private:
+  GrpcStream(std::string address, Events events)
+      : address_(std::move(address)), events_(std::move(events)) {}
+
+  const std::string address_;
+  const std::shared_ptr<grpc::ClientContext> context_ = std::make_shared<grpc::ClientContext>();
+  Events events_;
+  std::optional<base::Gate::Pass> registered_;
+  std::shared_ptr<GrpcStream> self_;  ///< Until OnDone.
+  base::Gate writes_;
+  grpc::ByteBuffer incoming_;  ///< gRPC's while a read is out.
+  grpc::ByteBuffer outgoing_;  ///< gRPC's while a write is out.
+  absl::Status own_error_;     ///< Written by a read, read by OnDone.
+};
+
+}  // namespace talosmq::client

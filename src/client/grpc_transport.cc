@@ -1,0 +1,215 @@
+#include "client/grpc_transport.h"
+
+#include "base/mutex.h"
+#include "client/fetch_codec.h"
+#include "client/grpc_stream.h"
+#include "client/produce_codec.h"
+#include "talosmq/error.h"
+
+#include <grpcpp/support/proto_buffer_reader.h>
+
+#include <map>
+#include <utility>
+
+namespace talosmq::client {
+namespace {
+
+/// What the server may send at once; its own limit for what it receives is the same.
+constexpr int kReceiveBytesMax = 24 << 20;
+/// Larger frames and reads cost less CPU a byte.
+constexpr int kFrameBytesMax = 1 << 20;
+constexpr int kReadChunkBytes = 256 << 10;
+/// A connection on which nothing moves is asked after so long, and dropped when no answer comes.
+constexpr absl::Duration kKeepaliveTime = absl::Seconds(30);
+constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(10);
+constexpr absl::Duration kReconnectBackoffMin = absl::Milliseconds(50);
+constexpr absl::Duration kReconnectBackoffMax = absl::Seconds(1);
+
+int Milliseconds(absl::Duration duration) {
+  return static_cast<int>(absl::ToInt64Milliseconds(duration));
+}
+
+grpc::ChannelArguments ChannelArguments() {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kReceiveBytesMax);
+  arguments.SetMaxSendMessageSize(-1);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kFrameBytesMax);
+  arguments.SetInt(GRPC_ARG_TCP_READ_CHUNK_SIZE, kReadChunkBytes);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(kKeepaliveTime));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(kKeepaliveTimeout));
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, Milliseconds(kReconnectBackoffMin));
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, Milliseconds(kReconnectBackoffMax));
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, Milliseconds(kReconnectBackoffMax));
+  // Connections are this client's own: another one of the process must not share their limits.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return arguments;
+}
+
+grpc::Slice SliceOver(const base::Buffer& buffer) {
+  auto* owner = new base::Buffer(buffer);
+  // gRPC never writes into a slice it was given.
+  auto* bytes = const_cast<std::byte*>(owner->bytes().data());
+  return {bytes, owner->size(), [](void* held) { delete static_cast<base::Buffer*>(held); }, owner};
+}
+
+grpc::ByteBuffer ToByteBuffer(const std::vector<base::Buffer>& pieces) {
+  std::vector<grpc::Slice> slices;
+  slices.reserve(pieces.size());
+  for (const base::Buffer& piece : pieces) slices.push_back(SliceOver(piece));
+  return {slices.data(), slices.size()};
+}
+
+grpc::ByteBuffer ToByteBuffer(const std::string& bytes) {
+  const grpc::Slice slice(bytes);
+  return {&slice, 1};
+}
+
+std::string ToString(const grpc::ByteBuffer& bytes) {
+  std::vector<grpc::Slice> slices;
+  std::string text;
+  if (!bytes.Dump(&slices).ok()) return text;
+  text.reserve(bytes.Length());
+  for (const grpc::Slice& slice : slices) {
+    text.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return text;
+}
+
+/// The handle of a produce stream. Thread-compatible, as its interface says.
+class GrpcProduceStream final : public ProduceStream {
+ public:
+  GrpcProduceStream(grpc::GenericStub& stub, const std::string& address, CallRegistry& registry,
+                    std::shared_ptr<ProduceObserver> observer)
+      : stream_(GrpcStream::Start(stub, address, "/talosmq.v1.MessageService/Produce", registry,
+                                  EventsFor(*this, std::move(observer)))) {}
+  ~GrpcProduceStream() override { stream_->Cancel(); }
+
+  void Write(ProduceMessage message) override {
+    *writing_ = message.request_id;
+    stream_->Write(ToByteBuffer(EncodeProduceRequest(message)));
+  }
+
+ private:
+  static GrpcStream::Events EventsFor(const GrpcProduceStream& stream,
+                                      std::shared_ptr<ProduceObserver> observer) {
+    return {.on_written = [observer, writing = stream.writing_] { observer->OnWritten(*writing); },
+            .on_message =
+                [observer](grpc::ByteBuffer& message) {
+                  grpc::ProtoBufferReader reader(&message);
+                  absl::StatusOr<ProduceAnswer> answer = DecodeProduceResponse(reader);
+                  if (answer.ok()) observer->OnAnswer(*std::move(answer));
+                  return answer.status();
+                },
+            .on_closed = [observer](absl::Status why) { observer->OnClosed(std::move(why)); }};
+  }
+
+  /// Of the message that is being written; shared with the events, which may outlive the handle.
+  const std::shared_ptr<uint64_t> writing_ = std::make_shared<uint64_t>(0);
+  const std::shared_ptr<GrpcStream> stream_;
+};
+
+/// The handle of a fetch stream. Thread-compatible, as its interface says.
+class GrpcFetchStream final : public FetchStream {
+ public:
+  GrpcFetchStream(grpc::GenericStub& stub, const std::string& address, CallRegistry& registry,
+                  const std::shared_ptr<FetchObserver>& observer)
+      : stream_(GrpcStream::Start(stub, address, "/talosmq.v1.MessageService/Fetch", registry,
+                                  EventsFor(observer))) {}
+  ~GrpcFetchStream() override { stream_->Cancel(); }
+
+  void Write(FetchCommand command) override {
+    stream_->Write(ToByteBuffer(EncodeFetchRequest(command)));
+  }
+
+ private:
+  static GrpcStream::Events EventsFor(const std::shared_ptr<FetchObserver>& observer) {
+    return {.on_written = [observer] { observer->OnWritten(); },
+            .on_message =
+                [observer](grpc::ByteBuffer& message) {
+                  grpc::ProtoBufferReader reader(&message);
+                  absl::StatusOr<std::vector<FetchedPartition>> partitions =
+                      DecodeFetchResponse(reader, static_cast<int64_t>(message.Length()));
+                  if (partitions.ok()) observer->OnFetched(*std::move(partitions));
+                  return partitions.status();
+                },
+            .on_closed = [observer](absl::Status why) { observer->OnClosed(std::move(why)); }};
+  }
+
+  const std::shared_ptr<GrpcStream> stream_;
+};
+
+/// One unary call; what gRPC needs until it is done.
+struct UnaryCall {
+  std::shared_ptr<grpc::ClientContext> context = std::make_shared<grpc::ClientContext>();
+  grpc::ByteBuffer request;
+  grpc::ByteBuffer response;
+  std::string address;
+  Transport::Reply done;
+  std::optional<base::Gate::Pass> registered;
+};
+
+/// Thread-safe. Owns its connections; calls keep what they need themselves.
+class GrpcTransport final : public Transport {
+ public:
+  ~GrpcTransport() override { registry_.CancelAndWait(); }
+
+  void Call(CallRequest request, Reply done) override {
+    auto call = std::make_shared<UnaryCall>();
+    call->request = ToByteBuffer(request.body);
+    call->address = request.address;
+    call->done = std::move(done);
+    call->context->set_deadline(gpr_time_from_millis(Milliseconds(request.timeout), GPR_TIMESPAN));
+    std::optional<base::Gate::Pass> pass = registry_.Enter(call->context);
+    if (!pass.has_value()) {
+      call->done(MakeError(Reason::kClosed, "the client is being closed"));
+      return;
+    }
+    call->registered.emplace(*std::move(pass));
+    StubFor(request.address)
+        .UnaryCall(call->context.get(), std::string(request.method), {}, &call->request,
+                   &call->response, [call](const grpc::Status& status) { Finish(*call, status); });
+  }
+
+  std::unique_ptr<ProduceStream> OpenProduce(const std::string& address,
+                                             std::shared_ptr<ProduceObserver> observer) override {
+    return std::make_unique<GrpcProduceStream>(StubFor(address), address, registry_,
+                                               std::move(observer));
+  }
+
+  std::unique_ptr<FetchStream> OpenFetch(const std::string& address,
+                                         std::shared_ptr<FetchObserver> observer) override {
+    return std::make_unique<GrpcFetchStream>(StubFor(address), address, registry_, observer);
+  }
+
+ private:
+  static void Finish(UnaryCall& call, const grpc::Status& status) {
+    absl::Status outcome = StatusOfCall(status, *call.context, call.address);
+    Reply done = std::move(call.done);
+    if (outcome.ok()) {
+      done(ToString(call.response));
+    } else {
+      done(std::move(outcome));
+    }
+    call.registered.reset();
+  }
+
+  grpc::GenericStub& StubFor(const std::string& address) {
+    const base::MutexLock lock(mutex_);
+    std::unique_ptr<grpc::GenericStub>& stub = stubs_[address];
+    if (stub == nullptr) {
+      stub = std::make_unique<grpc::GenericStub>(grpc::CreateCustomChannel(
+          address, grpc::InsecureChannelCredentials(), ChannelArguments()));
+    }
+    return *stub;
+  }
+
+  CallRegistry registry_;
+  base::Mutex mutex_;
+  std::map<std::string, std::unique_ptr<grpc::GenericStub>> stubs_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+std::unique_ptr<Transport> MakeGrpcTransport() { return std::make_unique<GrpcTransport>(); }
+
+}  // namespace talosmq::client

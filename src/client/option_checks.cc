@@ -1,0 +1,67 @@
+#include "client/option_checks.h"
+
+#include "base/status.h"
+#include "base/text.h"
+#include "client/server_list.h"
+#include "talosmq/error.h"
+
+#include "absl/time/time.h"
+
+#include <cstdint>
+#include <string_view>
+
+namespace talosmq::client {
+namespace {
+
+std::string Show(int64_t value) { return absl::StrCat(value); }
+std::string Show(absl::Duration value) { return absl::FormatDuration(value); }
+
+template <typename T>
+absl::Status CheckRange(std::string_view key, T value, T min, T max) {
+  if (min <= value && value <= max) return absl::OkStatus();
+  return MakeError(Reason::kInvalidArgument, base::StrCat(key, ": expected ", Show(min), " to ",
+                                                          Show(max), ", found ", Show(value)));
+}
+
+constexpr int64_t kKiB = 1024;
+constexpr int64_t kMiB = 1024 * kKiB;
+constexpr int64_t kGiB = 1024 * kMiB;
+
+}  // namespace
+
+absl::Status CheckOptions(const ClientOptions& options) {
+  TALOSMQ_RETURN_IF_ERROR(ParseServerList(options.server).status());
+  TALOSMQ_RETURN_IF_ERROR(CheckRange("request_timeout", options.request_timeout,
+                                     absl::Milliseconds(100), absl::Minutes(10)));
+  return CheckRange("metadata_age_max", options.metadata_age_max, absl::Seconds(1), absl::Hours(1));
+}
+
+absl::Status CheckOptions(const ProducerOptions& options) {
+  TALOSMQ_RETURN_IF_ERROR(
+      CheckRange("linger", options.linger, absl::ZeroDuration(), absl::Minutes(1)));
+  TALOSMQ_RETURN_IF_ERROR(CheckRange("batch_bytes", options.batch_bytes, kKiB, 20 * kMiB));
+  TALOSMQ_RETURN_IF_ERROR(
+      CheckRange("batch_records", options.batch_records, int64_t{0}, int64_t{1'000'000}));
+  TALOSMQ_RETURN_IF_ERROR(CheckRange(
+      "in_flight_per_partition", int64_t{options.in_flight_per_partition}, int64_t{1}, int64_t{5}));
+  TALOSMQ_RETURN_IF_ERROR(CheckRange("buffer_bytes", options.buffer_bytes, kMiB, 64 * kGiB));
+  TALOSMQ_RETURN_IF_ERROR(CheckRange("delivery_timeout", options.delivery_timeout,
+                                     absl::Milliseconds(100), absl::Hours(1)));
+  if (options.batch_bytes > options.buffer_bytes) {
+    return MakeError(Reason::kInvalidArgument,
+                     base::StrCat("batch_bytes: expected at most buffer_bytes (",
+                                  options.buffer_bytes, "), found ", options.batch_bytes));
+  }
+  if (options.idempotent && options.acks != Acks::kAll) {
+    return MakeError(Reason::kInvalidArgument,
+                     base::StrCat("acks: expected all, for idempotent is true; found ",
+                                  options.acks == Acks::kLeader ? "leader" : "none"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckOptions(const ConsumerOptions& options) {
+  return CheckRange("prefetch_bytes", options.prefetch_bytes, kMiB, 4 * kGiB);
+}
+
+}  // namespace talosmq::client
