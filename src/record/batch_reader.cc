@@ -3,7 +3,7 @@
 #include "base/text.h"
 #include "record/batch.h"
 #include "record/compression.h"
-#include "record/record_cursor.h"
+#include "record/record_parser.h"
 #include "talosmq/error.h"
 
 #include <utility>
@@ -66,10 +66,12 @@ absl::StatusOr<std::optional<RecordView>> BatchReader::Next() {
     if (rest_.empty()) return std::nullopt;
     return Break(base::StrCat(rest_.size(), " bytes are left over after its last record"));
   }
-  RecordCursor cursor(rest_);
+  RecordParser parser;
   ParsedRecord record;
-  if (!cursor.Next(record)) {
-    return Break(base::StrCat("record ", seen_, " of ", header_.count, ": ", cursor.fault()));
+  const std::byte* const end = rest_.data() + rest_.size();
+  const std::byte* const after = parser.Parse(rest_.data(), end, record);
+  if (after == nullptr) {
+    return Break(base::StrCat("record ", seen_, " of ", header_.count, ": ", parser.fault()));
   }
   if (record.offset_delta <= last_delta_ || record.offset_delta > header_.last_offset_delta) {
     return Break(base::StrCat("record ", seen_, " of ", header_.count,
@@ -82,7 +84,7 @@ absl::StatusOr<std::optional<RecordView>> BatchReader::Next() {
                               record.timestamp_delta, " overflows base timestamp ",
                               header_.base_timestamp_ms));
   }
-  rest_ = cursor.rest();
+  rest_ = {after, end};
   ++seen_;
   last_delta_ = record.offset_delta;
   if (header_.timestamp_type() == TimestampType::kLogAppendTime) {
@@ -104,7 +106,7 @@ absl::Status BatchReader::Break(std::string_view problem) {
 
 std::vector<HeaderView> HeadersOf(const RecordView& record) {
   const base::ByteSpan bytes = base::AsBytes(record.headers_bytes);
-  RecordCursor cursor(bytes);
+  RecordParser parser;
   const std::byte* from = bytes.data();
   const std::byte* const end = from + bytes.size();
   std::vector<HeaderView> headers;
@@ -112,8 +114,8 @@ std::vector<HeaderView> HeadersOf(const RecordView& record) {
   for (int32_t i = 0; i < record.headers_count; ++i) {
     base::ByteSpan key;
     base::ByteSpan value;
-    from = cursor.Header(from, end, key, value);
-    TALOSMQ_CHECK(from != nullptr) << "a RecordView has checked headers: " << cursor.fault();
+    from = parser.ParseHeader(from, end, key, value);
+    TALOSMQ_CHECK(from != nullptr) << "a RecordView has checked headers: " << parser.fault();
     HeaderView header{.key = base::AsText(key), .value = std::nullopt};
     if (value.data() != nullptr) header.value = base::AsText(value);
     headers.push_back(header);

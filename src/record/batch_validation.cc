@@ -2,7 +2,7 @@
 #include "base/text.h"
 #include "record/batch.h"
 #include "record/compression.h"
-#include "record/record_cursor.h"
+#include "record/record_parser.h"
 #include "talosmq/error.h"
 
 #include <limits>
@@ -120,13 +120,16 @@ absl::Status RefuseRecord(const BatchHeader& header, int32_t index, const Parsed
 /// The walk over every record that is stored: what it does for each is compare, nothing more.
 absl::StatusOr<int64_t> WalkRecords(const BatchHeader& header, base::ByteSpan records,
                                     const ValidationOptions& options) {
-  RecordCursor cursor(records);
+  RecordParser parser;
+  const std::byte* at = records.data();
+  const std::byte* const end = at + records.size();
   ParsedRecord record;
   int64_t largest_ms = std::numeric_limits<int64_t>::min();
   int32_t largest_index = 0;
   for (int32_t i = 0; i < header.count; ++i) {
-    if (!cursor.Next(record)) [[unlikely]] {
-      return AtRecord(Reason::kInvalidRecord, header, i, cursor.fault());
+    at = parser.Parse(at, end, record);
+    if (at == nullptr) [[unlikely]] {
+      return AtRecord(Reason::kInvalidRecord, header, i, parser.fault());
     }
     int64_t timestamp_ms = 0;
     const bool overflows =
@@ -140,9 +143,8 @@ absl::StatusOr<int64_t> WalkRecords(const BatchHeader& header, base::ByteSpan re
       largest_index = i;
     }
   }
-  if (!cursor.rest().empty()) {
-    return Invalid(
-        base::StrCat(cursor.rest().size(), " bytes are left over after its last record"));
+  if (at != end) {
+    return Invalid(base::StrCat(end - at, " bytes are left over after its last record"));
   }
   TALOSMQ_RETURN_IF_ERROR(CheckLargestTimestamp(header, largest_index, largest_ms, options));
   return largest_ms;
