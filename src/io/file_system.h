@@ -58,7 +58,9 @@ class FileSystem {
   virtual absl::StatusOr<std::vector<std::string>> List(const std::string& directory) = 0;
   /// With missing parents, each synced into its own; an existing directory is fine.
   virtual absl::Status MakeDirectories(const std::string& directory) = 0;
-  /// Replaces an existing `to` atomically.
+  /// Replaces an existing `to` atomically. Into another folder of the same file system, until both
+  /// folders are synced a crash may leave the file under either name or under both: sync the new
+  /// folder first.
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
   virtual absl::Status Remove(const std::string& path) = 0;
   /// An empty directory.

@@ -58,7 +58,12 @@ void DiskFile::CutPower(PowerCut& cut) {
 
 void DiskDirectory::Make(Change change) {
   Apply(change, entries_);
-  pending_.push_back(std::move(change));
+  pending_.push_back({.change = std::move(change), .may_survive = true});
+}
+
+void DiskDirectory::MoveAway(std::string name) {
+  Make({{std::move(name), nullptr}});
+  pending_.back().may_survive = false;
 }
 
 void DiskDirectory::Apply(const Change& change, Entries& entries) {
@@ -72,14 +77,16 @@ void DiskDirectory::Apply(const Change& change, Entries& entries) {
 }
 
 void DiskDirectory::Sync() {
-  for (const Change& change : pending_) Apply(change, durable_);
+  for (const Pending& pending : pending_) Apply(pending.change, durable_);
   pending_.clear();
 }
 
 void DiskDirectory::CutPower(PowerCut& cut) {
   // A journalling file system commits changes of a directory in their order.
   const uint64_t kept = cut.Choose(pending_.size());
-  for (size_t i = 0; i < kept; ++i) Apply(pending_[i], durable_);
+  for (size_t i = 0; i < kept && pending_[i].may_survive; ++i) {
+    Apply(pending_[i].change, durable_);
+  }
   pending_.clear();
   entries_ = durable_;
   for (const auto& [name, node] : entries_) {

@@ -69,6 +69,9 @@ class DiskDirectory {
   const Entries& entries() const { return entries_; }
 
   void Make(Change change);
+  /// The half of a rename into another directory that happens here. A journalling file system
+  /// commits both halves together, so unless this directory is synced the old name survives.
+  void MoveAway(std::string name);
   void Sync();
   /// For this directory and everything below it.
   void CutPower(PowerCut& cut);
@@ -76,9 +79,14 @@ class DiskDirectory {
  private:
   static void Apply(const Change& change, Entries& entries);
 
+  struct Pending {
+    Change change;
+    bool may_survive = true;  ///< A power cut before the next sync.
+  };
+
   Entries entries_;
   Entries durable_;
-  std::vector<Change> pending_;  ///< Since the last sync, in order.
+  std::vector<Pending> pending_;  ///< Since the last sync, in order.
 };
 
 /// Exactly one of the two is there.

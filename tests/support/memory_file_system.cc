@@ -233,7 +233,7 @@ absl::Status MemoryFileSystem::Rename(const std::string& from, const std::string
     source.directory->Make({{source.name, nullptr}, {target.name, source.node}});
   } else {
     target.directory->Make({{target.name, source.node}});
-    source.directory->Make({{source.name, nullptr}});
+    source.directory->MoveAway(source.name);
   }
   return absl::OkStatus();
 }
