@@ -1,0 +1,6 @@
+#include "fuzz/inflate_fuzz.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  talosmq::record::CheckInflate(talosmq::record::Codec::kSnappy, data, size);
+  return 0;
+}
