@@ -1,0 +1,207 @@
+#include "base/status.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/offset_range.h"
+#include "cli/progress.h"
+#include "cli/read_plan.h"
+#include "cli/record_printer.h"
+#include "cli/topic_reading.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace talosmq::cli {
+namespace {
+
+struct ConsumeOptions {
+  std::string topic;
+  std::optional<int32_t> partition;
+  std::string range = "start";
+  std::optional<int64_t> count;
+  bool stops_at_end = false;
+  std::optional<RecordFormat> format;
+};
+
+/// Where each partition that is asked for begins and ends now.
+absl::StatusOr<std::vector<LogExtent>> FindExtents(const ConsumeOptions& options,
+                                                   const OffsetRange& range, Consumer& consumer,
+                                                   Session& session) {
+  TALOSMQ_ASSIGN_OR_RETURN(const auto admin, session.ConnectAdmin());
+  TALOSMQ_ASSIGN_OR_RETURN(const TopicInfo topic, admin->DescribeTopic(options.topic));
+  const auto* const from = std::get_if<absl::Time>(&range.from);
+  const auto* const to = std::get_if<absl::Time>(&range.to);
+  std::vector<LogExtent> extents;
+  for (const PartitionInfo& info : topic.partitions) {
+    if (options.partition.value_or(info.partition.value()) != info.partition.value()) continue;
+    TALOSMQ_RETURN_IF_ERROR(info.status);
+    LogExtent extent{.partition = info.partition,
+                     .start = info.log_start,
+                     .end = info.high_watermark,
+                     .from_time = {},
+                     .to_time = {}};
+    if (from != nullptr) {
+      TALOSMQ_ASSIGN_OR_RETURN(extent.from_time, consumer.FindOffset(info.partition, *from));
+    }
+    if (to != nullptr) {
+      TALOSMQ_ASSIGN_OR_RETURN(extent.to_time, consumer.FindOffset(info.partition, *to));
+    }
+    extents.push_back(extent);
+  }
+  if (!extents.empty()) return extents;
+  return MakeError(Reason::kUnknownPartition,
+                   base::StrCat("topic '", options.topic, "' has partitions 0 to ",
+                                topic.partitions.size() - 1, ", no ", *options.partition));
+}
+
+std::string DescribeNext(const TopicReading& reading) {
+  std::string text;
+  for (const auto& [partition, next] : reading.next_offsets()) {
+    text +=
+        base::StrCat(text.empty() ? "" : ", ", "partition ", partition.value(), ": ", next.value());
+  }
+  return text;
+}
+
+/// Why the partitions that were asked for gave no record up to their stops.
+std::string WhyNothing(const ConsumeOptions& options, const std::vector<LogExtent>& extents) {
+  int64_t held = 0;
+  for (const LogExtent& extent : extents) held += extent.end - extent.start;
+  const std::string where =
+      options.partition.has_value()
+          ? base::StrCat("partition ", *options.partition, " of topic '", options.topic, "'")
+          : base::StrCat("topic '", options.topic, "'");
+  if (held == 0) return base::StrCat("nothing was read: ", where, " holds no records");
+  return base::StrCat("nothing was read: none of the ", held, " records of ", where,
+                      " lies in the range ", options.range);
+}
+
+/// One run of `consume`, from the plan to what is said at its end. Thread-compatible.
+class Reader {
+ public:
+  Reader(const ConsumeOptions& options, Session& session)
+      : options_(options),
+        session_(session),
+        printer_({.topic = options.topic,
+                  .form = session.form(),
+                  .format = options.format.value_or(RecordFormat::ValueLines())},
+                 session.out()) {}
+
+  ExitStatus Run(const OffsetRange& range) {
+    const absl::StatusOr<ExitStatus> ended = Read(range);
+    return ended.ok() ? *ended : session_.Fail(ended.status());
+  }
+
+ private:
+  absl::StatusOr<ExitStatus> Read(const OffsetRange& range);
+  absl::StatusOr<TopicReading::End> ReadRecords(TopicReading& reading);
+  ExitStatus Report(const absl::StatusOr<TopicReading::End>& end, const TopicReading& reading,
+                    const std::vector<LogExtent>& extents);
+  bool IsBounded() const;
+
+  const ConsumeOptions& options_;
+  Session& session_;
+  RecordPrinter printer_;
+};
+
+absl::StatusOr<ExitStatus> Reader::Read(const OffsetRange& range) {
+  TALOSMQ_ASSIGN_OR_RETURN(Client* const client, session_.Connect());
+  TALOSMQ_ASSIGN_OR_RETURN(const std::unique_ptr<Consumer> consumer,
+                           Consumer::Create(*client, options_.topic, {}));
+  TALOSMQ_ASSIGN_OR_RETURN(const std::vector<LogExtent> extents,
+                           FindExtents(options_, range, *consumer, session_));
+  TALOSMQ_ASSIGN_OR_RETURN(
+      const ReadPlan plan,
+      PlanRead(range, extents, options_.stops_at_end ? AtLogEnd::kStop : AtLogEnd::kWait));
+  for (const std::string& note : plan.notes) session_.Note(note);
+  TopicReading reading(*consumer, plan);
+  TALOSMQ_RETURN_IF_ERROR(reading.Begin());
+  return Report(ReadRecords(reading), reading, extents);
+}
+
+absl::StatusOr<TopicReading::End> Reader::ReadRecords(TopicReading& reading) {
+  Progress progress(session_.err(), session_.clock());
+  // A progress line between the records on one screen would only be in the way.
+  const bool shows_progress = !session_.out().IsTerminal();
+  auto end = reading.Run(
+      options_.count, session_.interrupt(),
+      [&](PartitionId partition, const ConsumedRecord& record) {
+        if (shows_progress) progress.Show(reading.records(), reading.bytes());
+        return printer_.Print(partition, record);
+      },
+      [this] { return printer_.Flush(); });
+  // Records taken before an error are told all the same, and before it.
+  const absl::Status flushed = printer_.Flush();
+  if (end.ok() && !flushed.ok()) return flushed;
+  return end;
+}
+
+ExitStatus Reader::Report(const absl::StatusOr<TopicReading::End>& end, const TopicReading& reading,
+                          const std::vector<LogExtent>& extents) {
+  if (!end.ok()) {
+    if (ReasonOf(end.status()) == Reason::kClosed) return ExitStatus::kDone;
+    session_.Note(base::StrCat("next offsets: ", DescribeNext(reading)));
+    return session_.Fail(end.status());
+  }
+  switch (*end) {
+    case TopicReading::End::kInterrupted:
+      session_.Note(base::StrCat("interrupted after ", reading.records(),
+                                 " records; next offsets: ", DescribeNext(reading)));
+      return IsBounded() ? ExitStatus::kFailed : ExitStatus::kDone;
+    case TopicReading::End::kStops:
+      if (reading.records() == 0) session_.Note(WhyNothing(options_, extents));
+      return ExitStatus::kDone;
+    case TopicReading::End::kCount:
+      return ExitStatus::kDone;
+  }
+  return ExitStatus::kFailed;
+}
+
+/// Whether there was something to finish; without it Ctrl-C is the way to end.
+bool Reader::IsBounded() const {
+  return options_.stops_at_end || options_.count.has_value() ||
+         options_.range.find("..") != std::string::npos;
+}
+
+ExitStatus Run(const ConsumeOptions& options, Session& session) {
+  const auto range = ParseOffsetRange(options.range, session.clock().Now());
+  if (!range.ok()) return session.FailUsage(base::FromAbsl(range.status().message()));
+  if (options.format.has_value() && session.form() != OutputForm::kTable) {
+    return session.FailUsage("-f shapes plain output; it goes with -o table only");
+  }
+  return Reader(options, session).Run(*range);
+}
+
+}  // namespace
+
+void AddConsume(CLI::App& parent, Action& selected) {
+  auto [command, options] =
+      AddCommand<ConsumeOptions>(parent, "consume", "Print the records of a topic", Run, selected);
+  command->add_option("TOPIC", options->topic, "What to read")->required();
+  command->add_option("--partition", options->partition, "Read this one only; default: all")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("-O,--offset", options->range,
+                      "start (default), end, N[..N], -N (the last N of each partition) or "
+                      "@TIME[..@TIME]; what stands after '..' is the first left out");
+  command->add_option("-n,--count", options->count, "Stop after so many records")
+      ->check(CLI::PositiveNumber);
+  command->add_flag("-e,--end", options->stops_at_end,
+                    "Stop at the end as it is now; else wait for more");
+  AddParsed(*command, "-f,--format", options->format, RecordFormat::Parse,
+            "How to print a record: %t topic, %p partition, %o offset, %k key, %v value, %T "
+            "timestamp in ms, %h headers, %%, \\n, \\t, \\\\; default %v\\n");
+  command->footer(
+      "A TIME is RFC 3339, YYYY-MM-DD (UTC), epoch seconds or milliseconds, or a time ago (-1h).\n"
+      "With -o json every record is a line of its own. Ctrl-C tells where to go on.\n"
+      "\n"
+      "Examples:\n"
+      "  talosmq consume orders -e\n"
+      "  talosmq consume orders -O -10 -f '%p %o %k %v\\n'\n"
+      "  talosmq consume orders --partition 3 -O 100..200 -o json\n"
+      "  talosmq consume orders -O @2026-11-22..@-1h -e");
+}
+
+}  // namespace talosmq::cli

@@ -1,0 +1,68 @@
+#pragma once
+
+#include "base/clock.h"
+#include "cli/document.h"
+#include "cli/exit_status.h"
+#include "cli/interrupt.h"
+#include "io/file_system.h"
+#include "io/stream.h"
+#include "talosmq/admin.h"
+#include "talosmq/client.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace talosmq::cli {
+
+/// What one running command works with: the connection, the two outputs, time, files and Ctrl-C.
+/// Standard output carries answers and nothing else, standard error everything that is said about
+/// them. Thread-compatible. Owns the connection, which is made when it is first asked for.
+class Session {
+ public:
+  struct Options {
+    std::string command;  ///< As typed, "topic describe"; begins what is said on standard error.
+    std::string server;
+    OutputForm form = OutputForm::kTable;
+  };
+  struct Deps {
+    io::FileSystem& file_system;
+    const base::Clock& clock;
+    const Interrupt& interrupt;
+    io::OutputStream& out;
+    io::OutputStream& err;
+  };
+
+  Session(Options options, Deps deps) : options_(std::move(options)), deps_(deps) {}
+
+  OutputForm form() const { return options_.form; }
+  const base::Clock& clock() const { return deps_.clock; }
+  const Interrupt& interrupt() const { return deps_.interrupt; }
+  io::FileSystem& file_system() { return deps_.file_system; }
+  io::OutputStream& out() { return deps_.out; }
+  io::OutputStream& err() { return deps_.err; }
+
+  /// The one connection of this session, which owns it.
+  absl::StatusOr<Client*> Connect();
+  /// Must go before the session does.
+  absl::StatusOr<std::unique_ptr<Admin>> ConnectAdmin();
+
+  /// Prints the answer, or says why there is none.
+  ExitStatus Finish(const absl::StatusOr<Document>& answer);
+  /// Says on standard error what failed and what can be done about it; kFailed.
+  ExitStatus Fail(const absl::Status& status);
+  /// The same for flags that do not go together; kWrongUsage.
+  ExitStatus FailUsage(std::string_view what);
+  /// One line on standard error.
+  void Note(std::string_view text);
+
+ private:
+  const Options options_;
+  const Deps deps_;
+  std::unique_ptr<Client> client_;
+};
+
+}  // namespace talosmq::cli
