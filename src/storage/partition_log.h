@@ -25,6 +25,7 @@ struct RecoveryReport {
   int64_t scanned_bytes = 0;    ///< Read above the recorded flushed point.
   int64_t truncated_bytes = 0;  ///< Torn or zero tail that was cut.
   int64_t indexes_rebuilt = 0;
+  int64_t corruptions = 0;  ///< Damage below the flushed point; it stays and is refused to readers.
   std::vector<std::string> notes;  ///< One sentence for each thing worth an operator's look.
 };
 
@@ -79,7 +80,8 @@ class PartitionLog {
   virtual const std::vector<EpochEntry>& epochs() const = 0;
   virtual int64_t size_bytes() const = 0;
 
-  /// Called on the shard when durable_end() has moved, or with the error that fenced the log.
+  /// Called on the shard when durable_end() has moved, or with the error that fenced the log. It
+  /// may call the log, but not destroy it.
   virtual void SetDurableListener(base::Callback<absl::Status> listener) = 0;
 
   /// From now on batches are appended under `epoch`, higher than all before. The entry in the

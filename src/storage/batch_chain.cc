@@ -1,0 +1,75 @@
+#include "storage/batch_chain.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "storage/epoch_history.h"
+
+namespace talosmq::storage {
+
+Damage DamageAt(const std::string& file, uint64_t position, const Mismatch& mismatch) {
+  return {.file = file,
+          .position = position + mismatch.position,
+          .expected = mismatch.expected,
+          .found = mismatch.found};
+}
+
+std::optional<Mismatch> BatchChain::CheckHeader(const record::BatchHeader& header) const {
+  if (header.base_offset != next_) {
+    return Mismatch{.position = record::kBaseOffsetPosition,
+                    .expected = base::StrCat("base offset ", next_.value()),
+                    .found = base::StrCat(header.base_offset.value())};
+  }
+  if (header.count < 1 || header.last_offset_delta != header.count - 1) {
+    return Mismatch{.position = record::kLastOffsetDeltaPosition,
+                    .expected = "a last offset delta one below the number of records",
+                    .found = base::StrCat(header.last_offset_delta, " for ", header.count,
+                                          " records")};
+  }
+  if (header.epoch < epoch_) {
+    return Mismatch{.position = record::kEpochPosition,
+                    .expected = base::StrCat("epoch ", epoch_.value(), " or higher"),
+                    .found = base::StrCat(header.epoch.value())};
+  }
+  if (!history_.empty() && header.epoch != EpochAt(history_, header.base_offset)) {
+    return Mismatch{.position = record::kEpochPosition,
+                    .expected = base::StrCat("epoch ", EpochAt(history_, header.base_offset).value(),
+                                             " by the epoch history"),
+                    .found = base::StrCat(header.epoch.value())};
+  }
+  return std::nullopt;
+}
+
+std::optional<Mismatch> BatchChain::Accept(const record::BatchHeader& header,
+                                           base::ByteSpan batch) {
+  if (auto mismatch = CheckHeader(header)) return mismatch;
+  if (const auto crc = record::VerifyCrc(batch); !crc.ok()) {
+    return Mismatch{.position = record::kCrcPosition,
+                    .expected = "a CRC that matches the batch",
+                    .found = std::string(crc.message())};
+  }
+  next_ = header.end_offset();
+  epoch_ = header.epoch;
+  return std::nullopt;
+}
+
+std::optional<Mismatch> ParseWholeBatch(base::ByteSpan bytes, record::BatchHeader& header) {
+  const auto parsed = record::ParseHeader(bytes);
+  if (!parsed.ok()) {
+    const base::ByteSpan start = bytes.first(std::min(bytes.size(), record::kHeaderBytes));
+    const bool is_zero = std::ranges::all_of(start, [](std::byte b) { return b == std::byte{}; });
+    return Mismatch{.position = 0,
+                    .expected = "a batch",
+                    .found = is_zero ? base::StrCat(start.size(), " or more zero bytes")
+                                     : std::string(parsed.status().message())};
+  }
+  if (parsed->size() > bytes.size()) {
+    return Mismatch{.position = record::kLengthPosition,
+                    .expected = base::StrCat("a batch of at most ", bytes.size(), " bytes"),
+                    .found = base::StrCat("one of ", parsed->size())};
+  }
+  header = *parsed;
+  return std::nullopt;
+}
+
+}  // namespace talosmq::storage

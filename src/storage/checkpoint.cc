@@ -1,0 +1,90 @@
+#include "storage/checkpoint.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+#include "base/crc32c.h"
+#include "base/text.h"
+#include "talosmq/error.h"
+
+namespace talosmq::storage {
+namespace {
+
+constexpr size_t kHeaderCrcPosition = kCheckpointHeaderBytes - sizeof(uint32_t);
+constexpr size_t kEntryCrcPosition = kCheckpointEntryBytes - sizeof(uint32_t);
+
+std::array<std::byte, kCheckpointEntryBytes> EncodeEntry(const TopicPartition& log,
+                                                         const FlushedPoint& point) {
+  std::array<std::byte, kCheckpointEntryBytes> bytes;
+  std::ranges::copy(base::AsBytes(log.topic_id.bytes()), bytes.begin());
+  base::StoreBigEndian(&bytes[16], log.partition.value());
+  base::StoreBigEndian(&bytes[20], point.log_start.value());
+  base::StoreBigEndian(&bytes[28], point.end_offset.value());
+  base::StoreBigEndian(&bytes[36], point.segment.value());
+  base::StoreBigEndian(&bytes[44], point.position);
+  base::StoreBigEndian(&bytes[kEntryCrcPosition],
+                       base::Crc32c(base::ByteSpan(bytes).first(kEntryCrcPosition)));
+  return bytes;
+}
+
+/// False when the entry's checksum is wrong.
+bool AddEntry(base::ByteSpan bytes, FlushedPoints& points) {
+  if (base::LoadBigEndian<uint32_t>(&bytes[kEntryCrcPosition]) !=
+      base::Crc32c(bytes.first(kEntryCrcPosition))) {
+    return false;
+  }
+  const auto topic_id = TopicId::FromBytes(base::AsText(bytes.first(16)));
+  TALOSMQ_CHECK(topic_id.has_value());
+  points[{.topic_id = *topic_id, .partition = PartitionId(base::LoadBigEndian<int32_t>(&bytes[16]))}] =
+      FlushedPoint{.log_start = Offset(base::LoadBigEndian<int64_t>(&bytes[20])),
+                   .end_offset = Offset(base::LoadBigEndian<int64_t>(&bytes[28])),
+                   .segment = Offset(base::LoadBigEndian<int64_t>(&bytes[36])),
+                   .position = base::LoadBigEndian<uint64_t>(&bytes[44])};
+  return true;
+}
+
+}  // namespace
+
+std::string EncodeCheckpoint(const FlushedPoints& points) {
+  std::array<std::byte, kCheckpointHeaderBytes> header{};
+  base::StoreBigEndian(&header[0], kCheckpointMagic);
+  header[4] = std::byte{kCheckpointVersion};
+  base::StoreBigEndian(&header[8], static_cast<uint32_t>(points.size()));
+  base::StoreBigEndian(&header[kHeaderCrcPosition],
+                       base::Crc32c(base::ByteSpan(header).first(kHeaderCrcPosition)));
+  std::string content(base::AsText(header));
+  content.reserve(kCheckpointHeaderBytes + points.size() * kCheckpointEntryBytes);
+  for (const auto& [log, point] : points) content += base::AsText(EncodeEntry(log, point));
+  return content;
+}
+
+absl::StatusOr<LoadedCheckpoint> ParseCheckpoint(base::ByteSpan bytes) {
+  LoadedCheckpoint checkpoint;
+  if (bytes.size() < kCheckpointHeaderBytes ||
+      base::LoadBigEndian<uint32_t>(&bytes[kHeaderCrcPosition]) !=
+          base::Crc32c(bytes.first(kHeaderCrcPosition)) ||
+      base::LoadBigEndian<uint32_t>(&bytes[0]) != kCheckpointMagic) {
+    checkpoint.broken = "the header is cut off or its checksum is wrong";
+    return checkpoint;
+  }
+  if (const auto version = std::to_integer<int>(bytes[4]); version != kCheckpointVersion) {
+    return MakeError(Reason::kUnsupportedVersion,
+                     base::StrCat("checkpoint: expected version ", kCheckpointVersion, ", found ",
+                                  version));
+  }
+  const auto expected = base::LoadBigEndian<uint32_t>(&bytes[8]);
+  size_t broken = 0;
+  for (bytes = bytes.subspan(kCheckpointHeaderBytes); bytes.size() >= kCheckpointEntryBytes;
+       bytes = bytes.subspan(kCheckpointEntryBytes)) {
+    if (!AddEntry(bytes.first(kCheckpointEntryBytes), checkpoint.points)) ++broken;
+  }
+  if (broken > 0 || !bytes.empty() || checkpoint.points.size() != expected) {
+    checkpoint.broken = base::StrCat("expected ", expected, " entries, found ",
+                                     checkpoint.points.size(), " whole ones, ", broken,
+                                     " with a wrong checksum and ", bytes.size(), " bytes more");
+  }
+  return checkpoint;
+}
+
+}  // namespace talosmq::storage

@@ -1,0 +1,228 @@
+#include "storage/checkpointer.h"
+
+#include <array>
+#include <utility>
+
+#include "base/status.h"
+#include "base/text.h"
+#include "storage/segment.h"
+#include "storage/segment_index.h"
+
+namespace talosmq::storage {
+
+Checkpointer::Checkpointer(Options options, Dependencies dependencies, FlushedPoints points)
+    : options_(std::move(options)),
+      dependencies_(std::move(dependencies)),
+      newest_(points),
+      recorded_(std::move(points)) {}
+
+void Checkpointer::Note(DurableProgress progress) {
+  const bool is_urgent = !progress.sealed.empty() || !progress.snapshots.empty();
+  base::MutexLock lock(mutex_);
+  const TopicPartition id = progress.files->id;
+  Merge(std::move(progress));
+  const bool is_large = dirty_.at(id).bytes >= options_.bytes;
+  ScheduleLocked(is_urgent || is_large ? absl::ZeroDuration() : options_.interval);
+}
+
+void Checkpointer::Merge(DurableProgress progress) {
+  newest_[progress.files->id] = progress.point;
+  const auto [slot, is_new] = dirty_.try_emplace(progress.files->id);
+  DurableProgress& known = slot->second;
+  known.files = std::move(progress.files);
+  known.point = progress.point;
+  known.bytes += progress.bytes;
+  for (SealedSegment& sealed : progress.sealed) known.sealed.push_back(sealed);
+  for (ProducerSnapshot& snapshot : progress.snapshots) {
+    known.snapshots.push_back(std::move(snapshot));
+  }
+}
+
+void Checkpointer::ScheduleLocked(absl::Duration delay) {
+  const bool has_timer = timer_ != base::TimerId::kNone;
+  if (is_stopping_ || is_posted_ || (has_timer && delay > absl::ZeroDuration())) return;
+  auto pass = dependencies_.gate.Enter();
+  if (!pass) return;
+  auto job = [this, pass = std::move(*pass)] { RunJob(); };
+  if (delay > absl::ZeroDuration()) {
+    timer_ = dependencies_.executor.PostAfter(delay, std::move(job));
+  } else {
+    is_posted_ = true;
+    dependencies_.executor.Post(std::move(job));
+  }
+}
+
+void Checkpointer::RunJob() {
+  Dirty dirty;
+  bool is_stale = false;
+  base::TimerId timer;
+  {
+    base::MutexLock lock(mutex_);
+    dirty.swap(dirty_);
+    is_stale = std::exchange(is_stale_, false);
+    is_posted_ = false;
+    timer = std::exchange(timer_, base::TimerId::kNone);
+  }
+  dependencies_.executor.Cancel(timer);
+  if (dirty.empty() && !is_stale) return;
+  const absl::Status recorded = Record(dirty);
+  if (recorded.ok()) return;
+  dependencies_.on_failure(recorded);
+  base::MutexLock lock(mutex_);
+  is_stale_ = true;
+  ScheduleLocked(options_.interval);
+}
+
+absl::Status Checkpointer::Record(const Dirty& dirty) {
+  for (const auto& [id, progress] : dirty) {
+    if (!progress.files->checkpoint_failure.ok()) continue;
+    const absl::Status written = WriteLogFiles(progress);
+    if (written.ok()) {
+      recorded_[id] = progress.point;
+    } else {
+      progress.files->checkpoint_failure = written;
+      dependencies_.on_log_failure(progress.files, written);
+    }
+  }
+  return WriteCheckpointFile();
+}
+
+absl::Status Checkpointer::WriteLogFiles(const DurableProgress& progress) {
+  LogFiles& files = *progress.files;
+  for (const SealedSegment& sealed : progress.sealed) {
+    const std::string path =
+        base::StrCat(files.directory, "/", OffsetFileName(sealed.segment, kSegmentSuffix));
+    TALOSMQ_ASSIGN_OR_RETURN(const auto file,
+                             dependencies_.file_system.Open(path, io::OpenMode::kReadWrite));
+    TALOSMQ_RETURN_IF_ERROR(file->Truncate(sealed.size));
+    TALOSMQ_RETURN_IF_ERROR(file->Sync());
+  }
+  size_t written = 0;
+  for (const auto& segment : files.pending_index.Below(progress.point.end_offset)) {
+    TALOSMQ_RETURN_IF_ERROR(WriteIndex(files, segment));
+    written += segment.entries.size();
+  }
+  files.pending_index.Drop(written);
+  return WriteSnapshots(progress);
+}
+
+absl::Status Checkpointer::WriteIndex(LogFiles& files,
+                                      const PendingIndex::SegmentEntries& segment) {
+  const SegmentIdentity identity{.log = files.id, .base_offset = segment.segment};
+  const std::string path =
+      base::StrCat(files.directory, "/", OffsetFileName(segment.segment, kIndexSuffix));
+  TALOSMQ_ASSIGN_OR_RETURN(const auto file,
+                           dependencies_.file_system.Open(path, io::OpenMode::kCreate));
+  TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+  std::string content;
+  if (size == 0) {
+    content = base::AsText(EncodeIndexHeader(
+        {.segment = identity, .created_ms = absl::ToUnixMillis(dependencies_.clock.Now())}));
+  }
+  for (const IndexEntry& entry : segment.entries) {
+    content += base::AsText(EncodeIndexEntry(identity, entry));
+  }
+  const std::array<base::ByteSpan, 1> pieces = {base::AsBytes(content)};
+  TALOSMQ_RETURN_IF_ERROR(file->Write(size, pieces));
+  TALOSMQ_RETURN_IF_ERROR(file->Sync());
+  if (size > 0) return absl::OkStatus();
+  return dependencies_.file_system.SyncDirectory(files.directory);
+}
+
+absl::Status Checkpointer::WriteSnapshots(const DurableProgress& progress) {
+  constexpr size_t kSnapshotsKept = 2;  // The older one for when the newer turns out damaged.
+  LogFiles& files = *progress.files;
+  const auto path = [&](Offset offset) {
+    return base::StrCat(files.directory, "/", OffsetFileName(offset, kSnapshotSuffix));
+  };
+  const size_t count = progress.snapshots.size();
+  for (size_t i = count > kSnapshotsKept ? count - kSnapshotsKept : 0; i < count; ++i) {
+    const ProducerSnapshot& snapshot = progress.snapshots[i];
+    if (!files.snapshots.empty() && files.snapshots.back() >= snapshot.offset) continue;
+    const std::string content = EncodeProducerSnapshot(snapshot);
+    TALOSMQ_RETURN_IF_ERROR(io::WriteFileAtomically(
+        dependencies_.file_system, path(snapshot.offset), base::AsBytes(content)));
+    files.snapshots.push_back(snapshot.offset);
+  }
+  while (files.snapshots.size() > kSnapshotsKept) {
+    TALOSMQ_RETURN_IF_ERROR(dependencies_.file_system.Remove(path(files.snapshots.front())));
+    files.snapshots.erase(files.snapshots.begin());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Checkpointer::WriteCheckpointFile() {
+  const std::string content = EncodeCheckpoint(recorded_);
+  return io::WriteFileAtomically(dependencies_.file_system,
+                                 base::StrCat(options_.directory, "/", kCheckpointFileName),
+                                 base::AsBytes(content));
+}
+
+void Checkpointer::CloseLog(std::shared_ptr<LogFiles> files, std::optional<DurableProgress> last,
+                            base::Callback<absl::Status> done) {
+  auto pass = dependencies_.gate.Enter();
+  if (!pass) {
+    return done(MakeError(Reason::kShuttingDown,
+                          base::StrCat("log ", files->id.ToString(), ": the store is closed")));
+  }
+  dependencies_.executor.Post([this, files = std::move(files), last = std::move(last),
+                               done = std::move(done), pass = std::move(*pass)]() mutable {
+    std::optional<DurableProgress> progress;
+    {
+      base::MutexLock lock(mutex_);
+      if (last) Merge(std::move(*last));
+      const auto slot = dirty_.find(files->id);
+      if (slot != dirty_.end()) {
+        progress = std::move(slot->second);
+        dirty_.erase(slot);
+        is_stale_ = true;
+        ScheduleLocked(options_.interval);
+      }
+    }
+    absl::Status written = files->checkpoint_failure;
+    if (progress && written.ok()) written = WriteLogFiles(*progress);
+    if (progress && written.ok()) recorded_[files->id] = progress->point;
+    done(written);
+  });
+}
+
+std::optional<FlushedPoint> Checkpointer::Find(const TopicPartition& log) const {
+  base::MutexLock lock(mutex_);
+  const auto point = newest_.find(log);
+  if (point == newest_.end()) return std::nullopt;
+  return point->second;
+}
+
+void Checkpointer::Forget(const TopicPartition& log) {
+  auto pass = dependencies_.gate.Enter();
+  if (!pass) return;
+  dependencies_.executor.Post([this, log, pass = std::move(*pass)] {
+    base::MutexLock lock(mutex_);
+    if (newest_.erase(log) == 0) return;
+    recorded_.erase(log);
+    is_stale_ = true;
+    ScheduleLocked(options_.interval);
+  });
+}
+
+void Checkpointer::Stop() {
+  base::TimerId timer;
+  {
+    base::MutexLock lock(mutex_);
+    is_stopping_ = true;
+    timer = std::exchange(timer_, base::TimerId::kNone);
+  }
+  dependencies_.executor.Cancel(timer);
+}
+
+absl::Status Checkpointer::RecordNow() {
+  Dirty dirty;
+  {
+    base::MutexLock lock(mutex_);
+    dirty.swap(dirty_);
+    if (dirty.empty() && !std::exchange(is_stale_, false)) return absl::OkStatus();
+  }
+  return Record(dirty);
+}
+
+}  // namespace talosmq::storage

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/gate.h"
+#include "base/mutex.h"
+#include "io/file_system.h"
+#include "storage/checkpoint.h"
+#include "storage/log_files.h"
+#include "storage/producer_snapshot.h"
+
+namespace talosmq::storage {
+
+/// A segment that will not be written any more.
+struct SealedSegment {
+  Offset segment;
+  uint64_t size = 0;  ///< Of its batches; the file may have preallocated zeros behind them.
+};
+
+/// What has become durable in one log, and what is to be brought to the disk because of it.
+struct DurableProgress {
+  std::shared_ptr<LogFiles> files;
+  FlushedPoint point;
+  int64_t bytes = 0;  ///< Made durable since the last progress of this log.
+  std::vector<SealedSegment> sealed;
+  std::vector<ProducerSnapshot> snapshots;  ///< None above the point.
+};
+
+/// Records flushed points, and before each of them the index entries below it.
+///
+/// Logs report what became durable; at most `interval` later, at once after a roll or `bytes` of
+/// one log, a job on the checkpoint executor takes what was reported and brings it to the disk:
+/// index entries, trimmed segments, producer snapshots, then the checkpoint file.
+///
+/// Invariants:
+/// 1. A recorded point lies at or below what is durable, and all index entries of runs below it are.
+/// 2. The point of a log that was not opened since the start is carried over as it was found.
+/// 3. A file of a log that failed is not touched again; its failure goes to `on_log_failure`. A
+///    checkpoint file that could not be written is written anew, as a whole, the next time.
+/// Thread-safe. Crash: the last complete checkpoint file counts.
+class Checkpointer {
+ public:
+  struct Options {
+    std::string directory;  ///< The data directory.
+    absl::Duration interval;
+    int64_t bytes = 0;
+  };
+  struct Dependencies {
+    io::FileSystem& file_system;
+    base::Clock& clock;
+    base::Executor& executor;  ///< The checkpoint executor.
+    base::Gate& gate;          ///< Held by jobs and timers; closed before this goes.
+    /// A write or sync failed for this log. Called on the checkpoint executor.
+    std::function<void(std::shared_ptr<LogFiles>, absl::Status)> on_log_failure;
+    /// The checkpoint file could not be written.
+    std::function<void(absl::Status)> on_failure;
+  };
+
+  /// Begins with the points that were found on disk.
+  Checkpointer(Options options, Dependencies dependencies, FlushedPoints points);
+
+  void Note(DurableProgress progress);
+  /// Brings a last progress to the disk, when there is one, and answers on the checkpoint executor
+  /// once no job touches files of this log any more.
+  void CloseLog(std::shared_ptr<LogFiles> files, std::optional<DurableProgress> last,
+                base::Callback<absl::Status> done);
+  /// The newest known point of a log that is not open.
+  std::optional<FlushedPoint> Find(const TopicPartition& log) const;
+  /// The log was deleted.
+  void Forget(const TopicPartition& log);
+  /// From now on no job begins by itself.
+  void Stop();
+  /// Records everything on the calling thread. Only once the gate is closed and empty.
+  absl::Status RecordNow();
+
+ private:
+  using Dirty = std::map<TopicPartition, DurableProgress>;
+
+  void ScheduleLocked(absl::Duration delay) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Merge(DurableProgress progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RunJob();
+  absl::Status Record(const Dirty& dirty);
+  absl::Status WriteLogFiles(const DurableProgress& progress);
+  absl::Status WriteIndex(LogFiles& files, const PendingIndex::SegmentEntries& segment);
+  absl::Status WriteSnapshots(const DurableProgress& progress);
+  absl::Status WriteCheckpointFile();
+
+  const Options options_;
+  const Dependencies dependencies_;
+
+  mutable base::Mutex mutex_;
+  FlushedPoints newest_ ABSL_GUARDED_BY(mutex_);
+  Dirty dirty_ ABSL_GUARDED_BY(mutex_);
+  bool is_stale_ ABSL_GUARDED_BY(mutex_) = false;  ///< The file lacks a deletion, or failed.
+  base::TimerId timer_ ABSL_GUARDED_BY(mutex_) = base::TimerId::kNone;
+  bool is_posted_ ABSL_GUARDED_BY(mutex_) = false;
+  bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;
+
+  // Confined to the checkpoint executor.
+  FlushedPoints recorded_;
+};
+
+}  // namespace talosmq::storage

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <list>
+#include <memory>
+#include <span>
+
+#include "io/file_system.h"
+#include "storage/catalogue.h"
+#include "storage/flush_target.h"
+
+namespace talosmq::storage {
+
+/// Writes batches straight into their segments: for each file one gather write, then one sync.
+///
+/// Invariants:
+/// 1. Before a log's first batch is reported durable, its folder, its names and its catalogue entry
+///    are; before the first batch of an epoch is written, the epoch's entry is durable.
+/// 2. At most kOpenFilesMax segments stay open from one group to the next; the one written longest
+///    ago is closed.
+/// 3. After a failure it touches no file of that log any more.
+/// Confined to the flush executor.
+class DirectFlush final : public FlushTarget {
+ public:
+  static constexpr size_t kOpenFilesMax = 256;
+  /// So many logs of a group are written and synced together; what they open comes on top.
+  static constexpr size_t kLogsAtOnceMax = 128;
+
+  DirectFlush(io::FileSystem& file_system, Catalogue& catalogue)
+      : file_system_(file_system), catalogue_(catalogue) {}
+
+  void MakeDurable(std::span<LogWrite> group) override;
+  void Release(LogFiles& files) override;
+
+ private:
+  void MakeFilesDurable(std::span<LogWrite> logs);
+  absl::Status WriteLog(LogWrite& write);
+  absl::Status WriteEpochs(LogWrite& write);
+  absl::Status BeginSegment(LogFiles& files, Offset segment);
+  absl::Status WriteSegment(LogFiles& files, const SegmentWrite& write);
+  absl::Status OpenSegment(const std::shared_ptr<LogFiles>& files, Offset segment);
+  void EnterCatalogue(std::span<LogWrite> group);
+
+  io::FileSystem& file_system_;
+  Catalogue& catalogue_;
+  std::list<std::shared_ptr<LogFiles>> open_;  ///< Most recently written at the front.
+};
+
+/// The size to allocate so that `needed` bytes fit: doubling from 64 KiB, in steps of at most
+/// 16 MiB. 0 -> 64 KiB, 64 KiB -> 128 KiB, ..., 32 MiB -> 48 MiB.
+uint64_t NextAllocation(uint64_t allocated, uint64_t needed);
+
+}  // namespace talosmq::storage

@@ -1,0 +1,90 @@
+#include "storage/epoch_recovery.h"
+
+#include <algorithm>
+
+#include "base/status.h"
+#include "base/text.h"
+#include "storage/segment.h"
+#include "storage/segment_scanner.h"
+
+namespace talosmq::storage {
+namespace {
+
+constexpr uint64_t kEpochFileBytesMax = uint64_t{64} << 20;
+
+/// Epochs as the batches on disk have them. Reads everything.
+absl::StatusOr<std::vector<EpochEntry>> CollectEpochs(io::FileSystem& file_system,
+                                                      const LogFolder& folder, Offset log_end) {
+  std::vector<EpochEntry> history;
+  for (const Offset segment : folder.segments) {
+    if (segment >= log_end) break;
+    TALOSMQ_ASSIGN_OR_RETURN(
+        const auto file,
+        file_system.Open(folder.Path(segment, kSegmentSuffix), io::OpenMode::kRead));
+    TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+    SegmentScanner scanner(*file, 0, size, BatchChain(segment, {}));
+    while (true) {
+      TALOSMQ_ASSIGN_OR_RETURN(const ScanStep step, scanner.Next());
+      if (step.batch) {
+        const auto& header = step.batch->header;
+        if (history.empty() || header.epoch > history.back().epoch) {
+          history.push_back({.epoch = header.epoch, .start_offset = header.base_offset});
+        }
+        continue;
+      }
+      if (!step.mismatch) break;
+      TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, scanner.SkipDamage());
+      if (!goes_on) break;
+    }
+  }
+  return history;
+}
+
+/// One entry was being written when the power went: what is left are its first bytes, or zeros.
+bool IsTorn(const LoadedEpochs& loaded, size_t file_bytes) {
+  const size_t sound = kEpochsHeaderBytes + loaded.entries.size() * kEpochEntryBytes;
+  return !loaded.entries.empty() && file_bytes <= sound + kEpochEntryBytes;
+}
+
+}  // namespace
+
+absl::StatusOr<RecoveredEpochs> LoadEpochs(io::FileSystem& file_system, const TopicPartition& log,
+                                           const LogFolder& folder) {
+  RecoveredEpochs epochs;
+  if (!folder.has_epochs) {
+    if (!folder.segments.empty()) epochs.broken = "it is missing";
+    return epochs;
+  }
+  TALOSMQ_ASSIGN_OR_RETURN(const std::string content,
+                           io::ReadFile(file_system, folder.EpochPath(), kEpochFileBytesMax));
+  TALOSMQ_ASSIGN_OR_RETURN(LoadedEpochs loaded, ParseEpochs(base::AsBytes(content), log));
+  epochs.broken = std::move(loaded.broken);
+  // More than a torn entry: nothing in it is worth more than what the batches say.
+  if (epochs.broken.empty() || IsTorn(loaded, content.size())) {
+    epochs.history = std::move(loaded.entries);
+  }
+  return epochs;
+}
+
+absl::StatusOr<std::optional<std::string>> MendEpochs(io::FileSystem& file_system,
+                                                      const TopicPartition& log,
+                                                      const LogFolder& folder, Offset log_end,
+                                                      RecoveredEpochs& epochs) {
+  std::optional<std::string> note;
+  const bool is_broken = !epochs.broken.empty();
+  const bool lacks_epochs =
+      epochs.history.empty() || epochs.last_seen > epochs.history.back().epoch;
+  if (is_broken && lacks_epochs) {
+    TALOSMQ_ASSIGN_OR_RETURN(epochs.history, CollectEpochs(file_system, folder, log_end));
+    note = base::StrCat(folder.EpochPath(), ": made again from the batches, since ", epochs.broken);
+  }
+  const bool is_cut = CutEpochs(epochs.history, log_end);
+  if (!is_broken && !is_cut) return note;
+  const std::string content = EncodeEpochs(log, epochs.history);
+  TALOSMQ_RETURN_IF_ERROR(
+      io::WriteFileAtomically(file_system, folder.EpochPath(), base::AsBytes(content)));
+  epochs.broken.clear();
+  return note;
+}
+
+}  // namespace talosmq::storage

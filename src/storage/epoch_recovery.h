@@ -1,0 +1,42 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "io/file_system.h"
+#include "storage/epoch_history.h"
+#include "storage/log_folder.h"
+#include "storage/partition_log.h"
+#include "talosmq/ids.h"
+
+namespace talosmq::storage {
+
+/// The epochs of a log while it is opened.
+struct RecoveredEpochs {
+  std::vector<EpochEntry> history;
+  std::string broken;                ///< What is wrong with the file; empty when nothing is.
+  LeaderEpoch last_seen = kNoEpoch;  ///< Of the batches that were read.
+
+  /// What batches may be held against: nothing when the file is broken.
+  std::span<const EpochEntry> trusted() const {
+    if (!broken.empty()) return {};
+    return history;
+  }
+};
+
+absl::StatusOr<RecoveredEpochs> LoadEpochs(io::FileSystem& file_system, const TopicPartition& log,
+                                           const LogFolder& folder);
+
+/// Brings history and file in line with the recovered log: epochs that begin above its end are
+/// moved down to it; a broken file loses an entry that was torn, or, if the log holds batches of an
+/// epoch that it lacks, is made again from all batches. A sentence when an operator should know.
+absl::StatusOr<std::optional<std::string>> MendEpochs(io::FileSystem& file_system,
+                                                      const TopicPartition& log,
+                                                      const LogFolder& folder, Offset log_end,
+                                                      RecoveredEpochs& epochs);
+
+}  // namespace talosmq::storage

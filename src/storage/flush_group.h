@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/gate.h"
+#include "base/mutex.h"
+#include "storage/checkpointer.h"
+#include "storage/flush_target.h"
+#include "storage/storage_metrics.h"
+
+namespace talosmq::storage {
+
+/// One batch on its way to the disk.
+struct QueuedBatch {
+  std::shared_ptr<LogFiles> files;
+  Offset segment;
+  uint64_t position = 0;
+  base::Buffer batch;
+  Offset end_offset;
+  std::vector<EpochEntry> epochs;            ///< That began right before this batch.
+  std::optional<ProducerSnapshot> snapshot;  ///< Of all that lies below this batch.
+};
+
+/// The one group commit of a data directory: takes all that waits, makes it durable together, tells
+/// each shard once, while the next group forms.
+///
+/// Invariants:
+/// 1. Batches of one log become durable in the order they were appended.
+/// 2. Only a completion moves a log's durable end.
+/// 3. After a failure of a log nothing of it is written any more, and every batch of it that still
+///    waits completes with the same failure (R01).
+/// Append is thread-safe; everything else runs on the flush executor. What waits is bounded by the
+/// tail cache, which pins it.
+class FlushGroup {
+ public:
+  struct Dependencies {
+    FlushTarget& target;
+    Checkpointer& checkpointer;
+    base::Executor& executor;
+    base::Clock& clock;
+    base::Gate& gate;  ///< Held by tasks; closed before this goes.
+    StorageMetrics& metrics;
+    std::function<void(absl::Status)> on_fence;  ///< Hears of every log that is fenced.
+  };
+
+  FlushGroup(int64_t group_bytes_max, Dependencies dependencies)
+      : group_bytes_max_(group_bytes_max), dependencies_(std::move(dependencies)) {}
+
+  void Append(QueuedBatch batch);
+  /// Fences a log because of a failure outside of its batches.
+  void Fence(std::shared_ptr<LogFiles> files, absl::Status cause);
+  /// Lets go of the open files of a log that has nothing waiting, then runs `done` there.
+  void Release(std::shared_ptr<LogFiles> files, base::Task done);
+
+ private:
+  struct Group {
+    std::vector<LogWrite> writes;
+    std::vector<DurableProgress> progress;  ///< At the same index as the write of that log.
+    int64_t bytes = 0;
+  };
+
+  std::vector<QueuedBatch> TakeWaiting();
+  Group Form(std::vector<QueuedBatch> batches);
+  void Run();
+  void Complete(Group group);
+  void FenceNow(LogFiles& files, const absl::Status& cause);
+
+  const int64_t group_bytes_max_;
+  const Dependencies dependencies_;
+
+  base::Mutex mutex_;
+  std::deque<QueuedBatch> waiting_ ABSL_GUARDED_BY(mutex_);
+  bool is_posted_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace talosmq::storage

@@ -1,0 +1,264 @@
+#include "storage/local_log.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/check.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "storage/epoch_history.h"
+#include "storage/segment.h"
+
+namespace talosmq::storage {
+
+LocalLog::LocalLog(std::shared_ptr<LogFiles> files, LogOptions options, RecoveredLog recovered,
+                   TailCache::LogTail tail, Dependencies dependencies)
+    : files_(std::move(files)),
+      options_(options),
+      dependencies_(std::move(dependencies)),
+      tail_(std::move(tail)),
+      anchor_(static_cast<FlushListener*>(this), [](FlushListener*) {}),
+      log_end_(recovered.log_end),
+      durable_end_(recovered.log_end),
+      size_bytes_(recovered.size_bytes),
+      segments_(std::make_shared<const SegmentList>(std::move(recovered.segments))),
+      epochs_(std::make_shared<const std::vector<EpochEntry>>(std::move(recovered.epochs))),
+      active_(std::move(recovered.active)),
+      producers_(std::move(recovered.producers)),
+      snapshot_offset_(recovered.snapshots.empty() ? files_->log_start
+                                                   : recovered.snapshots.back()),
+      bytes_since_snapshot_(recovered.bytes_since_snapshot) {
+  files_->listener = anchor_;
+}
+
+void LocalLog::SetDurableListener(base::Callback<absl::Status> listener) {
+  listener_ = std::move(listener);
+}
+
+absl::Status LocalLog::CheckWritable() const {
+  if (fence_.ok()) return absl::OkStatus();
+  return MakeError(Reason::kStorageFenced,
+                   base::StrCat("log ", id().ToString(), " is fenced until it is opened again: ",
+                                base::FromAbsl(fence_.message())));
+}
+
+absl::Status LocalLog::BeginEpoch(LeaderEpoch epoch) {
+  TALOSMQ_RETURN_IF_ERROR(CheckWritable());
+  if (!epochs_->empty() && epoch <= epochs_->back().epoch) {
+    return MakeError(Reason::kFencedEpoch,
+                     base::StrCat("log ", id().ToString(), ": expected an epoch above ",
+                                  epochs_->back().epoch.value(), ", found ", epoch.value()));
+  }
+  const EpochEntry entry{.epoch = epoch, .start_offset = log_end_};
+  auto epochs = std::make_shared<std::vector<EpochEntry>>(*epochs_);
+  epochs->push_back(entry);
+  epochs_ = std::move(epochs);
+  epochs_queued_.push_back(entry);
+  is_epoch_begun_ = true;
+  return absl::OkStatus();
+}
+
+bool LocalLog::MustRoll(const record::BatchHeader& batch) const {
+  if (!active_) return true;
+  if (active_->position == 0) return false;
+  const auto size = static_cast<uint64_t>(std::min(options_.segment_bytes, kSegmentBytesMax));
+  const int64_t age_ms = absl::ToUnixMillis(dependencies_.clock.Now()) - active_->created_ms;
+  return active_->position + batch.size() > size ||
+         absl::Milliseconds(age_ms) >= options_.segment_age_max ||
+         batch.end_offset() - active_->base > std::numeric_limits<uint32_t>::max();
+}
+
+void LocalLog::BeginSegment() {
+  if (active_) {
+    if (const auto run = active_->runs.Finish()) files_->pending_index.Add(active_->base, *run);
+  }
+  segments_ = segments_->With(log_end_);
+  active_.emplace(
+      ActiveSegment{.base = log_end_,
+                    .position = 0,
+                    .created_ms = absl::ToUnixMillis(dependencies_.clock.Now()),
+                    .runs = RunBuilder({.log = id(), .base_offset = log_end_}, log_end_, 0,
+                                       kNoTimestamp)});
+}
+
+std::optional<ProducerSnapshot> LocalLog::TakeSnapshot(bool is_roll) {
+  const bool is_due = is_roll || bytes_since_snapshot_ >= dependencies_.snapshot_bytes;
+  if (!is_due || log_end_ <= snapshot_offset_) return std::nullopt;
+  snapshot_offset_ = log_end_;
+  bytes_since_snapshot_ = 0;
+  return ProducerSnapshot{.log = id(), .offset = log_end_, .producers = producers_.States()};
+}
+
+absl::StatusOr<AppendResult> LocalLog::Append(base::Buffer batch,
+                                              const record::BatchFacts& facts) {
+  TALOSMQ_CHECK(is_epoch_begun_) << "log " << id().ToString() << " has no epoch to append under";
+  TALOSMQ_CHECK(!close_done_) << "log " << id().ToString() << " is being closed";
+  TALOSMQ_CHECK(batch.size() == facts.header.size()) << batch.size();
+  TALOSMQ_RETURN_IF_ERROR(CheckWritable());
+  const int64_t size_max = std::min(options_.segment_bytes, kSegmentBytesMax);
+  if (static_cast<int64_t>(batch.size()) > size_max) {
+    return MakeError(Reason::kBatchTooLarge,
+                     base::StrCat("log ", id().ToString(), ": expected a batch of at most ",
+                                  size_max, " bytes, the size of a segment, found ", batch.size()));
+  }
+  TALOSMQ_ASSIGN_OR_RETURN(const auto original, producers_.Check(facts.header));
+  if (original) {
+    return AppendResult{.base_offset = original->first_offset,
+                        .last_offset = original->last_offset,
+                        .is_duplicate = true};
+  }
+  record::PatchBaseOffset(batch.mutable_bytes(), log_end_);
+  record::PatchEpoch(batch.mutable_bytes(), epochs_->back().epoch);
+  // From the bytes, since a timestamp may have been patched after `facts` were taken.
+  TALOSMQ_ASSIGN_OR_RETURN(const record::BatchHeader header, record::ParseHeader(batch.bytes()));
+  TALOSMQ_RETURN_IF_ERROR(tail_.Add(log_end_, header.end_offset(), batch));
+
+  const bool must_roll = MustRoll(header);
+  std::optional<ProducerSnapshot> snapshot = TakeSnapshot(must_roll);
+  if (must_roll) BeginSegment();
+  const uint64_t position = active_->position;
+  if (const auto run = active_->runs.Add(batch.bytes(), header)) {
+    files_->pending_index.Add(active_->base, *run);
+  }
+  active_->position += batch.size();
+  producers_.Add(header);
+  log_end_ = header.end_offset();
+  size_bytes_ += static_cast<int64_t>(batch.size());
+  bytes_since_snapshot_ += static_cast<int64_t>(batch.size());
+  is_written_ = true;
+  dependencies_.flush_group.Append({.files = files_,
+                                    .segment = active_->base,
+                                    .position = position,
+                                    .batch = std::move(batch),
+                                    .end_offset = log_end_,
+                                    .epochs = std::exchange(epochs_queued_, {}),
+                                    .snapshot = std::move(snapshot)});
+  return AppendResult{.base_offset = header.base_offset, .last_offset = header.last_offset()};
+}
+
+void LocalLog::OnFlushed(const FlushResult& result) {
+  if (!fence_.ok()) return;
+  if (result.status.ok()) {
+    durable_end_ = result.durable_end;
+    tail_.Unpin(durable_end_);
+  } else {
+    fence_ = result.status;
+    tail_.DropPinned();
+  }
+  if (listener_) listener_(result.status);
+  if (close_done_) CloseWhenIdle();
+}
+
+void LocalLog::Read(const ReadRequest& request, base::Callback<absl::StatusOr<ReadResult>> done) {
+  TALOSMQ_CHECK(request.limit <= log_end_) << request.limit.value();
+  if (request.offset < log_start() || request.offset > request.limit) {
+    return done(MakeError(Reason::kOffsetOutOfRange,
+                          base::StrCat("log ", id().ToString(), ": expected an offset in [",
+                                       log_start().value(), ", ", request.limit.value(),
+                                       "], found ", request.offset.value())));
+  }
+  ReadRequest bounded = request;
+  if (!fence_.ok()) {
+    if (request.offset >= durable_end_ && request.limit > durable_end_) {
+      return done(CheckWritable());
+    }
+    bounded.limit = std::min(request.limit, durable_end_);
+  }
+  if (bounded.offset == bounded.limit) return done(ReadResult{.chunks = {}, .next_offset = bounded.offset});
+  auto cached = tail_.Read(bounded.offset, bounded.limit, bounded.bytes_max);
+  if (cached.is_held) {
+    return done(
+        ReadResult{.chunks = std::move(cached.chunks), .next_offset = cached.next_offset});
+  }
+  bounded.limit = std::min(bounded.limit, durable_end_);
+  RunRead<ReadResult>(
+      [source = Source(), bounded](LogReader& reader) { return reader.Read(source, bounded); },
+      std::move(done));
+}
+
+void LocalLog::FindOffset(absl::Time time, Offset limit,
+                          base::Callback<absl::StatusOr<Offset>> done) {
+  limit = std::min(limit, durable_end_);
+  RunRead<Offset>([source = Source(), time, limit](LogReader& reader) {
+    return reader.FindOffset(source, time, limit);
+  }, std::move(done));
+}
+
+template <typename Result>
+void LocalLog::RunRead(std::function<absl::StatusOr<Result>(LogReader&)> work,
+                       base::Callback<absl::StatusOr<Result>> done) {
+  auto pass = dependencies_.gate.Enter();
+  TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
+  // Shared, because the task is lost when the queue has no room and `done` is still owed.
+  auto owed = std::make_shared<base::Callback<absl::StatusOr<Result>>>(std::move(done));
+  base::Task task = [this, owed, work = std::move(work), files = files_,
+                     &reader = dependencies_.reader, pass = std::move(*pass)] {
+    files->shard.Post([this, owed, anchor = files->listener, result = work(reader)]() mutable {
+      (*owed)(std::move(result));
+      // What `done` did may include letting go of the log.
+      if (anchor.expired()) return;
+      --reads_;
+      if (close_done_) CloseWhenIdle();
+    });
+  };
+  ++reads_;
+  if (dependencies_.io_executor.TryPost(task)) return;
+  --reads_;
+  (*owed)(MakeError(Reason::kOverloaded,
+                    base::StrCat("log ", id().ToString(), ": too many reads wait for the disk")));
+}
+
+void LocalLog::Close(base::Callback<absl::Status> done) {
+  TALOSMQ_CHECK(!close_done_) << "log " << id().ToString() << " is closed twice";
+  close_done_ = std::move(done);
+  CloseWhenIdle();
+}
+
+void LocalLog::CloseWhenIdle() {
+  const bool is_flushed = durable_end_ == log_end_ || !fence_.ok();
+  if (reads_ > 0 || !is_flushed || !close_done_) return;
+  ++reads_;  // The closing itself, so that it begins once.
+  auto finish = [this, anchor = files_->listener](absl::Status status) {
+    if (anchor.expired()) return;
+    auto done = std::move(close_done_);
+    dependencies_.on_closed(id());
+    done(std::move(status));
+  };
+  dependencies_.flush_group.Release(
+      files_, [files = files_, last = LastProgress(), finish = std::move(finish),
+               &checkpointer = dependencies_.checkpointer, &io_executor = dependencies_.io_executor,
+               &reader = dependencies_.reader]() mutable {
+        checkpointer.CloseLog(
+            files, std::move(last),
+            [files, finish = std::move(finish), &io_executor, &reader](absl::Status status) mutable {
+              io_executor.Post([files, finish = std::move(finish), status = std::move(status),
+                                &reader]() mutable {
+                reader.Forget(files->id);
+                files->shard.Post([finish = std::move(finish), status = std::move(status)]() mutable {
+                  finish(std::move(status));
+                });
+              });
+            });
+      });
+}
+
+std::optional<DurableProgress> LocalLog::LastProgress() {
+  if (!fence_.ok() || !is_written_ || !active_) return std::nullopt;
+  DurableProgress progress{
+      .files = files_,
+      .point = {.log_start = log_start(),
+                .end_offset = log_end_,
+                .segment = active_->base,
+                .position = active_->position},
+      .bytes = 0,
+      .sealed = {{.segment = active_->base, .size = active_->position}},
+      .snapshots = {}};
+  if (log_end_ > snapshot_offset_) {
+    progress.snapshots.push_back(
+        {.log = id(), .offset = log_end_, .producers = producers_.States()});
+  }
+  return progress;
+}
+
+}  // namespace talosmq::storage

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/gate.h"
+#include "storage/flush_group.h"
+#include "storage/log_reader.h"
+#include "storage/partition_log.h"
+#include "storage/recovery.h"
+#include "storage/tail_cache.h"
+
+namespace talosmq::storage {
+
+/// The log of one partition over segment files of this machine: gives offsets, decides when to
+/// roll, and hands every byte to the flush group and every cold read to the I/O executor.
+///
+/// Invariants beside those of PartitionLog:
+/// 1. What lies in [durable_end, log_end) is pinned in the tail cache, unless the log is fenced.
+/// 2. A batch reaches the flush group in offset order, with the segment and position it gets.
+/// Confined to its shard. The store that made it outlives it.
+class LocalLog final : public PartitionLog, private FlushListener {
+ public:
+  struct Dependencies {
+    FlushGroup& flush_group;
+    Checkpointer& checkpointer;
+    LogReader& reader;            ///< Confined to `io_executor`.
+    base::Executor& io_executor;
+    base::Clock& clock;
+    base::Gate& gate;             ///< Held by reads under way.
+    int64_t snapshot_bytes = 0;   ///< Of the log between two producer snapshots.
+    /// The log is closed: it may be opened again or deleted.
+    std::function<void(const TopicPartition&)> on_closed;
+  };
+
+  LocalLog(std::shared_ptr<LogFiles> files, LogOptions options, RecoveredLog recovered,
+           TailCache::LogTail tail, Dependencies dependencies);
+
+  const TopicPartition& id() const override { return files_->id; }
+  Offset log_start() const override { return files_->log_start; }
+  Offset log_end() const override { return log_end_; }
+  Offset durable_end() const override { return durable_end_; }
+  const std::vector<EpochEntry>& epochs() const override { return *epochs_; }
+  int64_t size_bytes() const override { return size_bytes_; }
+
+  void SetDurableListener(base::Callback<absl::Status> listener) override;
+  absl::Status BeginEpoch(LeaderEpoch epoch) override;
+  absl::StatusOr<AppendResult> Append(base::Buffer batch, const record::BatchFacts& facts) override;
+  void Read(const ReadRequest& request, base::Callback<absl::StatusOr<ReadResult>> done) override;
+  void FindOffset(absl::Time time, Offset limit,
+                  base::Callback<absl::StatusOr<Offset>> done) override;
+  void Close(base::Callback<absl::Status> done) override;
+
+ private:
+  void OnFlushed(const FlushResult& result) override;
+
+  absl::Status CheckWritable() const;
+  bool MustRoll(const record::BatchHeader& batch) const;
+  void BeginSegment();
+  /// Of everything below log_end(); nothing while it is too early for one.
+  std::optional<ProducerSnapshot> TakeSnapshot(bool is_roll);
+  LogSource Source() const { return {.files = files_, .segments = segments_, .history = epochs_}; }
+  /// Runs `work` on the I/O executor and `done` with its result here; the log waits for it when it
+  /// is closed. kOverloaded when that executor has no room.
+  template <typename Result>
+  void RunRead(std::function<absl::StatusOr<Result>(LogReader&)> work,
+               base::Callback<absl::StatusOr<Result>> done);
+  void CloseWhenIdle();
+  std::optional<DurableProgress> LastProgress();
+
+  const std::shared_ptr<LogFiles> files_;
+  const LogOptions options_;
+  const Dependencies dependencies_;
+  TailCache::LogTail tail_;
+  /// What completions hold weakly: they come after a log that is gone, and are dropped.
+  std::shared_ptr<FlushListener> anchor_;
+
+  Offset log_end_;
+  Offset durable_end_;
+  int64_t size_bytes_ = 0;
+  std::shared_ptr<const SegmentList> segments_;
+  std::shared_ptr<const std::vector<EpochEntry>> epochs_;
+  std::vector<EpochEntry> epochs_queued_;  ///< Not yet handed to the flush group.
+  std::optional<ActiveSegment> active_;
+  ProducerTable producers_;
+  Offset snapshot_offset_;         ///< Of the newest producer snapshot.
+  int64_t bytes_since_snapshot_ = 0;
+  bool is_epoch_begun_ = false;    ///< Since it was opened.
+  bool is_written_ = false;        ///< Since it was opened.
+  absl::Status fence_;
+
+  base::Callback<absl::Status> listener_;
+  int64_t reads_ = 0;  ///< Under way.
+  base::Callback<absl::Status> close_done_;
+};
+
+}  // namespace talosmq::storage

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "io/file_system.h"
+#include "talosmq/ids.h"
+
+namespace talosmq::storage {
+
+/// The names in the folder of one log, sorted by kind. A plain value.
+struct LogFolder {
+  std::string directory;
+  bool exists = false;
+  std::vector<Offset> segments;   ///< Ascending, as all of them.
+  std::vector<Offset> indexes;
+  std::vector<Offset> snapshots;
+  bool has_epochs = false;
+  std::vector<std::string> temporaries;  ///< Left by an atomic write that did not finish.
+  std::vector<std::string> foreign;      ///< Names that are none of ours; never touched.
+
+  std::string Path(Offset offset, std::string_view suffix) const;
+  std::string EpochPath() const;
+  bool HasIndex(Offset segment) const;
+};
+
+/// A folder that is not there is no error.
+absl::StatusOr<LogFolder> ListLogFolder(io::FileSystem& file_system, std::string directory);
+
+/// Removes the folder with all files in it, and its parent once that is empty. A folder that is
+/// not there is fine.
+absl::Status RemoveLogFolder(io::FileSystem& file_system, const std::string& directory);
+
+/// All folders topics/<topic id>/<partition> of a data directory; other names are passed over.
+absl::StatusOr<std::vector<TopicPartition>> ListLogFolders(io::FileSystem& file_system,
+                                                           const std::string& data_directory);
+
+}  // namespace talosmq::storage

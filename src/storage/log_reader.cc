@@ -1,0 +1,212 @@
+#include "storage/log_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "storage/segment_scanner.h"
+
+namespace talosmq::storage {
+namespace {
+
+/// Of the batches, those from the one that holds request.offset that the request has room for.
+ReadResult Select(const base::Buffer& bytes, const std::vector<VerifiedBatch>& batches,
+                  const ReadRequest& request) {
+  ReadResult result{.chunks = {}, .next_offset = request.offset};
+  size_t begin = 0;
+  size_t end = 0;
+  for (const VerifiedBatch& batch : batches) {
+    if (batch.header.end_offset() <= request.offset) continue;
+    const size_t batch_end = batch.position + batch.header.size();
+    const bool is_first = end == 0;
+    if (batch.header.end_offset() > request.limit) break;
+    if (!is_first && static_cast<int64_t>(batch_end - begin) > request.bytes_max) break;
+    if (is_first) begin = batch.position;
+    end = batch_end;
+    result.next_offset = batch.header.end_offset();
+  }
+  if (end > 0) result.chunks.push_back(bytes.Slice(begin, end - begin));
+  return result;
+}
+
+/// The first record of the batch stamped at or after the time; its base offset when the inside
+/// cannot be read, so that the poison is met and not passed over.
+std::optional<Offset> FindInBatch(base::ByteSpan batch, const record::BatchHeader& header,
+                                  int64_t time_ms) {
+  if (header.max_timestamp_ms < time_ms) return std::nullopt;
+  if (header.timestamp_type() == record::TimestampType::kLogAppendTime) return header.base_offset;
+  auto reader = record::BatchReader::Open(batch, {});
+  if (!reader.ok()) return header.base_offset;
+  while (true) {
+    const auto record = reader->Next();
+    if (!record.ok()) return header.base_offset;
+    if (!record->has_value()) return std::nullopt;
+    if ((*record)->timestamp_ms >= time_ms) return (*record)->offset;
+  }
+}
+
+}  // namespace
+
+absl::Status LogReader::Corrupt(const Damage& damage) {
+  metrics_.corruptions.Add(1);
+  absl::Status status = MakeCorruption(damage);
+  base::LogError("storage", status.message());
+  return status;
+}
+
+absl::StatusOr<ReadResult> LogReader::Read(const LogSource& log, const ReadRequest& request) {
+  metrics_.cold_reads.Add(1);
+  const auto index = log.segments->Find(request.offset);
+  if (!index) {
+    return Corrupt({.file = log.files->directory,
+                    .position = 0,
+                    .expected = base::StrCat("a segment that holds offset ", request.offset.value()),
+                    .found = "none"});
+  }
+  TALOSMQ_ASSIGN_OR_RETURN(
+      const ReadableSegment segment,
+      cache_.Open({.log = log,
+                   .segment = *index,
+                   .bytes_max = std::min(request.bytes_max, kReadBytesMax)},
+                  [&](const IndexEntry& run) { return run.end_offset <= request.offset; }));
+  const bool is_behind = segment.runs.empty() || segment.runs.front().end_offset > request.limit;
+  absl::StatusOr<ReadResult> result;
+  if (is_behind) {
+    result = ReadBehindRuns(log, segment, request);
+  } else {
+    TALOSMQ_ASSIGN_OR_RETURN(const Batches read, ReadRuns(log, segment, request.limit));
+    if (read.batches.front().header.base_offset > request.offset) {
+      return Corrupt({.file = segment.path,
+                      .position = segment.runs.front().position,
+                      .expected = base::StrCat("offset ", request.offset.value(),
+                                               " before this position"),
+                      .found = "a range that could not be read when the index was rebuilt"});
+    }
+    result = Select(read.bytes, read.batches, request);
+  }
+  if (result.ok()) {
+    for (const auto& chunk : result->chunks) {
+      metrics_.cold_read_bytes.Add(static_cast<int64_t>(chunk.size()));
+    }
+  }
+  return result;
+}
+
+absl::StatusOr<LogReader::Batches> LogReader::ReadRuns(const LogSource& log,
+                                                       const ReadableSegment& segment,
+                                                       Offset limit) {
+  // Consecutive runs that are durable to their end; a hole between two ends the read.
+  size_t count = 1;
+  const auto& runs = segment.runs;
+  while (count < runs.size() && runs[count].end_offset <= limit &&
+         runs[count].position == runs[count - 1].end_position()) {
+    ++count;
+  }
+  const uint64_t begin = runs.front().position;
+  const uint64_t end = runs[count - 1].end_position();
+  Batches read{.bytes = base::Buffer::Allocate(static_cast<size_t>(end - begin)), .batches = {}};
+  TALOSMQ_ASSIGN_OR_RETURN(const size_t size,
+                           segment.file->Read(begin, read.bytes.mutable_bytes()));
+  const base::ByteSpan bytes = read.bytes.bytes().first(size);
+  for (size_t i = 0; i < count; ++i) {
+    const auto position = static_cast<size_t>(runs[i].position - begin);
+    const base::ByteSpan from = bytes.subspan(std::min(position, bytes.size()));
+    const auto mismatch = VerifyRun(from.first(std::min<size_t>(runs[i].size, from.size())),
+                                    log.files->id, runs[i], *log.history, position, read.batches);
+    if (!mismatch) continue;
+    const absl::Status corrupt = Corrupt(DamageAt(segment.path, runs[i].position, *mismatch));
+    if (i == 0) return corrupt;
+    break;
+  }
+  return read;
+}
+
+absl::StatusOr<ReadResult> LogReader::ReadBehindRuns(const LogSource& log,
+                                                     const ReadableSegment& segment,
+                                                     const ReadRequest& request) {
+  // The run that holds the offset is not durable to its end, or has no entry yet.
+  const bool has_run = !segment.runs.empty();
+  const Offset begin = has_run ? segment.runs.front().first_offset : segment.runs_end;
+  const uint64_t position = has_run ? segment.runs.front().position : segment.runs_end_position;
+  TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, segment.file->Size());
+  SegmentScanner scanner(*segment.file, position, size, BatchChain(begin, *log.history));
+  ReadResult result{.chunks = {}, .next_offset = request.offset};
+  const Offset limit = std::min(request.limit, segment.end.value_or(request.limit));
+  int64_t bytes = 0;
+  while (scanner.chain().next() < limit) {
+    TALOSMQ_ASSIGN_OR_RETURN(const ScanStep step, scanner.Next());
+    if (!step.batch) {
+      if (!result.chunks.empty()) break;
+      const Mismatch at_end{.position = size,
+                            .expected = base::StrCat("batches up to offset ", limit.value()),
+                            .found = "the end of the file"};
+      return Corrupt(DamageAt(segment.path, 0, step.mismatch.value_or(at_end)));
+    }
+    if (step.batch->header.end_offset() <= request.offset) continue;
+    bytes += static_cast<int64_t>(step.batch->bytes.size());
+    if (step.batch->header.end_offset() > request.limit) break;
+    if (bytes > std::min(request.bytes_max, kReadBytesMax) && !result.chunks.empty()) break;
+    result.chunks.push_back(base::Buffer::CopyOf(step.batch->bytes));
+    result.next_offset = step.batch->header.end_offset();
+  }
+  return result;
+}
+
+absl::StatusOr<Offset> LogReader::FindOffset(const LogSource& log, absl::Time time, Offset limit) {
+  const int64_t time_ms = absl::ToUnixMillis(time + absl::Milliseconds(1) - absl::Nanoseconds(1));
+  for (size_t i = 0; i < log.segments->size() && log.segments->base(i) < limit; ++i) {
+    TALOSMQ_ASSIGN_OR_RETURN(const auto found, FindInSegment(log, i, time_ms, limit));
+    if (found) return std::min(*found, limit);
+  }
+  return limit;
+}
+
+absl::StatusOr<std::optional<Offset>> LogReader::FindInSegment(const LogSource& log, size_t index,
+                                                               int64_t time_ms, Offset limit) {
+  Offset begin = log.segments->base(index);
+  while (true) {
+    // The first run that can hold such a record; the next ones only matter if a header lied.
+    TALOSMQ_ASSIGN_OR_RETURN(
+        const ReadableSegment segment,
+        cache_.Open({.log = log, .segment = index, .bytes_max = 1}, [&](const IndexEntry& run) {
+          return run.max_timestamp_ms < time_ms || run.end_offset <= begin;
+        }));
+    if (segment.runs.empty()) {
+      if (segment.end) return std::nullopt;
+      return FindBehindRuns(log, segment, time_ms, limit);
+    }
+    if (segment.runs.front().end_offset > limit) return FindBehindRuns(log, segment, time_ms, limit);
+    TALOSMQ_ASSIGN_OR_RETURN(const Batches read, ReadRuns(log, segment, limit));
+    for (const VerifiedBatch& batch : read.batches) {
+      const auto found =
+          FindInBatch(read.bytes.bytes().subspan(batch.position, batch.header.size()),
+                      batch.header, time_ms);
+      if (found) return found;
+    }
+    begin = segment.runs.front().end_offset;
+  }
+}
+
+absl::StatusOr<std::optional<Offset>> LogReader::FindBehindRuns(const LogSource& log,
+                                                                const ReadableSegment& segment,
+                                                                int64_t time_ms, Offset limit) {
+  Offset next = segment.runs.empty() ? segment.runs_end : segment.runs.front().first_offset;
+  while (next < limit) {
+    TALOSMQ_ASSIGN_OR_RETURN(
+        const ReadResult read,
+        ReadBehindRuns(log, segment,
+                       {.offset = next, .limit = limit, .bytes_max = SegmentScanner::kWindowBytes}));
+    if (read.chunks.empty()) break;
+    for (const base::Buffer& chunk : read.chunks) {
+      TALOSMQ_ASSIGN_OR_RETURN(const auto header, record::ParseHeader(chunk.bytes()));
+      const auto found = FindInBatch(chunk.bytes(), header, time_ms);
+      if (found) return found;
+    }
+    next = read.next_offset;
+  }
+  return std::nullopt;
+}
+
+}  // namespace talosmq::storage

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/bytes.h"
+#include "storage/partition_log.h"
+#include "storage/run_verifier.h"
+#include "storage/segment_cache.h"
+
+namespace talosmq::storage {
+
+/// Reads batches from segment files and lets no byte out that it has not verified: chain, CRC, and
+/// for everything that has an index entry the check of its run.
+///
+/// A damaged run is refused with kCorruptData and hides nothing else: runs before it and behind it
+/// are served. Confined to one I/O executor.
+class LogReader {
+ public:
+  /// One read takes at most this much, whatever was asked for, but for a single run.
+  static constexpr int64_t kReadBytesMax = int64_t{8} << 20;
+
+  explicit LogReader(SegmentCache::Dependencies dependencies)
+      : metrics_(dependencies.metrics), cache_(dependencies) {}
+
+  /// Whole batches of one segment. As PartitionLog::Read, for an offset below `limit`.
+  absl::StatusOr<ReadResult> Read(const LogSource& log, const ReadRequest& request);
+
+  /// As PartitionLog::FindOffset.
+  absl::StatusOr<Offset> FindOffset(const LogSource& log, absl::Time time, Offset limit);
+
+  void Forget(const TopicPartition& log) { cache_.Forget(log); }
+
+ private:
+  /// Batches that were verified, and the bytes they lie in.
+  struct Batches {
+    base::Buffer bytes;
+    std::vector<VerifiedBatch> batches;
+  };
+
+  absl::StatusOr<Batches> ReadRuns(const LogSource& log, const ReadableSegment& segment,
+                                   Offset limit);
+  absl::StatusOr<ReadResult> ReadBehindRuns(const LogSource& log, const ReadableSegment& segment,
+                                            const ReadRequest& request);
+  absl::StatusOr<std::optional<Offset>> FindInSegment(const LogSource& log, size_t segment,
+                                                      int64_t time_ms, Offset limit);
+  absl::StatusOr<std::optional<Offset>> FindBehindRuns(const LogSource& log,
+                                                       const ReadableSegment& segment,
+                                                       int64_t time_ms, Offset limit);
+  absl::Status Corrupt(const Damage& damage);
+
+  StorageMetrics& metrics_;
+  SegmentCache cache_;
+};
+
+}  // namespace talosmq::storage

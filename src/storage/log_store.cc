@@ -1,0 +1,284 @@
+#include "storage/log_store.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/hash/hash.h"
+#include "base/check.h"
+#include "base/gate.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "storage/catalogue.h"
+#include "storage/checkpointer.h"
+#include "storage/direct_flush.h"
+#include "storage/flush_group.h"
+#include "storage/local_log.h"
+#include "storage/log_folder.h"
+#include "storage/recovery.h"
+#include "storage/segment.h"
+
+namespace talosmq::storage {
+namespace {
+
+constexpr uint64_t kCheckpointFileBytesMax = uint64_t{1} << 30;
+
+/// The flushed points on disk. A log that has a folder and no sound entry, although entries were
+/// lost, gets an unknown point, so that it stays unknown until the log is opened.
+absl::StatusOr<FlushedPoints> LoadCheckpoint(io::FileSystem& file_system,
+                                             const std::string& directory) {
+  const std::string path = base::StrCat(directory, "/", kCheckpointFileName);
+  const auto content = io::ReadFile(file_system, path, kCheckpointFileBytesMax);
+  LoadedCheckpoint checkpoint;
+  if (content.ok()) {
+    auto parsed = ParseCheckpoint(base::AsBytes(*content));
+    if (!parsed.ok()) return base::Annotate(parsed.status(), path);
+    checkpoint = std::move(*parsed);
+  } else if (absl::IsNotFound(content.status())) {
+    checkpoint.broken = "it is missing";
+  } else {
+    return content.status();
+  }
+  if (checkpoint.broken.empty()) return std::move(checkpoint.points);
+  TALOSMQ_ASSIGN_OR_RETURN(const auto folders, ListLogFolders(file_system, directory));
+  size_t unknown = 0;
+  for (const TopicPartition& log : folders) {
+    const FlushedPoint point{.log_start = Offset(0), .end_offset = kUnknownEnd, .segment = Offset(0)};
+    if (checkpoint.points.emplace(log, point).second) ++unknown;
+  }
+  if (unknown > 0) {
+    base::LogWarning("storage", path, ": ", checkpoint.broken, "; the flushed points of ", unknown,
+                     " logs are unknown");
+  }
+  return std::move(checkpoint.points);
+}
+
+class FileLogStore final : public LogStore {
+ public:
+  FileLogStore(LogStoreOptions options, Dependencies dependencies, FlushedPoints points)
+      : options_(std::move(options)),
+        dependencies_(std::move(dependencies)),
+        metrics_(dependencies_.metrics),
+        catalogue_(dependencies_.catalogue),
+        cache_(options_.tail_cache_bytes_max, metrics_.cache_bytes),
+        checkpointer_({.directory = options_.directory,
+                       .interval = options_.checkpoint_interval,
+                       .bytes = options_.checkpoint_bytes},
+                      {.file_system = dependencies_.file_system,
+                       .clock = dependencies_.clock,
+                       .executor = *dependencies_.io_executors.front(),
+                       .gate = gate_,
+                       .on_log_failure =
+                           [this](std::shared_ptr<LogFiles> files, absl::Status status) {
+                             flush_group_.Fence(std::move(files), std::move(status));
+                           },
+                       .on_failure = [this](absl::Status status) { NoteFailure(status); }},
+                      std::move(points)),
+        direct_flush_(dependencies_.file_system, catalogue_),
+        flush_group_(options_.flush_group_bytes_max,
+                     {.target = direct_flush_,
+                      .checkpointer = checkpointer_,
+                      .executor = dependencies_.flush_executor,
+                      .clock = dependencies_.clock,
+                      .gate = gate_,
+                      .metrics = metrics_,
+                      .on_fence = [this](absl::Status status) { NoteFailure(status); }}) {
+    for (base::Executor* executor : dependencies_.io_executors) {
+      lanes_.push_back(std::make_unique<Lane>(Lane{
+          .executor = *executor,
+          .reader = LogReader({.file_system = dependencies_.file_system,
+                               .clock = dependencies_.clock,
+                               .metrics = metrics_})}));
+    }
+  }
+
+  ~FileLogStore() override {
+    if (is_closed_) return;
+    checkpointer_.Stop();
+    gate_.CloseAndWait();
+  }
+
+  void OpenLog(const TopicPartition& id, const LogOptions& options, base::Executor& shard,
+               base::Callback<absl::StatusOr<OpenedLog>> done) override {
+    absl::Status claimed = Claim(id);
+    if (!claimed.ok()) {
+      shard.Post([done = std::move(done), claimed = std::move(claimed)]() mutable {
+        done(std::move(claimed));
+      });
+      return;
+    }
+    Lane& lane = LaneOf(id);
+    lane.executor.Post([this, id, options, &shard, &lane, done = std::move(done),
+                        pass = EnterGate()]() mutable {
+      auto files =
+          std::make_shared<LogFiles>(id, LogDirectory(options_.directory, id), shard);
+      auto recovered = Recover(*files);
+      shard.Post([this, files = std::move(files), options, &lane, done = std::move(done),
+                  recovered = std::move(recovered), pass = std::move(pass)]() mutable {
+        if (!recovered.ok()) {
+          Unclaim(files->id);
+          return done(recovered.status());
+        }
+        done(MakeLog(std::move(files), options, lane, std::move(*recovered)));
+      });
+    });
+  }
+
+  void DeleteLog(const TopicPartition& id, base::Callback<absl::Status> done) override {
+    absl::Status claimed = Claim(id);
+    Lane& lane = LaneOf(id);
+    lane.executor.Post([this, id, claimed = std::move(claimed), done = std::move(done),
+                        pass = EnterGate()]() mutable {
+      if (!claimed.ok()) return done(std::move(claimed));
+      absl::Status removed =
+          RemoveLogFolder(dependencies_.file_system, LogDirectory(options_.directory, id));
+      if (removed.ok()) removed = catalogue_.Remove(id);
+      if (removed.ok()) checkpointer_.Forget(id);
+      Unclaim(id);
+      done(std::move(removed));
+    });
+  }
+
+  absl::StatusOr<std::vector<TopicPartition>> ListFolders() override {
+    return ListLogFolders(dependencies_.file_system, options_.directory);
+  }
+
+  absl::Status health() const override {
+    base::MutexLock lock(mutex_);
+    return failure_;
+  }
+
+  absl::Status Close() override {
+    TALOSMQ_CHECK(!is_closed_) << "the store is closed twice";
+    is_closed_ = true;
+    checkpointer_.Stop();
+    gate_.CloseAndWait();
+    return checkpointer_.RecordNow();
+  }
+
+ private:
+  /// One I/O executor and what is confined to it.
+  struct Lane {
+    base::Executor& executor;
+    LogReader reader;
+  };
+
+  Lane& LaneOf(const TopicPartition& id) { return *lanes_[absl::HashOf(id) % lanes_.size()]; }
+
+  base::Gate::Pass EnterGate() {
+    auto pass = gate_.Enter();
+    TALOSMQ_CHECK(pass.has_value()) << "the store is closed";
+    return std::move(*pass);
+  }
+
+  /// A log is with one owner at a time.
+  absl::Status Claim(const TopicPartition& id) {
+    base::MutexLock lock(mutex_);
+    if (claimed_.insert(id).second) return absl::OkStatus();
+    return MakeError(Reason::kConflict, base::StrCat("log ", id.ToString(), " is open"));
+  }
+  void Unclaim(const TopicPartition& id) {
+    base::MutexLock lock(mutex_);
+    claimed_.erase(id);
+  }
+
+  void NoteFailure(const absl::Status& status) {
+    base::MutexLock lock(mutex_);
+    if (failure_.ok()) failure_ = status;
+  }
+
+  /// On the log's I/O executor.
+  absl::StatusOr<RecoveredLog> Recover(LogFiles& files) {
+    TALOSMQ_ASSIGN_OR_RETURN(files.is_in_catalogue, catalogue_.Contains(files.id));
+    TALOSMQ_ASSIGN_OR_RETURN(
+        RecoveredLog recovered,
+        RecoverLog(dependencies_.file_system,
+                   {.log = files.id,
+                    .directory = files.directory,
+                    .recorded = checkpointer_.Find(files.id),
+                    .is_in_catalogue = files.is_in_catalogue,
+                    .now_ms = absl::ToUnixMillis(dependencies_.clock.Now())}));
+    files.log_start = recovered.log_start;
+    files.epochs_bytes = recovered.epochs_bytes;
+    files.snapshots = recovered.snapshots;
+    if (recovered.active) {
+      files.has_segment = true;
+      files.segment = recovered.active->base;
+      files.segment_end = recovered.active->position;
+      files.allocated_bytes = recovered.active->position;
+    }
+    for (const auto& [segment, entry] : recovered.entries) files.pending_index.Add(segment, entry);
+    Report(files, recovered.report);
+    return recovered;
+  }
+
+  void Report(const LogFiles& files, const RecoveryReport& report) {
+    metrics_.recovered_bytes.Add(report.scanned_bytes);
+    metrics_.truncated_bytes.Add(report.truncated_bytes);
+    metrics_.indexes_rebuilt.Add(report.indexes_rebuilt);
+    metrics_.corruptions.Add(report.corruptions);
+    for (const std::string& note : report.notes) {
+      base::LogWarning("storage", "log ", files.id.ToString(), ": ", note);
+    }
+  }
+
+  /// On the log's shard.
+  OpenedLog MakeLog(std::shared_ptr<LogFiles> files, const LogOptions& options, Lane& lane,
+                    RecoveredLog recovered) {
+    const bool must_record =
+        recovered.point && checkpointer_.Find(files->id) != recovered.point;
+    if (must_record || !recovered.entries.empty()) {
+      checkpointer_.Note({.files = files,
+                          .point = *recovered.point,
+                          .bytes = 0,
+                          .sealed = {},
+                          .snapshots = {}});
+    }
+    RecoveryReport report = std::move(recovered.report);
+    auto log = std::make_unique<LocalLog>(
+        std::move(files), options, std::move(recovered), cache_.AddLog(),
+        LocalLog::Dependencies{.flush_group = flush_group_,
+                               .checkpointer = checkpointer_,
+                               .reader = lane.reader,
+                               .io_executor = lane.executor,
+                               .clock = dependencies_.clock,
+                               .gate = gate_,
+                               .snapshot_bytes = options_.checkpoint_bytes,
+                               .on_closed = [this](const TopicPartition& id) { Unclaim(id); }});
+    return {.log = std::move(log), .report = std::move(report)};
+  }
+
+  const LogStoreOptions options_;
+  const Dependencies dependencies_;
+  base::Gate gate_;
+  StorageMetrics metrics_;
+  Catalogue catalogue_;
+  TailCache cache_;
+  Checkpointer checkpointer_;
+  DirectFlush direct_flush_;
+  FlushGroup flush_group_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  bool is_closed_ = false;
+
+  mutable base::Mutex mutex_;
+  std::set<TopicPartition> claimed_ ABSL_GUARDED_BY(mutex_);
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LogStore>> LogStore::Open(LogStoreOptions options,
+                                                         Dependencies dependencies) {
+  TALOSMQ_CHECK(!dependencies.io_executors.empty()) << "at least one I/O executor";
+  TALOSMQ_RETURN_IF_ERROR(
+      dependencies.file_system.MakeDirectories(TopicsDirectory(options.directory)));
+  TALOSMQ_ASSIGN_OR_RETURN(FlushedPoints points,
+                           LoadCheckpoint(dependencies.file_system, options.directory));
+  return std::make_unique<FileLogStore>(std::move(options), std::move(dependencies),
+                                        std::move(points));
+}
+
+}  // namespace talosmq::storage

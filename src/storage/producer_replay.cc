@@ -1,0 +1,103 @@
+#include "storage/producer_replay.h"
+
+#include <algorithm>
+
+#include "base/status.h"
+#include "base/text.h"
+#include "storage/producer_snapshot.h"
+#include "storage/segment.h"
+#include "storage/segment_index.h"
+#include "storage/segment_scanner.h"
+
+namespace talosmq::storage {
+namespace {
+
+/// Where to begin in a segment so that `offset` is met: at the run that holds it.
+struct ReplayStart {
+  Offset offset;
+  uint64_t position = 0;
+};
+
+ReplayStart FindStart(io::FileSystem& file_system, const TopicPartition& log,
+                      const LogFolder& folder, Offset segment, Offset offset) {
+  const auto index = LoadIndex(file_system, folder.Path(segment, kIndexSuffix),
+                               {.log = log, .base_offset = segment});
+  if (!index.ok() || index->entries.empty()) return {.offset = segment, .position = 0};
+  const auto run = FindRun(index->entries, offset);
+  if (run != std::span<const IndexEntry>(index->entries).end()) {
+    return {.offset = run->first_offset, .position = run->position};
+  }
+  const IndexEntry& last = index->entries.back();
+  return {.offset = last.end_offset, .position = last.end_position()};
+}
+
+absl::Status ReplaySegment(const io::File& file, const std::string& path, const ReplayStart& start,
+                           const ReplayRange& range, RestoredProducers& producers) {
+  TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file.Size());
+  SegmentScanner scanner(file, start.position, size, BatchChain(start.offset, {}));
+  while (scanner.chain().next() < range.end) {
+    TALOSMQ_ASSIGN_OR_RETURN(const ScanStep step, scanner.Next());
+    if (step.batch) {
+      if (step.batch->header.base_offset < range.begin) continue;
+      producers.table.Add(step.batch->header);
+      producers.replayed_bytes += static_cast<int64_t>(step.batch->bytes.size());
+      continue;
+    }
+    if (!step.mismatch) break;
+    producers.notes.push_back(base::StrCat(
+        "producers: ", MakeCorruption(DamageAt(path, 0, *step.mismatch)).message()));
+    TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, scanner.SkipDamage());
+    if (!goes_on) break;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<RestoredProducers> RestoreProducers(io::FileSystem& file_system,
+                                                   const TopicPartition& log,
+                                                   const LogFolder& folder, Offset log_start,
+                                                   Offset end) {
+  RestoredProducers producers;
+  producers.offset = log_start;
+  for (auto offset = folder.snapshots.rbegin(); offset != folder.snapshots.rend(); ++offset) {
+    if (*offset > end) continue;
+    const std::string path = folder.Path(*offset, kSnapshotSuffix);
+    const auto content = io::ReadFile(file_system, path, kSnapshotFileBytesMax);
+    absl::Status problem = content.status();
+    if (content.ok()) {
+      const auto snapshot = DecodeProducerSnapshot(base::AsBytes(*content), log, *offset);
+      if (snapshot.ok()) {
+        producers.table.Restore(snapshot->producers);
+        producers.offset = *offset;
+        return producers;
+      }
+      problem = snapshot.status();
+    }
+    if (ReasonOf(problem) == Reason::kUnsupportedVersion) return base::Annotate(problem, path);
+    producers.notes.push_back(base::StrCat(path, ": passed over: ", base::FromAbsl(problem.message())));
+  }
+  return producers;
+}
+
+absl::Status ReplayProducers(io::FileSystem& file_system, const TopicPartition& log,
+                             const LogFolder& folder, const ReplayRange& range,
+                             RestoredProducers& producers) {
+  if (range.begin >= range.end || folder.segments.empty()) return absl::OkStatus();
+  auto segment = std::upper_bound(folder.segments.begin(), folder.segments.end(), range.begin);
+  if (segment != folder.segments.begin()) --segment;
+  for (; segment != folder.segments.end() && *segment < range.end; ++segment) {
+    const std::string path = folder.Path(*segment, kSegmentSuffix);
+    TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(path, io::OpenMode::kRead));
+    const Offset begin = std::max(range.begin, *segment);
+    const ReplayStart start = FindStart(file_system, log, folder, *segment, begin);
+    const auto next = segment + 1;
+    const ReplayRange part{.begin = begin,
+                           .end = next == folder.segments.end() ? range.end
+                                                                : std::min(range.end, *next)};
+    TALOSMQ_RETURN_IF_ERROR(ReplaySegment(*file, path, start, part, producers));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace talosmq::storage

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "io/file_system.h"
+#include "storage/log_folder.h"
+#include "storage/partition_log.h"
+#include "storage/producer_table.h"
+#include "talosmq/ids.h"
+
+namespace talosmq::storage {
+
+/// The producers of a log from its newest sound snapshot at or below some offset.
+struct RestoredProducers {
+  ProducerTable table;
+  Offset offset;  ///< The table held all batches below it before any replay.
+  int64_t replayed_bytes = 0;
+  std::vector<std::string> notes;
+};
+
+/// Reads the newest sound snapshot not above `end`; an empty table at `log_start` without one.
+absl::StatusOr<RestoredProducers> RestoreProducers(io::FileSystem& file_system,
+                                                   const TopicPartition& log,
+                                                   const LogFolder& folder, Offset log_start,
+                                                   Offset end);
+
+/// Which batches a replay reads.
+struct ReplayRange {
+  Offset begin;  ///< A batch begins here.
+  Offset end;    ///< And here, or it is the end of the log.
+};
+
+/// Adds the batches of the range to the table. Damage on the way is passed over and told in the
+/// notes: its batches cannot be known.
+absl::Status ReplayProducers(io::FileSystem& file_system, const TopicPartition& log,
+                             const LogFolder& folder, const ReplayRange& range,
+                             RestoredProducers& producers);
+
+}  // namespace talosmq::storage

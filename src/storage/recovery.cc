@@ -1,0 +1,291 @@
+#include "storage/recovery.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/status.h"
+#include "base/text.h"
+#include "storage/epoch_recovery.h"
+#include "storage/index_rebuild.h"
+#include "storage/log_folder.h"
+#include "storage/producer_replay.h"
+#include "storage/recovery_plan.h"
+#include "storage/segment.h"
+#include "storage/tail_repair.h"
+#include "storage/tail_scan.h"
+
+namespace talosmq::storage {
+namespace {
+
+absl::Status Loss(const RecoveryInput& input, std::string_view found) {
+  return MakeError(
+      Reason::kCorruptData,
+      base::StrCat("log ", input.log.ToString(), ": its records are lost: expected ",
+                   input.recorded && input.recorded->is_known()
+                       ? base::StrCat("records up to offset ", input.recorded->end_offset.value())
+                       : std::string("records, by the catalogue"),
+                   " in ", input.directory, ", found ", found));
+}
+
+/// Opens one log; holds what its steps share. Confined to RecoverLog.
+class Recovery {
+ public:
+  Recovery(io::FileSystem& file_system, const RecoveryInput& input)
+      : file_system_(file_system), input_(input) {}
+
+  absl::StatusOr<RecoveredLog> Run() {
+    TALOSMQ_ASSIGN_OR_RETURN(folder_, ListLogFolder(file_system_, input_.directory));
+    for (const std::string& name : folder_.temporaries) {
+      TALOSMQ_RETURN_IF_ERROR(
+          file_system_.Remove(base::StrCat(folder_.directory, "/", name)));
+    }
+    TALOSMQ_ASSIGN_OR_RETURN(epochs_, LoadEpochs(file_system_, input_.log, folder_));
+    if (folder_.segments.empty()) return OpenEmpty();
+    TALOSMQ_RETURN_IF_ERROR(LoadIndexes());
+    plan_ = PlanRecovery(facts_, input_.recorded);
+    log_.log_start = plan_.flushed.log_start;
+    NotePlan();
+    TALOSMQ_RETURN_IF_ERROR(ReadTail());
+    TALOSMQ_RETURN_IF_ERROR(Repair());
+    return std::move(log_);
+  }
+
+ private:
+  bool HadRecords() const {
+    return input_.is_in_catalogue ||
+           (input_.recorded && input_.recorded->end_offset > input_.recorded->log_start);
+  }
+
+  absl::StatusOr<RecoveredLog> OpenEmpty() {
+    if (HadRecords()) return Loss(input_, folder_.exists ? "no segment" : "no such folder");
+    if (folder_.has_epochs) TALOSMQ_RETURN_IF_ERROR(RepairEpochs());
+    return std::move(log_);
+  }
+
+  void Note(std::string sentence) { log_.report.notes.push_back(std::move(sentence)); }
+
+  /// Indexes of the segments that may hold the flushed point are read; of those below, one that is
+  /// missing is made again.
+  absl::Status LoadIndexes() {
+    const bool is_recorded = input_.recorded && input_.recorded->is_known();
+    for (const Offset base : folder_.segments) {
+      facts_.push_back({.base = base, .indexed_end = base, .indexed_position = 0});
+      indexes_.emplace_back();
+      const bool is_sealed = is_recorded && base < input_.recorded->segment;
+      if (is_sealed) {
+        if (!folder_.HasIndex(base)) TALOSMQ_RETURN_IF_ERROR(RebuildSealed(facts_.size() - 1));
+        continue;
+      }
+      if (!folder_.HasIndex(base)) continue;
+      TALOSMQ_ASSIGN_OR_RETURN(indexes_.back(),
+                               LoadIndex(file_system_, folder_.Path(base, kIndexSuffix),
+                                         {.log = input_.log, .base_offset = base}));
+      auto& entries = indexes_.back()->entries;
+      // With a broken epoch file the last batches have to be seen, for their epochs.
+      if (!epochs_.broken.empty() && !entries.empty()) entries.pop_back();
+      if (entries.empty()) continue;
+      facts_.back().indexed_end = entries.back().end_offset;
+      facts_.back().indexed_position = entries.back().end_position();
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status RebuildSealed(size_t index) {
+    const Offset base = folder_.segments[index];
+    const Offset end = index + 1 < folder_.segments.size() ? folder_.segments[index + 1]
+                                                           : input_.recorded->segment;
+    TALOSMQ_ASSIGN_OR_RETURN(
+        const RebuiltIndex rebuilt,
+        RebuildIndex(file_system_, {.segment = {.log = input_.log, .base_offset = base},
+                                    .directory = folder_.directory,
+                                    .end = end,
+                                    .history = epochs_.trusted(),
+                                    .created_ms = input_.now_ms}));
+    NoteRebuilt(base, "it was missing");
+    for (const Damage& damage : rebuilt.damages) NoteCorruption(damage);
+    return absl::OkStatus();
+  }
+
+  void NoteRebuilt(Offset segment, std::string_view why) {
+    ++log_.report.indexes_rebuilt;
+    Note(base::StrCat(folder_.Path(segment, kIndexSuffix), ": rebuilt, since ", why));
+  }
+
+  void NoteCorruption(const Damage& damage) {
+    ++log_.report.corruptions;
+    Note(std::string(MakeCorruption(damage).message()));
+  }
+
+  void NotePlan() {
+    if (plan_.is_careful) {
+      Note(base::StrCat(folder_.directory,
+                        ": no flushed point is recorded; whole batches behind a broken one are "
+                        "taken for corruption, not for a torn tail"));
+    }
+    if (plan_.is_segment_missing) {
+      NoteCorruption({.file = folder_.Path(plan_.flushed.segment, kSegmentSuffix),
+                      .position = 0,
+                      .expected = base::StrCat("a segment up to offset ",
+                                               plan_.flushed.end_offset.value()),
+                      .found = "no file"});
+    }
+    if (folder_.segments.front() > plan_.flushed.log_start) {
+      NoteCorruption({.file = folder_.directory,
+                      .position = 0,
+                      .expected = base::StrCat("a segment at offset ",
+                                               plan_.flushed.log_start.value()),
+                      .found = base::StrCat("the first one at ", folder_.segments.front().value())});
+    }
+    if (plan_.first_segment == facts_.size()) return;
+    const SegmentFacts& first = facts_[plan_.first_segment];
+    const bool lacks_entries = plan_.flushed.segment == first.base &&
+                               plan_.flushed.position >= first.indexed_position + kRunBytesMin;
+    if (!lacks_entries || !epochs_.broken.empty()) return;
+    const auto& index = indexes_[plan_.first_segment];
+    NoteRebuilt(first.base, !index                  ? std::string("it was missing")
+                            : index->broken.empty() ? std::string("it ended too early")
+                                                    : index->broken);
+  }
+
+  absl::Status ReadTail() {
+    TALOSMQ_ASSIGN_OR_RETURN(
+        RestoredProducers producers,
+        RestoreProducers(file_system_, input_.log, folder_, log_.log_start,
+                         plan_.flushed.end_offset));
+    TALOSMQ_RETURN_IF_ERROR(
+        ReplayProducers(file_system_, input_.log, folder_,
+                        {.begin = producers.offset, .end = plan_.first_offset}, producers));
+    const Offset snapshot = producers.offset;
+    const auto& index = plan_.first_segment < indexes_.size() ? indexes_[plan_.first_segment]
+                                                              : std::optional<LoadedIndex>();
+    const int64_t max_timestamp_ms =
+        index && !index->entries.empty() ? index->entries.back().max_timestamp_ms : kNoTimestamp;
+    TALOSMQ_ASSIGN_OR_RETURN(
+        scan_, ScanTail({.file_system = file_system_,
+                         .log = input_.log,
+                         .folder = folder_,
+                         .plan = plan_,
+                         .history = epochs_.trusted(),
+                         .max_timestamp_ms = max_timestamp_ms},
+                        [&](const record::BatchHeader& batch) {
+                          epochs_.last_seen = std::max(epochs_.last_seen, batch.epoch);
+                          if (batch.base_offset < snapshot) return;
+                          producers.table.Add(batch);
+                          producers.replayed_bytes += static_cast<int64_t>(batch.size());
+                        }));
+    for (std::string& note : producers.notes) Note(std::move(note));
+    log_.producers = std::move(producers.table);
+    log_.bytes_since_snapshot = producers.replayed_bytes;
+    return absl::OkStatus();
+  }
+
+  absl::Status Repair() {
+    log_.log_end = scan_.end_offset;
+    if (scan_.end_offset < plan_.flushed.end_offset) {
+      log_.log_end = plan_.flushed.end_offset;
+      scan_.runs.reset();
+    }
+    for (const Damage& damage : scan_.corruptions) NoteCorruption(damage);
+    TALOSMQ_ASSIGN_OR_RETURN(const RepairedTail repaired,
+                             RepairTail(file_system_, folder_, plan_, scan_));
+    log_.report.scanned_bytes = repaired.kept_bytes;
+    log_.report.truncated_bytes = repaired.cut_bytes;
+    if (scan_.tear && repaired.cut_bytes > 0) {
+      Note(base::StrCat("cut ", repaired.cut_bytes, " bytes that were never acknowledged: ",
+                        base::FromAbsl(MakeCorruption(*scan_.tear).message())));
+    }
+    TALOSMQ_RETURN_IF_ERROR(RepairIndexes());
+    TALOSMQ_RETURN_IF_ERROR(RepairEpochs());
+    TALOSMQ_RETURN_IF_ERROR(RemoveSnapshotsAbove());
+    log_.segments.assign(folder_.segments.begin(),
+                         folder_.segments.begin() + static_cast<ptrdiff_t>(scan_.segments_kept));
+    TakeActive();
+    return AddSizes();
+  }
+
+  absl::Status AddSizes() {
+    for (const Offset segment : log_.segments) {
+      TALOSMQ_ASSIGN_OR_RETURN(
+          const auto file,
+          file_system_.Open(folder_.Path(segment, kSegmentSuffix), io::OpenMode::kRead));
+      TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+      log_.size_bytes += static_cast<int64_t>(size);
+    }
+    return absl::OkStatus();
+  }
+
+  /// Leaves in the files just the sound entries below the first position that was read; those of
+  /// what was read go to the next checkpoint.
+  absl::Status RepairIndexes() {
+    for (size_t i = plan_.first_segment; i < scan_.segments_kept; ++i) {
+      const size_t entries = indexes_[i] ? indexes_[i]->entries.size() : 0;
+      TALOSMQ_RETURN_IF_ERROR(CutIndex(
+          file_system_, folder_, folder_.segments[i],
+          entries == 0 ? 0 : kIndexHeaderBytes + entries * kIndexEntryBytes));
+    }
+    for (const ScannedSegment& segment : scan_.segments) {
+      for (const IndexEntry& entry : segment.entries) {
+        log_.entries.emplace_back(segment.base, entry);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status RepairEpochs() {
+    TALOSMQ_ASSIGN_OR_RETURN(
+        const auto note,
+        MendEpochs(file_system_, input_.log, folder_, log_.log_end, epochs_));
+    if (note) Note(*note);
+    log_.epochs = std::move(epochs_.history);
+    log_.epochs_bytes = kEpochsHeaderBytes + log_.epochs.size() * kEpochEntryBytes;
+    return absl::OkStatus();
+  }
+
+  absl::Status RemoveSnapshotsAbove() {
+    for (const Offset snapshot : folder_.snapshots) {
+      if (snapshot <= log_.log_end) {
+        log_.snapshots.push_back(snapshot);
+      } else {
+        TALOSMQ_RETURN_IF_ERROR(file_system_.Remove(folder_.Path(snapshot, kSnapshotSuffix)));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  void TakeActive() {
+    FlushedPoint point{.log_start = log_.log_start,
+                       .end_offset = log_.log_end,
+                       .segment = plan_.flushed.segment,
+                       .position = plan_.flushed.position};
+    if (!scan_.segments.empty()) {
+      point.segment = scan_.segments.back().base;
+      point.position = scan_.segments.back().end_position;
+    }
+    log_.point = point;
+    if (!scan_.runs) return;
+    const auto& index = indexes_[scan_.segments_kept - 1];
+    log_.active.emplace(ActiveSegment{
+        .base = point.segment,
+        .position = point.position,
+        .created_ms = index && !index->entries.empty() ? index->header.created_ms : input_.now_ms,
+        .runs = *scan_.runs});
+  }
+
+  io::FileSystem& file_system_;
+  const RecoveryInput& input_;
+  LogFolder folder_;
+  RecoveredEpochs epochs_;
+  std::vector<SegmentFacts> facts_;
+  std::vector<std::optional<LoadedIndex>> indexes_;  ///< At the same place as their segments.
+  RecoveryPlan plan_;
+  TailScan scan_;
+  RecoveredLog log_;
+};
+
+}  // namespace
+
+absl::StatusOr<RecoveredLog> RecoverLog(io::FileSystem& file_system, const RecoveryInput& input) {
+  return Recovery(file_system, input).Run();
+}
+
+}  // namespace talosmq::storage

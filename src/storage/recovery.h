@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "io/file_system.h"
+#include "storage/checkpoint.h"
+#include "storage/partition_log.h"
+#include "storage/producer_table.h"
+#include "storage/segment_index.h"
+#include "talosmq/ids.h"
+
+namespace talosmq::storage {
+
+/// What is known of a log before its folder is looked at.
+struct RecoveryInput {
+  TopicPartition log;
+  std::string directory;
+  std::optional<FlushedPoint> recorded;  ///< By the checkpoint; nothing when it lacks the log.
+  bool is_in_catalogue = false;
+  int64_t now_ms = 0;  ///< For the header of an index that is made again.
+};
+
+/// The segment that appends go to.
+struct ActiveSegment {
+  Offset base;
+  uint64_t position = 0;   ///< Behind its last batch, and the size of its file.
+  int64_t created_ms = 0;  ///< Time of its first append.
+  RunBuilder runs;
+};
+
+/// A log that can be read and appended to. Everything in it is durable.
+struct RecoveredLog {
+  Offset log_start;
+  Offset log_end;
+  std::vector<Offset> segments;
+  std::vector<EpochEntry> epochs;
+  uint64_t epochs_bytes = 0;  ///< Size of the epoch file.
+  ProducerTable producers;
+  int64_t bytes_since_snapshot = 0;  ///< Of batches behind the newest producer snapshot.
+  int64_t size_bytes = 0;            ///< Of all segments.
+  std::vector<Offset> snapshots;
+  std::optional<ActiveSegment> active;  ///< Nothing: the next append begins a segment.
+  /// Entries of runs that are in no index file yet, by segment.
+  std::vector<std::pair<Offset, IndexEntry>> entries;
+  /// What there is to be recorded now; nothing for a log that has not begun.
+  std::optional<FlushedPoint> point;
+  RecoveryReport report;
+};
+
+/// Opens the folder of a log as PlanRecovery judges it, and mends it:
+///   - above the flushed point whole batches that fit stay: they are written once more in place
+///     and synced with their folder, since what a reader sees after a failed sync or a restart
+///     need not be on the disk; the rest is cut;
+///   - damage below it stays as it is, is told in the report, and hides only itself;
+///   - missing and broken indexes, epoch files and producer snapshots are made again.
+/// kCorruptData when the folder or all segments of a log that had records are gone (loss). Running
+/// it again, also after a crash in the middle, gives the same log. Blocks on the disk.
+absl::StatusOr<RecoveredLog> RecoverLog(io::FileSystem& file_system, const RecoveryInput& input);
+
+}  // namespace talosmq::storage

@@ -1,0 +1,50 @@
+#include "storage/run_verifier.h"
+
+#include "absl/strings/str_format.h"
+#include "base/text.h"
+
+namespace talosmq::storage {
+namespace {
+
+Mismatch Disagreement(std::string expected, std::string found) {
+  return {.position = 0, .expected = std::move(expected), .found = std::move(found)};
+}
+
+std::string Hex(uint32_t value) { return absl::StrFormat("%08x", value); }
+
+}  // namespace
+
+std::optional<Mismatch> VerifyRun(base::ByteSpan bytes, const TopicPartition& log,
+                                  const IndexEntry& entry, std::span<const EpochEntry> history,
+                                  size_t position_base, std::vector<VerifiedBatch>& batches) {
+  BatchChain chain(entry.first_offset, history);
+  RunCheck check(log);
+  std::vector<VerifiedBatch> found;
+  size_t position = 0;
+  while (position < bytes.size()) {
+    const base::ByteSpan rest = bytes.subspan(position);
+    record::BatchHeader header;
+    auto mismatch = ParseWholeBatch(rest, header);
+    if (!mismatch) mismatch = chain.Accept(header, rest.first(header.size()));
+    if (mismatch) {
+      mismatch->position += position;
+      return mismatch;
+    }
+    check.Add(rest);
+    found.push_back({.header = header, .position = position_base + position});
+    position += header.size();
+  }
+  if (chain.next() != entry.end_offset) {
+    return Disagreement(base::StrCat("a run up to offset ", entry.end_offset.value(),
+                                     " by the index"),
+                        base::StrCat("one up to ", chain.next().value()));
+  }
+  if (check.value() != entry.check) {
+    return Disagreement(base::StrCat("a run with check ", Hex(entry.check), " by the index"),
+                        Hex(check.value()));
+  }
+  batches.insert(batches.end(), found.begin(), found.end());
+  return std::nullopt;
+}
+
+}  // namespace talosmq::storage

@@ -1,0 +1,52 @@
+#include "storage/segment.h"
+
+#include <charconv>
+#include <limits>
+
+#include "absl/strings/str_format.h"
+#include "base/check.h"
+#include "base/text.h"
+
+namespace talosmq::storage {
+namespace {
+
+constexpr size_t kOffsetDigits = 20;
+
+template <typename Number>
+std::optional<Number> ParseDigits(std::string_view text) {
+  Number value = 0;
+  if (text.empty() || text.front() < '0' || text.front() > '9') return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+std::string OffsetFileName(Offset offset, std::string_view suffix) {
+  TALOSMQ_CHECK(offset.value() >= 0) << "offset " << offset.value();
+  return absl::StrFormat("%020d", offset.value()) + std::string(suffix);
+}
+
+std::optional<Offset> ParseOffsetFileName(std::string_view name, std::string_view suffix) {
+  if (name.size() != kOffsetDigits + suffix.size() || !name.ends_with(suffix)) return std::nullopt;
+  const auto value = ParseDigits<int64_t>(name.substr(0, kOffsetDigits));
+  if (!value) return std::nullopt;
+  return Offset(*value);
+}
+
+std::string TopicsDirectory(std::string_view data_directory) {
+  return base::StrCat(data_directory, "/", kTopicsFolder);
+}
+
+std::string LogDirectory(std::string_view data_directory, const TopicPartition& id) {
+  return base::StrCat(TopicsDirectory(data_directory), "/", id.ToString());
+}
+
+std::optional<PartitionId> ParsePartitionFolder(std::string_view name) {
+  const auto value = ParseDigits<int32_t>(name);
+  if (!value || std::to_string(*value) != name) return std::nullopt;
+  return PartitionId(*value);
+}
+
+}  // namespace talosmq::storage

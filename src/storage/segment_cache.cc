@@ -1,0 +1,145 @@
+#include "storage/segment_cache.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "storage/index_rebuild.h"
+#include "storage/segment.h"
+
+namespace talosmq::storage {
+namespace {
+
+std::optional<Offset> EndOf(const SegmentCache::Request& request) {
+  const SegmentList& segments = *request.log.segments;
+  if (segments.is_last(request.segment)) return std::nullopt;
+  return segments.base(request.segment + 1);
+}
+
+}  // namespace
+
+absl::StatusOr<ReadableSegment> SegmentCache::Open(
+    const Request& request, absl::FunctionRef<bool(const IndexEntry&)> is_before) {
+  const Offset base = request.log.segments->base(request.segment);
+  // Before the file is looked at: entries move from here to there, so none can be missed.
+  const std::vector<IndexEntry> pending = request.log.files->pending_index.Of(base);
+  TALOSMQ_ASSIGN_OR_RETURN(Segment* segment, Find(request));
+  TALOSMQ_RETURN_IF_ERROR(UpdateEntries(request, pending, *segment));
+
+  ReadableSegment readable{.identity = segment->identity,
+                           .path = segment->path,
+                           .end = EndOf(request),
+                           .file = segment->file.get(),
+                           .runs = {},
+                           .runs_end = base,
+                           .runs_end_position = 0};
+  int64_t bytes = 0;
+  const auto take = [&](std::span<const IndexEntry> entries) {
+    for (auto entry = std::partition_point(entries.begin(), entries.end(), is_before);
+         entry != entries.end() && (readable.runs.empty() || bytes < request.bytes_max); ++entry) {
+      if (!readable.runs.empty() && entry->position < readable.runs.back().end_position()) continue;
+      readable.runs.push_back(*entry);
+      bytes += entry->size;
+    }
+    if (entries.empty()) return;
+    readable.runs_end = std::max(readable.runs_end, entries.back().end_offset);
+    readable.runs_end_position =
+        std::max(readable.runs_end_position, entries.back().end_position());
+  };
+  take(segment->entries);
+  take(pending);
+  return readable;
+}
+
+absl::StatusOr<SegmentCache::Segment*> SegmentCache::Find(const Request& request) {
+  const SegmentIdentity identity{.log = request.log.files->id,
+                                 .base_offset = request.log.segments->base(request.segment)};
+  const auto found = std::ranges::find_if(segments_, [&](const Segment& segment) {
+    return segment.identity.log == identity.log &&
+           segment.identity.base_offset == identity.base_offset;
+  });
+  if (found != segments_.end()) {
+    segments_.splice(segments_.begin(), segments_, found);
+    return &segments_.front();
+  }
+  Segment segment{.identity = identity,
+                  .path = base::StrCat(request.log.files->directory, "/",
+                                       OffsetFileName(identity.base_offset, kSegmentSuffix)),
+                  .file = nullptr,
+                  .entries = {}};
+  auto file = dependencies_.file_system.Open(segment.path, io::OpenMode::kRead);
+  if (absl::IsNotFound(file.status())) {
+    return MakeCorruption({.file = segment.path,
+                           .position = 0,
+                           .expected = "a segment of the log",
+                           .found = "no file"});
+  }
+  if (!file.ok()) return file.status();
+  segment.file = std::move(*file);
+  Shrink();
+  segments_.push_front(std::move(segment));
+  return &segments_.front();
+}
+
+absl::Status SegmentCache::UpdateEntries(const Request& request,
+                                         std::span<const IndexEntry> pending, Segment& segment) {
+  const std::optional<Offset> end = EndOf(request);
+  const auto known_end = [&] {
+    return segment.entries.empty() ? segment.identity.base_offset
+                                   : segment.entries.back().end_offset;
+  };
+  const bool is_complete = pending.empty() ? known_end() == end
+                                           : known_end() >= pending.front().first_offset;
+  if (is_complete || segment.is_rebuilt) return absl::OkStatus();
+  const std::string path = base::StrCat(
+      request.log.files->directory, "/",
+      OffsetFileName(segment.identity.base_offset, kIndexSuffix));
+  auto index = LoadIndex(dependencies_.file_system, path, segment.identity);
+  std::string why = "it is missing";
+  if (index.ok()) {
+    segment.entries = std::move(index->entries);
+    why = index->broken.empty() ? "it ends too early" : index->broken;
+  } else if (!absl::IsNotFound(index.status())) {
+    return index.status();
+  }
+  // The last segment and one that the checkpoint still has to finish lack entries by right.
+  if (!end || !pending.empty() || known_end() == *end) return absl::OkStatus();
+  return Rebuild(request, why, segment);
+}
+
+absl::Status SegmentCache::Rebuild(const Request& request, const std::string& why,
+                                   Segment& segment) {
+  auto rebuilt = RebuildIndex(dependencies_.file_system,
+                              {.segment = segment.identity,
+                               .directory = request.log.files->directory,
+                               .end = *EndOf(request),
+                               .history = *request.log.history,
+                               .created_ms = absl::ToUnixMillis(dependencies_.clock.Now())});
+  if (!rebuilt.ok()) return rebuilt.status();
+  dependencies_.metrics.indexes_rebuilt.Add(1);
+  base::LogWarning("storage", segment.path, ": its index was rebuilt, since ", why);
+  for (const Damage& damage : rebuilt->damages) {
+    dependencies_.metrics.corruptions.Add(1);
+    base::LogError("storage", MakeCorruption(damage).message());
+  }
+  segment.entries = std::move(rebuilt->entries);
+  segment.is_rebuilt = true;
+  return absl::OkStatus();
+}
+
+void SegmentCache::Shrink() {
+  size_t entries = 0;
+  for (const Segment& segment : segments_) entries += segment.entries.size();
+  while (segments_.size() >= kSegmentsMax || entries > kEntriesMax) {
+    entries -= segments_.back().entries.size();
+    segments_.pop_back();
+  }
+}
+
+void SegmentCache::Forget(const TopicPartition& log) {
+  segments_.remove_if([&](const Segment& segment) { return segment.identity.log == log; });
+}
+
+}  // namespace talosmq::storage

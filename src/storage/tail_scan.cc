@@ -1,0 +1,149 @@
+#include "storage/tail_scan.h"
+
+#include <utility>
+
+#include "base/status.h"
+#include "base/text.h"
+#include "storage/segment.h"
+#include "storage/segment_scanner.h"
+
+namespace talosmq::storage {
+namespace {
+
+/// Reads one segment after another; holds what the parts of the loop share. Confined to ScanTail.
+class Scan {
+ public:
+  Scan(const TailScanInput& input, absl::FunctionRef<void(const record::BatchHeader&)> on_batch)
+      : input_(input), on_batch_(on_batch) {
+    result_.end_offset = input.plan.first_offset;
+    result_.segments_kept = input.folder.segments.size();
+  }
+
+  absl::StatusOr<TailScan> Run() {
+    const auto& bases = input_.folder.segments;
+    for (size_t i = input_.plan.first_segment; i < bases.size(); ++i) {
+      TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, ReadSegment(i));
+      if (goes_on) continue;
+      result_.segments_kept = i + 1;
+      break;
+    }
+    return std::move(result_);
+  }
+
+ private:
+  std::optional<Offset> NextBase(size_t index) const {
+    const auto& bases = input_.folder.segments;
+    if (index + 1 == bases.size()) return std::nullopt;
+    return bases[index + 1];
+  }
+
+  /// False when the log ends here.
+  absl::StatusOr<bool> ReadSegment(size_t index) {
+    const Offset base = input_.folder.segments[index];
+    const bool is_first = index == input_.plan.first_segment;
+    const Offset offset = is_first ? input_.plan.first_offset : base;
+    const uint64_t position = is_first ? input_.plan.first_position : 0;
+    path_ = input_.folder.Path(base, kSegmentSuffix);
+    TALOSMQ_ASSIGN_OR_RETURN(const auto file,
+                             input_.file_system.Open(path_, io::OpenMode::kRead));
+    TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+    result_.segments.push_back(
+        {.base = base, .file_bytes = size, .end_position = position, .entries = {}});
+    result_.runs.emplace(SegmentIdentity{.log = input_.log, .base_offset = base}, offset, position,
+                         is_first ? input_.max_timestamp_ms : kNoTimestamp);
+    is_damaged_ = false;
+    SegmentScanner scanner(*file, position, size, BatchChain(offset, input_.history));
+    TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, ReadBatches(scanner, NextBase(index)));
+    result_.end_offset = scanner.chain().next();
+    result_.segments.back().end_position = scanner.position();
+    if (goes_on || is_damaged_) {
+      Keep(result_.runs->Finish());
+      result_.runs.reset();
+    }
+    return goes_on;
+  }
+
+  absl::StatusOr<bool> ReadBatches(SegmentScanner& scanner, std::optional<Offset> next_base) {
+    while (true) {
+      TALOSMQ_ASSIGN_OR_RETURN(const ScanStep step, scanner.Next());
+      if (step.batch) {
+        Keep(result_.runs->Add(step.batch->bytes, step.batch->header));
+        on_batch_(step.batch->header);
+        continue;
+      }
+      const ScannedSegment& segment = result_.segments.back();
+      const Mismatch at_end{
+          .position = scanner.position(),
+          .expected = base::StrCat("a batch with base offset ", scanner.chain().next().value()),
+          .found = "the end of the file"};
+      const Damage damage = DamageAt(path_, 0, step.mismatch.value_or(at_end));
+      const StopKind kind = JudgeStop(input_.plan, {.segment = segment.base,
+                                                    .next_segment = next_base,
+                                                    .offset = scanner.chain().next(),
+                                                    .position = scanner.position(),
+                                                    .is_file_end = !step.mismatch});
+      switch (kind) {
+        case StopKind::kSegmentEnd:
+          return true;
+        case StopKind::kLogEnd:
+          return false;
+        case StopKind::kTornTail:
+          result_.tear = damage;
+          return false;
+        case StopKind::kCorruption:
+        case StopKind::kUnclear: {
+          TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on,
+                                   PassDamage(kind, damage, next_base, scanner));
+          if (goes_on) break;
+          if (result_.tear) return false;
+          // Nothing of the rest can be read, and nothing of it may be cut.
+          scanner.MoveTo(segment.file_bytes, scanner.chain().next());
+          return true;
+        }
+      }
+    }
+  }
+
+  /// Moves the scanner behind the damage; false when nothing of this segment can be read there.
+  absl::StatusOr<bool> PassDamage(StopKind kind, const Damage& damage,
+                                  std::optional<Offset> next_base, SegmentScanner& scanner) {
+    const FlushedPoint& flushed = input_.plan.flushed;
+    const bool holds_point = kind == StopKind::kCorruption &&
+                             result_.segments.back().base == flushed.segment;
+    TALOSMQ_ASSIGN_OR_RETURN(bool goes_on, scanner.SkipDamage());
+    if (holds_point && (!goes_on || scanner.position() > flushed.position)) {
+      scanner.MoveTo(flushed.position, flushed.end_offset);
+      goes_on = true;
+    }
+    if (!goes_on && kind == StopKind::kUnclear && !next_base) {
+      result_.tear = damage;
+      return false;
+    }
+    result_.corruptions.push_back(damage);
+    is_damaged_ = true;
+    Keep(result_.runs->Finish());
+    result_.runs.emplace(
+        SegmentIdentity{.log = input_.log, .base_offset = result_.segments.back().base},
+        scanner.chain().next(), scanner.position(), result_.runs->max_timestamp_ms());
+    return goes_on;
+  }
+
+  void Keep(std::optional<IndexEntry> entry) {
+    if (entry) result_.segments.back().entries.push_back(*entry);
+  }
+
+  const TailScanInput& input_;
+  absl::FunctionRef<void(const record::BatchHeader&)> on_batch_;
+  TailScan result_;
+  std::string path_;
+  bool is_damaged_ = false;  ///< The segment that is read.
+};
+
+}  // namespace
+
+absl::StatusOr<TailScan> ScanTail(const TailScanInput& input,
+                                  absl::FunctionRef<void(const record::BatchHeader&)> on_batch) {
+  return Scan(input, on_batch).Run();
+}
+
+}  // namespace talosmq::storage
