@@ -38,7 +38,8 @@ struct Operation {
   LeaseId lease = LeaseId::kNone;    ///< The key goes when the lease ends.
 };
 
-/// All operations take effect together if all compares hold, else none. No key twice.
+/// All operations take effect together if all compares hold, else none. No key twice, none empty.
+/// An operation under a lease that has ended makes it fail with kConflict.
 struct Transaction {
   std::vector<Compare> compares;
   std::vector<Operation> operations;
@@ -46,7 +47,8 @@ struct Transaction {
 
 struct CommitResult {
   bool succeeded = false;                ///< False: a compare did not hold, nothing has changed.
-  Revision revision = Revision::kNone;   ///< Of the store, after this transaction.
+  /// Of the store, after this transaction; one that changed nothing does not raise it.
+  Revision revision = Revision::kNone;
 };
 
 struct ListResult {
@@ -70,6 +72,9 @@ inline constexpr size_t kTransactionPartsMax = 100;  ///< Compares, and operatio
 inline constexpr size_t kTransactionBytesMax = size_t{512} << 10;
 inline constexpr size_t kValueBytesMax = size_t{64} << 10;
 inline constexpr size_t kListEntriesMax = 1000;
+/// Bounds of a lease's time to live, which counts in whole seconds (rounded up).
+inline constexpr absl::Duration kLeaseTimeMin = absl::Seconds(1);
+inline constexpr absl::Duration kLeaseTimeMax = absl::Hours(1);
 
 /// Where the truth about the cluster lives: small keys with revisions, changed by compare-and-set
 /// over several keys. Every call answers on the executor given with it, exactly once, in the order
