@@ -1,9 +1,9 @@
 #include "storage/batch_chain.h"
 
-#include <algorithm>
-
 #include "base/text.h"
 #include "storage/epoch_history.h"
+
+#include <algorithm>
 
 namespace talosmq::storage {
 
@@ -21,10 +21,10 @@ std::optional<Mismatch> BatchChain::CheckHeader(const record::BatchHeader& heade
                     .found = base::StrCat(header.base_offset.value())};
   }
   if (header.count < 1 || header.last_offset_delta != header.count - 1) {
-    return Mismatch{.position = record::kLastOffsetDeltaPosition,
-                    .expected = "a last offset delta one below the number of records",
-                    .found = base::StrCat(header.last_offset_delta, " for ", header.count,
-                                          " records")};
+    return Mismatch{
+        .position = record::kLastOffsetDeltaPosition,
+        .expected = "a last offset delta one below the number of records",
+        .found = base::StrCat(header.last_offset_delta, " for ", header.count, " records")};
   }
   if (header.epoch < epoch_) {
     return Mismatch{.position = record::kEpochPosition,
@@ -32,10 +32,11 @@ std::optional<Mismatch> BatchChain::CheckHeader(const record::BatchHeader& heade
                     .found = base::StrCat(header.epoch.value())};
   }
   if (!history_.empty() && header.epoch != EpochAt(history_, header.base_offset)) {
-    return Mismatch{.position = record::kEpochPosition,
-                    .expected = base::StrCat("epoch ", EpochAt(history_, header.base_offset).value(),
-                                             " by the epoch history"),
-                    .found = base::StrCat(header.epoch.value())};
+    return Mismatch{
+        .position = record::kEpochPosition,
+        .expected = base::StrCat("epoch ", EpochAt(history_, header.base_offset).value(),
+                                 " by the epoch history"),
+        .found = base::StrCat(header.epoch.value())};
   }
   return std::nullopt;
 }

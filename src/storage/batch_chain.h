@@ -1,15 +1,15 @@
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <span>
-#include <string>
-
 #include "base/bytes.h"
 #include "record/batch.h"
 #include "storage/corruption.h"
 #include "storage/partition_log.h"
 #include "talosmq/ids.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
 
 namespace talosmq::storage {
 

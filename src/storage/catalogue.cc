@@ -6,9 +6,7 @@
 
 namespace talosmq::storage {
 
-std::string CatalogueKey(const TopicPartition& log) {
-  return base::StrCat("log/", log.ToString());
-}
+std::string CatalogueKey(const TopicPartition& log) { return base::StrCat("log/", log.ToString()); }
 
 absl::Status Catalogue::Add(const std::vector<TopicPartition>& logs) {
   kv::WriteBatch batch;

@@ -1,13 +1,14 @@
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
+#include "kv/store.h"
+#include "talosmq/ids.h"
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "kv/store.h"
-#include "talosmq/ids.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
 
 namespace talosmq::storage {
 

@@ -1,12 +1,12 @@
 #include "storage/checkpoint.h"
 
-#include <algorithm>
-#include <array>
-
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/text.h"
 #include "talosmq/error.h"
+
+#include <algorithm>
+#include <array>
 
 namespace talosmq::storage {
 namespace {
@@ -36,7 +36,8 @@ bool AddEntry(base::ByteSpan bytes, FlushedPoints& points) {
   }
   const auto topic_id = TopicId::FromBytes(base::AsText(bytes.first(16)));
   TALOSMQ_CHECK(topic_id.has_value());
-  points[{.topic_id = *topic_id, .partition = PartitionId(base::LoadBigEndian<int32_t>(&bytes[16]))}] =
+  points[{.topic_id = *topic_id,
+          .partition = PartitionId(base::LoadBigEndian<int32_t>(&bytes[16]))}] =
       FlushedPoint{.log_start = Offset(base::LoadBigEndian<int64_t>(&bytes[20])),
                    .end_offset = Offset(base::LoadBigEndian<int64_t>(&bytes[28])),
                    .segment = Offset(base::LoadBigEndian<int64_t>(&bytes[36])),
@@ -69,9 +70,9 @@ absl::StatusOr<LoadedCheckpoint> ParseCheckpoint(base::ByteSpan bytes) {
     return checkpoint;
   }
   if (const auto version = std::to_integer<int>(bytes[4]); version != kCheckpointVersion) {
-    return MakeError(Reason::kUnsupportedVersion,
-                     base::StrCat("checkpoint: expected version ", kCheckpointVersion, ", found ",
-                                  version));
+    return MakeError(
+        Reason::kUnsupportedVersion,
+        base::StrCat("checkpoint: expected version ", kCheckpointVersion, ", found ", version));
   }
   const auto expected = base::LoadBigEndian<uint32_t>(&bytes[8]);
   size_t broken = 0;

@@ -1,15 +1,16 @@
 #pragma once
 
+#include "base/bytes.h"
+#include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "base/bytes.h"
-#include "talosmq/ids.h"
 
 namespace talosmq::storage {
 

@@ -1,12 +1,12 @@
 #include "storage/checkpointer.h"
 
-#include <array>
-#include <utility>
-
 #include "base/status.h"
 #include "base/text.h"
 #include "storage/segment.h"
 #include "storage/segment_index.h"
+
+#include <array>
+#include <utility>
 
 namespace talosmq::storage {
 
@@ -140,8 +140,8 @@ absl::Status Checkpointer::WriteSnapshots(const DurableProgress& progress) {
     const ProducerSnapshot& snapshot = progress.snapshots[i];
     if (!files.snapshots.empty() && files.snapshots.back() >= snapshot.offset) continue;
     const std::string content = EncodeProducerSnapshot(snapshot);
-    TALOSMQ_RETURN_IF_ERROR(io::WriteFileAtomically(
-        dependencies_.file_system, path(snapshot.offset), base::AsBytes(content)));
+    TALOSMQ_RETURN_IF_ERROR(io::WriteFileAtomically(dependencies_.file_system,
+                                                    path(snapshot.offset), base::AsBytes(content)));
     files.snapshots.push_back(snapshot.offset);
   }
   while (files.snapshots.size() > kSnapshotsKept) {

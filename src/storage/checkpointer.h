@@ -1,16 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <functional>
-#include <map>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/gate.h"
@@ -19,6 +8,18 @@
 #include "storage/checkpoint.h"
 #include "storage/log_files.h"
 #include "storage/producer_snapshot.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace talosmq::storage {
 
@@ -44,7 +45,8 @@ struct DurableProgress {
 /// index entries, trimmed segments, producer snapshots, then the checkpoint file.
 ///
 /// Invariants:
-/// 1. A recorded point lies at or below what is durable, and all index entries of runs below it are.
+/// 1. A recorded point lies at or below what is durable, and all index entries of runs below it
+/// are.
 /// 2. The point of a log that was not opened since the start is carried over as it was found.
 /// 3. A file of a log that failed is not touched again; its failure goes to `on_log_failure`. A
 ///    checkpoint file that could not be written is written anew, as a whole, the next time.

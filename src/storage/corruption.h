@@ -1,10 +1,10 @@
 #pragma once
 
+#include "absl/status/status.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "absl/status/status.h"
 
 namespace talosmq::storage {
 

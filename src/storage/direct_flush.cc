@@ -1,16 +1,16 @@
 #include "storage/direct_flush.h"
 
-#include <algorithm>
-#include <array>
-#include <string>
-#include <utility>
-#include <vector>
-
 #include "base/check.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "storage/epoch_history.h"
 #include "storage/segment.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace talosmq::storage {
 
@@ -22,7 +22,8 @@ uint64_t NextAllocation(uint64_t allocated, uint64_t needed) {
 }
 
 void DirectFlush::MakeDurable(std::span<LogWrite> group) {
-  for (auto rest = group; !rest.empty(); rest = rest.subspan(std::min(kLogsAtOnceMax, rest.size()))) {
+  for (auto rest = group; !rest.empty();
+       rest = rest.subspan(std::min(kLogsAtOnceMax, rest.size()))) {
     MakeFilesDurable(rest.first(std::min(kLogsAtOnceMax, rest.size())));
   }
   EnterCatalogue(group);

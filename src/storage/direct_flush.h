@@ -1,12 +1,12 @@
 #pragma once
 
-#include <list>
-#include <memory>
-#include <span>
-
 #include "io/file_system.h"
 #include "storage/catalogue.h"
 #include "storage/flush_target.h"
+
+#include <list>
+#include <memory>
+#include <span>
 
 namespace talosmq::storage {
 

@@ -1,10 +1,10 @@
 #include "storage/epoch_history.h"
 
-#include <algorithm>
-
 #include "base/crc32c.h"
 #include "base/text.h"
 #include "talosmq/error.h"
+
+#include <algorithm>
 
 namespace talosmq::storage {
 namespace {
@@ -73,7 +73,8 @@ absl::StatusOr<LoadedEpochs> ParseEpochs(base::ByteSpan bytes, const TopicPartit
     if (bytes.size() < kEpochEntryBytes ||
         base::LoadBigEndian<uint32_t>(&bytes[kEntryCrcPosition]) !=
             CrcOfEntry(log, bytes.first(kEntryCrcPosition))) {
-      epochs.broken = base::StrCat("entry ", epochs.entries.size(), ": cut off or its checksum is wrong");
+      epochs.broken =
+          base::StrCat("entry ", epochs.entries.size(), ": cut off or its checksum is wrong");
       break;
     }
     epochs.entries.push_back({.epoch = LeaderEpoch(base::LoadBigEndian<int32_t>(&bytes[0])),
@@ -83,9 +84,9 @@ absl::StatusOr<LoadedEpochs> ParseEpochs(base::ByteSpan bytes, const TopicPartit
 }
 
 LeaderEpoch EpochAt(std::span<const EpochEntry> history, Offset offset) {
-  const auto after = std::partition_point(
-      history.begin(), history.end(),
-      [&](const EpochEntry& entry) { return entry.start_offset <= offset; });
+  const auto after =
+      std::partition_point(history.begin(), history.end(),
+                           [&](const EpochEntry& entry) { return entry.start_offset <= offset; });
   return after == history.begin() ? kNoEpoch : std::prev(after)->epoch;
 }
 

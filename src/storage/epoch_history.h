@@ -1,16 +1,17 @@
 #pragma once
 
+#include "base/bytes.h"
+#include "storage/partition_log.h"
+#include "talosmq/ids.h"
+
+#include "absl/status/statusor.h"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
-
-#include "absl/status/statusor.h"
-#include "base/bytes.h"
-#include "storage/partition_log.h"
-#include "talosmq/ids.h"
 
 namespace talosmq::storage {
 

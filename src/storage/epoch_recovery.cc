@@ -1,11 +1,11 @@
 #include "storage/epoch_recovery.h"
 
-#include <algorithm>
-
 #include "base/status.h"
 #include "base/text.h"
 #include "storage/segment.h"
 #include "storage/segment_scanner.h"
+
+#include <algorithm>
 
 namespace talosmq::storage {
 namespace {
@@ -18,9 +18,8 @@ absl::StatusOr<std::vector<EpochEntry>> CollectEpochs(io::FileSystem& file_syste
   std::vector<EpochEntry> history;
   for (const Offset segment : folder.segments) {
     if (segment >= log_end) break;
-    TALOSMQ_ASSIGN_OR_RETURN(
-        const auto file,
-        file_system.Open(folder.Path(segment, kSegmentSuffix), io::OpenMode::kRead));
+    TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(folder.Path(segment, kSegmentSuffix),
+                                                               io::OpenMode::kRead));
     TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
     SegmentScanner scanner(*file, 0, size, BatchChain(segment, {}));
     while (true) {

@@ -1,17 +1,18 @@
 #pragma once
 
-#include <optional>
-#include <span>
-#include <string>
-#include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "io/file_system.h"
 #include "storage/epoch_history.h"
 #include "storage/log_folder.h"
 #include "storage/partition_log.h"
 #include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace talosmq::storage {
 

@@ -1,13 +1,14 @@
 #include "storage/flush_group.h"
 
-#include <algorithm>
-#include <iterator>
-#include <utility>
-
-#include "absl/container/flat_hash_map.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/text.h"
+
+#include "absl/container/flat_hash_map.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace talosmq::storage {
 namespace {
@@ -27,14 +28,12 @@ void Deliver(const std::vector<Completion>& completions) {
 void AddBatch(QueuedBatch batch, LogWrite& write, DurableProgress& progress) {
   std::ranges::move(batch.epochs, std::back_inserter(write.epochs));
   if (write.segments.empty() || write.segments.back().segment != batch.segment) {
-    write.segments.push_back(
-        {.segment = batch.segment, .position = batch.position, .batches = {}});
+    write.segments.push_back({.segment = batch.segment, .position = batch.position, .batches = {}});
   }
   // The end of the segment so far; it is sealed when a batch of the next one follows.
   const bool is_roll = progress.point.segment != batch.segment && progress.point.position > 0;
   if (is_roll) {
-    progress.sealed.push_back(
-        {.segment = progress.point.segment, .size = progress.point.position});
+    progress.sealed.push_back({.segment = progress.point.segment, .size = progress.point.position});
   }
   progress.point.segment = batch.segment;
   progress.point.position = batch.position + batch.batch.size();
@@ -142,11 +141,11 @@ void FlushGroup::FenceNow(LogFiles& files, const absl::Status& cause) {
   dependencies_.metrics.fences.Add(1);
   base::LogError("storage", "log ", files.id.ToString(), " is fenced: ", cause.message());
   dependencies_.on_fence(cause);
-  files.shard.Post([completions = std::vector<Completion>{
-                        {.listener = files.listener,
-                         .result = {.durable_end = {}, .status = cause}}}] {
-    Deliver(completions);
-  });
+  files.shard.Post(
+      [completions = std::vector<Completion>{
+           {.listener = files.listener, .result = {.durable_end = {}, .status = cause}}}] {
+        Deliver(completions);
+      });
 }
 
 void FlushGroup::Fence(std::shared_ptr<LogFiles> files, absl::Status cause) {
@@ -159,11 +158,11 @@ void FlushGroup::Fence(std::shared_ptr<LogFiles> files, absl::Status cause) {
 void FlushGroup::Release(std::shared_ptr<LogFiles> files, base::Task done) {
   auto pass = dependencies_.gate.Enter();
   TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
-  dependencies_.executor.Post([this, files = std::move(files), done = std::move(done),
-                               pass = std::move(*pass)]() mutable {
-    dependencies_.target.Release(*files);
-    done();
-  });
+  dependencies_.executor.Post(
+      [this, files = std::move(files), done = std::move(done), pass = std::move(*pass)]() mutable {
+        dependencies_.target.Release(*files);
+        done();
+      });
 }
 
 }  // namespace talosmq::storage

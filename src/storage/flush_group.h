@@ -1,13 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <deque>
-#include <functional>
-#include <memory>
-#include <optional>
-#include <vector>
-
-#include "absl/status/status.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/executor.h"
@@ -16,6 +8,15 @@
 #include "storage/checkpointer.h"
 #include "storage/flush_target.h"
 #include "storage/storage_metrics.h"
+
+#include "absl/status/status.h"
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
 
 namespace talosmq::storage {
 

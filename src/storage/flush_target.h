@@ -1,15 +1,16 @@
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <span>
-#include <vector>
-
-#include "absl/status/status.h"
 #include "base/bytes.h"
 #include "storage/log_files.h"
 #include "storage/partition_log.h"
 #include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
 
 namespace talosmq::storage {
 

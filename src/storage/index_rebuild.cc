@@ -1,11 +1,11 @@
 #include "storage/index_rebuild.h"
 
-#include <utility>
-
 #include "base/status.h"
 #include "base/text.h"
 #include "storage/segment.h"
 #include "storage/segment_scanner.h"
+
+#include <utility>
 
 namespace talosmq::storage {
 namespace {
@@ -18,8 +18,7 @@ absl::StatusOr<RebuiltIndex> Scan(const IndexRebuild& rebuild, const io::File& f
                                   const std::string& path) {
   TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file.Size());
   RebuiltIndex index;
-  SegmentScanner scanner(file, 0, size,
-                         BatchChain(rebuild.segment.base_offset, rebuild.history));
+  SegmentScanner scanner(file, 0, size, BatchChain(rebuild.segment.base_offset, rebuild.history));
   RunBuilder runs(rebuild.segment, rebuild.segment.base_offset, 0, kNoTimestamp);
   // What stands behind the last batch is the preallocated rest of the file.
   while (scanner.chain().next() < rebuild.end) {
@@ -48,7 +47,8 @@ absl::StatusOr<RebuiltIndex> Scan(const IndexRebuild& rebuild, const io::File& f
 absl::StatusOr<RebuiltIndex> RebuildIndex(io::FileSystem& file_system,
                                           const IndexRebuild& rebuild) {
   const auto path = [&](std::string_view suffix) {
-    return base::StrCat(rebuild.directory, "/", OffsetFileName(rebuild.segment.base_offset, suffix));
+    return base::StrCat(rebuild.directory, "/",
+                        OffsetFileName(rebuild.segment.base_offset, suffix));
   };
   TALOSMQ_ASSIGN_OR_RETURN(const auto file,
                            file_system.Open(path(kSegmentSuffix), io::OpenMode::kRead));

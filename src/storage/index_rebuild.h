@@ -1,15 +1,16 @@
 #pragma once
 
-#include <optional>
-#include <span>
-#include <string>
-#include <vector>
-
-#include "absl/status/statusor.h"
 #include "io/file_system.h"
 #include "storage/corruption.h"
 #include "storage/partition_log.h"
 #include "storage/segment_index.h"
+
+#include "absl/status/statusor.h"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace talosmq::storage {
 

@@ -1,14 +1,14 @@
 #include "storage/local_log.h"
 
-#include <algorithm>
-#include <limits>
-#include <utility>
-
 #include "base/check.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "storage/epoch_history.h"
 #include "storage/segment.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
 
 namespace talosmq::storage {
 
@@ -74,12 +74,11 @@ void LocalLog::BeginSegment() {
     if (const auto run = active_->runs.Finish()) files_->pending_index.Add(active_->base, *run);
   }
   segments_ = segments_->With(log_end_);
-  active_.emplace(
-      ActiveSegment{.base = log_end_,
-                    .position = 0,
-                    .created_ms = absl::ToUnixMillis(dependencies_.clock.Now()),
-                    .runs = RunBuilder({.log = id(), .base_offset = log_end_}, log_end_, 0,
-                                       kNoTimestamp)});
+  active_.emplace(ActiveSegment{
+      .base = log_end_,
+      .position = 0,
+      .created_ms = absl::ToUnixMillis(dependencies_.clock.Now()),
+      .runs = RunBuilder({.log = id(), .base_offset = log_end_}, log_end_, 0, kNoTimestamp)});
 }
 
 std::optional<ProducerSnapshot> LocalLog::TakeSnapshot(bool is_roll) {
@@ -90,8 +89,7 @@ std::optional<ProducerSnapshot> LocalLog::TakeSnapshot(bool is_roll) {
   return ProducerSnapshot{.log = id(), .offset = log_end_, .producers = producers_.States()};
 }
 
-absl::StatusOr<AppendResult> LocalLog::Append(base::Buffer batch,
-                                              const record::BatchFacts& facts) {
+absl::StatusOr<AppendResult> LocalLog::Append(base::Buffer batch, const record::BatchFacts& facts) {
   TALOSMQ_CHECK(is_epoch_begun_) << "log " << id().ToString() << " has no epoch to append under";
   TALOSMQ_CHECK(!close_done_) << "log " << id().ToString() << " is being closed";
   TALOSMQ_CHECK(batch.size() == facts.header.size()) << batch.size();
@@ -153,10 +151,10 @@ void LocalLog::OnFlushed(const FlushResult& result) {
 void LocalLog::Read(const ReadRequest& request, base::Callback<absl::StatusOr<ReadResult>> done) {
   TALOSMQ_CHECK(request.limit <= log_end_) << request.limit.value();
   if (request.offset < log_start() || request.offset > request.limit) {
-    return done(MakeError(Reason::kOffsetOutOfRange,
-                          base::StrCat("log ", id().ToString(), ": expected an offset in [",
-                                       log_start().value(), ", ", request.limit.value(),
-                                       "], found ", request.offset.value())));
+    return done(MakeError(
+        Reason::kOffsetOutOfRange,
+        base::StrCat("log ", id().ToString(), ": expected an offset in [", log_start().value(),
+                     ", ", request.limit.value(), "], found ", request.offset.value())));
   }
   ReadRequest bounded = request;
   if (!fence_.ok()) {
@@ -165,11 +163,11 @@ void LocalLog::Read(const ReadRequest& request, base::Callback<absl::StatusOr<Re
     }
     bounded.limit = std::min(request.limit, durable_end_);
   }
-  if (bounded.offset == bounded.limit) return done(ReadResult{.chunks = {}, .next_offset = bounded.offset});
+  if (bounded.offset == bounded.limit)
+    return done(ReadResult{.chunks = {}, .next_offset = bounded.offset});
   auto cached = tail_.Read(bounded.offset, bounded.limit, bounded.bytes_max);
   if (cached.is_held) {
-    return done(
-        ReadResult{.chunks = std::move(cached.chunks), .next_offset = cached.next_offset});
+    return done(ReadResult{.chunks = std::move(cached.chunks), .next_offset = cached.next_offset});
   }
   bounded.limit = std::min(bounded.limit, durable_end_);
   RunRead<ReadResult>(
@@ -180,9 +178,9 @@ void LocalLog::Read(const ReadRequest& request, base::Callback<absl::StatusOr<Re
 void LocalLog::FindOffset(absl::Time time, Offset limit,
                           base::Callback<absl::StatusOr<Offset>> done) {
   limit = std::min(limit, durable_end_);
-  RunRead<Offset>([source = Source(), time, limit](LogReader& reader) {
-    return reader.FindOffset(source, time, limit);
-  }, std::move(done));
+  RunRead<Offset>([source = Source(), time,
+                   limit](LogReader& reader) { return reader.FindOffset(source, time, limit); },
+                  std::move(done));
 }
 
 template <typename Result>
@@ -225,35 +223,35 @@ void LocalLog::CloseWhenIdle() {
     dependencies_.on_closed(id());
     done(std::move(status));
   };
-  dependencies_.flush_group.Release(
-      files_, [files = files_, last = LastProgress(), finish = std::move(finish),
-               &checkpointer = dependencies_.checkpointer, &io_executor = dependencies_.io_executor,
-               &reader = dependencies_.reader]() mutable {
-        checkpointer.CloseLog(
-            files, std::move(last),
-            [files, finish = std::move(finish), &io_executor, &reader](absl::Status status) mutable {
-              io_executor.Post([files, finish = std::move(finish), status = std::move(status),
-                                &reader]() mutable {
-                reader.Forget(files->id);
-                files->shard.Post([finish = std::move(finish), status = std::move(status)]() mutable {
-                  finish(std::move(status));
-                });
-              });
+  dependencies_.flush_group.Release(files_, [files = files_, last = LastProgress(),
+                                             finish = std::move(finish),
+                                             &checkpointer = dependencies_.checkpointer,
+                                             &io_executor = dependencies_.io_executor,
+                                             &reader = dependencies_.reader]() mutable {
+    checkpointer.CloseLog(
+        files, std::move(last),
+        [files, finish = std::move(finish), &io_executor, &reader](absl::Status status) mutable {
+          io_executor.Post([files, finish = std::move(finish), status = std::move(status),
+                            &reader]() mutable {
+            reader.Forget(files->id);
+            files->shard.Post([finish = std::move(finish), status = std::move(status)]() mutable {
+              finish(std::move(status));
             });
-      });
+          });
+        });
+  });
 }
 
 std::optional<DurableProgress> LocalLog::LastProgress() {
   if (!fence_.ok() || !is_written_ || !active_) return std::nullopt;
-  DurableProgress progress{
-      .files = files_,
-      .point = {.log_start = log_start(),
-                .end_offset = log_end_,
-                .segment = active_->base,
-                .position = active_->position},
-      .bytes = 0,
-      .sealed = {{.segment = active_->base, .size = active_->position}},
-      .snapshots = {}};
+  DurableProgress progress{.files = files_,
+                           .point = {.log_start = log_start(),
+                                     .end_offset = log_end_,
+                                     .segment = active_->base,
+                                     .position = active_->position},
+                           .bytes = 0,
+                           .sealed = {{.segment = active_->base, .size = active_->position}},
+                           .snapshots = {}};
   if (log_end_ > snapshot_offset_) {
     progress.snapshots.push_back(
         {.log = id(), .offset = log_end_, .producers = producers_.States()});

@@ -1,10 +1,5 @@
 #pragma once
 
-#include <functional>
-#include <memory>
-#include <optional>
-#include <vector>
-
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/gate.h"
@@ -13,6 +8,11 @@
 #include "storage/partition_log.h"
 #include "storage/recovery.h"
 #include "storage/tail_cache.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
 
 namespace talosmq::storage {
 
@@ -28,11 +28,11 @@ class LocalLog final : public PartitionLog, private FlushListener {
   struct Dependencies {
     FlushGroup& flush_group;
     Checkpointer& checkpointer;
-    LogReader& reader;            ///< Confined to `io_executor`.
+    LogReader& reader;  ///< Confined to `io_executor`.
     base::Executor& io_executor;
     base::Clock& clock;
-    base::Gate& gate;             ///< Held by reads under way.
-    int64_t snapshot_bytes = 0;   ///< Of the log between two producer snapshots.
+    base::Gate& gate;            ///< Held by reads under way.
+    int64_t snapshot_bytes = 0;  ///< Of the log between two producer snapshots.
     /// The log is closed: it may be opened again or deleted.
     std::function<void(const TopicPartition&)> on_closed;
   };
@@ -87,10 +87,10 @@ class LocalLog final : public PartitionLog, private FlushListener {
   std::vector<EpochEntry> epochs_queued_;  ///< Not yet handed to the flush group.
   std::optional<ActiveSegment> active_;
   ProducerTable producers_;
-  Offset snapshot_offset_;         ///< Of the newest producer snapshot.
+  Offset snapshot_offset_;  ///< Of the newest producer snapshot.
   int64_t bytes_since_snapshot_ = 0;
-  bool is_epoch_begun_ = false;    ///< Since it was opened.
-  bool is_written_ = false;        ///< Since it was opened.
+  bool is_epoch_begun_ = false;  ///< Since it was opened.
+  bool is_written_ = false;      ///< Since it was opened.
   absl::Status fence_;
 
   base::Callback<absl::Status> listener_;

@@ -1,16 +1,17 @@
 #pragma once
 
+#include "base/executor.h"
+#include "io/file_system.h"
+#include "storage/pending_index.h"
+#include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+
 #include <cstdint>
 #include <list>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "absl/status/status.h"
-#include "base/executor.h"
-#include "io/file_system.h"
-#include "storage/pending_index.h"
-#include "talosmq/ids.h"
 
 namespace talosmq::storage {
 
@@ -51,14 +52,14 @@ struct LogFiles {
   uint64_t epochs_bytes = 0;  ///< Size of the epoch file, 0 when there is none.
   Offset segment;             ///< The segment that is written; holds when there is one.
   bool has_segment = false;
-  uint64_t segment_end = 0;       ///< Position behind its last batch.
-  uint64_t allocated_bytes = 0;   ///< Size of its file.
+  uint64_t segment_end = 0;        ///< Position behind its last batch.
+  uint64_t allocated_bytes = 0;    ///< Size of its file.
   std::unique_ptr<io::File> file;  ///< Of that segment; null when it is not open.
   std::list<std::shared_ptr<LogFiles>>::iterator recently_used;  ///< Holds while file is open.
 
   // Confined to the checkpoint executor.
   absl::Status checkpoint_failure;  ///< Not OK: it writes nothing for this log any more.
-  std::vector<Offset> snapshots;  ///< Producer snapshots on disk, ascending.
+  std::vector<Offset> snapshots;    ///< Producer snapshots on disk, ascending.
 };
 
 }  // namespace talosmq::storage

@@ -1,11 +1,11 @@
 #include "storage/log_folder.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "base/status.h"
 #include "base/text.h"
 #include "storage/segment.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace talosmq::storage {
 namespace {

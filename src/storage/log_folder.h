@@ -1,13 +1,14 @@
 #pragma once
 
-#include <string>
-#include <string_view>
-#include <vector>
+#include "io/file_system.h"
+#include "talosmq/ids.h"
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "io/file_system.h"
-#include "talosmq/ids.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace talosmq::storage {
 
@@ -15,7 +16,7 @@ namespace talosmq::storage {
 struct LogFolder {
   std::string directory;
   bool exists = false;
-  std::vector<Offset> segments;   ///< Ascending, as all of them.
+  std::vector<Offset> segments;  ///< Ascending, as all of them.
   std::vector<Offset> indexes;
   std::vector<Offset> snapshots;
   bool has_epochs = false;

@@ -1,12 +1,12 @@
 #include "storage/log_reader.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "storage/segment_scanner.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace talosmq::storage {
 namespace {
@@ -60,17 +60,17 @@ absl::StatusOr<ReadResult> LogReader::Read(const LogSource& log, const ReadReque
   metrics_.cold_reads.Add(1);
   const auto index = log.segments->Find(request.offset);
   if (!index) {
-    return Corrupt({.file = log.files->directory,
-                    .position = 0,
-                    .expected = base::StrCat("a segment that holds offset ", request.offset.value()),
-                    .found = "none"});
+    return Corrupt(
+        {.file = log.files->directory,
+         .position = 0,
+         .expected = base::StrCat("a segment that holds offset ", request.offset.value()),
+         .found = "none"});
   }
   TALOSMQ_ASSIGN_OR_RETURN(
       const ReadableSegment segment,
-      cache_.Open({.log = log,
-                   .segment = *index,
-                   .bytes_max = std::min(request.bytes_max, kReadBytesMax)},
-                  [&](const IndexEntry& run) { return run.end_offset <= request.offset; }));
+      cache_.Open(
+          {.log = log, .segment = *index, .bytes_max = std::min(request.bytes_max, kReadBytesMax)},
+          [&](const IndexEntry& run) { return run.end_offset <= request.offset; }));
   const bool is_behind = segment.runs.empty() || segment.runs.front().end_offset > request.limit;
   absl::StatusOr<ReadResult> result;
   if (is_behind) {
@@ -78,11 +78,11 @@ absl::StatusOr<ReadResult> LogReader::Read(const LogSource& log, const ReadReque
   } else {
     TALOSMQ_ASSIGN_OR_RETURN(const Batches read, ReadRuns(log, segment, request.limit));
     if (read.batches.front().header.base_offset > request.offset) {
-      return Corrupt({.file = segment.path,
-                      .position = segment.runs.front().position,
-                      .expected = base::StrCat("offset ", request.offset.value(),
-                                               " before this position"),
-                      .found = "a range that could not be read when the index was rebuilt"});
+      return Corrupt(
+          {.file = segment.path,
+           .position = segment.runs.front().position,
+           .expected = base::StrCat("offset ", request.offset.value(), " before this position"),
+           .found = "a range that could not be read when the index was rebuilt"});
     }
     result = Select(read.bytes, read.batches, request);
   }
@@ -177,12 +177,12 @@ absl::StatusOr<std::optional<Offset>> LogReader::FindInSegment(const LogSource& 
       if (segment.end) return std::nullopt;
       return FindBehindRuns(log, segment, time_ms, limit);
     }
-    if (segment.runs.front().end_offset > limit) return FindBehindRuns(log, segment, time_ms, limit);
+    if (segment.runs.front().end_offset > limit)
+      return FindBehindRuns(log, segment, time_ms, limit);
     TALOSMQ_ASSIGN_OR_RETURN(const Batches read, ReadRuns(log, segment, limit));
     for (const VerifiedBatch& batch : read.batches) {
-      const auto found =
-          FindInBatch(read.bytes.bytes().subspan(batch.position, batch.header.size()),
-                      batch.header, time_ms);
+      const auto found = FindInBatch(
+          read.bytes.bytes().subspan(batch.position, batch.header.size()), batch.header, time_ms);
       if (found) return found;
     }
     begin = segment.runs.front().end_offset;
@@ -196,8 +196,9 @@ absl::StatusOr<std::optional<Offset>> LogReader::FindBehindRuns(const LogSource&
   while (next < limit) {
     TALOSMQ_ASSIGN_OR_RETURN(
         const ReadResult read,
-        ReadBehindRuns(log, segment,
-                       {.offset = next, .limit = limit, .bytes_max = SegmentScanner::kWindowBytes}));
+        ReadBehindRuns(
+            log, segment,
+            {.offset = next, .limit = limit, .bytes_max = SegmentScanner::kWindowBytes}));
     if (read.chunks.empty()) break;
     for (const base::Buffer& chunk : read.chunks) {
       TALOSMQ_ASSIGN_OR_RETURN(const auto header, record::ParseHeader(chunk.bytes()));

@@ -1,13 +1,14 @@
 #pragma once
 
-#include <vector>
-
-#include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "base/bytes.h"
 #include "storage/partition_log.h"
 #include "storage/run_verifier.h"
 #include "storage/segment_cache.h"
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include <vector>
 
 namespace talosmq::storage {
 

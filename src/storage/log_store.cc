@@ -1,11 +1,5 @@
 #include "storage/log_store.h"
 
-#include <algorithm>
-#include <map>
-#include <set>
-#include <utility>
-
-#include "absl/hash/hash.h"
 #include "base/check.h"
 #include "base/gate.h"
 #include "base/log.h"
@@ -20,6 +14,13 @@
 #include "storage/log_folder.h"
 #include "storage/recovery.h"
 #include "storage/segment.h"
+
+#include "absl/hash/hash.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
 
 namespace talosmq::storage {
 namespace {
@@ -46,7 +47,8 @@ absl::StatusOr<FlushedPoints> LoadCheckpoint(io::FileSystem& file_system,
   TALOSMQ_ASSIGN_OR_RETURN(const auto folders, ListLogFolders(file_system, directory));
   size_t unknown = 0;
   for (const TopicPartition& log : folders) {
-    const FlushedPoint point{.log_start = Offset(0), .end_offset = kUnknownEnd, .segment = Offset(0)};
+    const FlushedPoint point{
+        .log_start = Offset(0), .end_offset = kUnknownEnd, .segment = Offset(0)};
     if (checkpoint.points.emplace(log, point).second) ++unknown;
   }
   if (unknown > 0) {
@@ -87,11 +89,11 @@ class FileLogStore final : public LogStore {
                       .metrics = metrics_,
                       .on_fence = [this](absl::Status status) { NoteFailure(status); }}) {
     for (base::Executor* executor : dependencies_.io_executors) {
-      lanes_.push_back(std::make_unique<Lane>(Lane{
-          .executor = *executor,
-          .reader = LogReader({.file_system = dependencies_.file_system,
-                               .clock = dependencies_.clock,
-                               .metrics = metrics_})}));
+      lanes_.push_back(
+          std::make_unique<Lane>(Lane{.executor = *executor,
+                                      .reader = LogReader({.file_system = dependencies_.file_system,
+                                                           .clock = dependencies_.clock,
+                                                           .metrics = metrics_})}));
     }
   }
 
@@ -111,20 +113,19 @@ class FileLogStore final : public LogStore {
       return;
     }
     Lane& lane = LaneOf(id);
-    lane.executor.Post([this, id, options, &shard, &lane, done = std::move(done),
-                        pass = EnterGate()]() mutable {
-      auto files =
-          std::make_shared<LogFiles>(id, LogDirectory(options_.directory, id), shard);
-      auto recovered = Recover(*files);
-      shard.Post([this, files = std::move(files), options, &lane, done = std::move(done),
-                  recovered = std::move(recovered), pass = std::move(pass)]() mutable {
-        if (!recovered.ok()) {
-          Unclaim(files->id);
-          return done(recovered.status());
-        }
-        done(MakeLog(std::move(files), options, lane, std::move(*recovered)));
-      });
-    });
+    lane.executor.Post(
+        [this, id, options, &shard, &lane, done = std::move(done), pass = EnterGate()]() mutable {
+          auto files = std::make_shared<LogFiles>(id, LogDirectory(options_.directory, id), shard);
+          auto recovered = Recover(*files);
+          shard.Post([this, files = std::move(files), options, &lane, done = std::move(done),
+                      recovered = std::move(recovered), pass = std::move(pass)]() mutable {
+            if (!recovered.ok()) {
+              Unclaim(files->id);
+              return done(recovered.status());
+            }
+            done(MakeLog(std::move(files), options, lane, std::move(*recovered)));
+          });
+        });
   }
 
   void DeleteLog(const TopicPartition& id, base::Callback<absl::Status> done) override {
@@ -193,14 +194,13 @@ class FileLogStore final : public LogStore {
   /// On the log's I/O executor.
   absl::StatusOr<RecoveredLog> Recover(LogFiles& files) {
     TALOSMQ_ASSIGN_OR_RETURN(files.is_in_catalogue, catalogue_.Contains(files.id));
-    TALOSMQ_ASSIGN_OR_RETURN(
-        RecoveredLog recovered,
-        RecoverLog(dependencies_.file_system,
-                   {.log = files.id,
-                    .directory = files.directory,
-                    .recorded = checkpointer_.Find(files.id),
-                    .is_in_catalogue = files.is_in_catalogue,
-                    .now_ms = absl::ToUnixMillis(dependencies_.clock.Now())}));
+    TALOSMQ_ASSIGN_OR_RETURN(RecoveredLog recovered,
+                             RecoverLog(dependencies_.file_system,
+                                        {.log = files.id,
+                                         .directory = files.directory,
+                                         .recorded = checkpointer_.Find(files.id),
+                                         .is_in_catalogue = files.is_in_catalogue,
+                                         .now_ms = absl::ToUnixMillis(dependencies_.clock.Now())}));
     files.log_start = recovered.log_start;
     files.epochs_bytes = recovered.epochs_bytes;
     files.snapshots = recovered.snapshots;
@@ -228,14 +228,10 @@ class FileLogStore final : public LogStore {
   /// On the log's shard.
   OpenedLog MakeLog(std::shared_ptr<LogFiles> files, const LogOptions& options, Lane& lane,
                     RecoveredLog recovered) {
-    const bool must_record =
-        recovered.point && checkpointer_.Find(files->id) != recovered.point;
+    const bool must_record = recovered.point && checkpointer_.Find(files->id) != recovered.point;
     if (must_record || !recovered.entries.empty()) {
-      checkpointer_.Note({.files = files,
-                          .point = *recovered.point,
-                          .bytes = 0,
-                          .sealed = {},
-                          .snapshots = {}});
+      checkpointer_.Note(
+          {.files = files, .point = *recovered.point, .bytes = 0, .sealed = {}, .snapshots = {}});
     }
     RecoveryReport report = std::move(recovered.report);
     auto log = std::make_unique<LocalLog>(

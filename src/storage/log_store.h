@@ -1,11 +1,5 @@
 #pragma once
 
-#include <memory>
-#include <string>
-#include <vector>
-
-#include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/metrics.h"
@@ -13,6 +7,13 @@
 #include "kv/store.h"
 #include "storage/partition_log.h"
 #include "talosmq/ids.h"
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace talosmq::storage {
 
@@ -38,8 +39,9 @@ class LogStore {
     kv::Store& catalogue;  ///< Keys under "log/".
     base::Clock& clock;
     base::MetricRegistry& metrics;
-    base::Executor& flush_executor;             ///< Runs the flush group; all writes and syncs.
-    std::vector<base::Executor*> io_executors;  ///< Cold reads, opening, deleting; a log always uses the same.
+    base::Executor& flush_executor;  ///< Runs the flush group; all writes and syncs.
+    std::vector<base::Executor*>
+        io_executors;  ///< Cold reads, opening, deleting; a log always uses the same.
   };
 
   static absl::StatusOr<std::unique_ptr<LogStore>> Open(LogStoreOptions options,

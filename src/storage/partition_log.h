@@ -1,16 +1,17 @@
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "base/bytes.h"
 #include "base/executor.h"
 #include "record/batch.h"
 #include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
 
 namespace talosmq::storage {
 
@@ -48,8 +49,8 @@ struct ReadRequest {
   /// The first batch is the one that holds this offset (it may begin below it), or the next one
   /// when the offset lies in a gap. In [log_start, limit].
   Offset offset;
-  Offset limit;            ///< No batch that ends above this one: the high watermark.
-  int64_t bytes_max = 0;   ///< At least one batch is returned even if it is larger.
+  Offset limit;           ///< No batch that ends above this one: the high watermark.
+  int64_t bytes_max = 0;  ///< At least one batch is returned even if it is larger.
 };
 
 struct EpochEntry {
@@ -93,12 +94,14 @@ class PartitionLog {
   /// group. `facts` is what ValidateClientBatch said about it. Errors change nothing:
   /// kOutOfOrderSequence, kInvalidProducerEpoch, kOverloaded (the cache is full of unflushed
   /// bytes), kBatchTooLarge (for a segment), kStorageFenced.
-  virtual absl::StatusOr<AppendResult> Append(base::Buffer batch, const record::BatchFacts& facts) = 0;
+  virtual absl::StatusOr<AppendResult> Append(base::Buffer batch,
+                                              const record::BatchFacts& facts) = 0;
 
   /// From the tail cache at once (the callback runs inside the call), else by an I/O job that
   /// verifies chain, CRC and index check of every run it touches. kOffsetOutOfRange below
   /// log_start() or above `limit`; kCorruptData, naming file, position, expected and found.
-  virtual void Read(const ReadRequest& request, base::Callback<absl::StatusOr<ReadResult>> done) = 0;
+  virtual void Read(const ReadRequest& request,
+                    base::Callback<absl::StatusOr<ReadResult>> done) = 0;
 
   /// The first offset below `limit` whose record is stamped at or after `time`; `limit` if none.
   virtual void FindOffset(absl::Time time, Offset limit,

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <cstddef>
-#include <deque>
-#include <vector>
-
 #include "base/mutex.h"
 #include "storage/segment_index.h"
 #include "talosmq/ids.h"
+
+#include <cstddef>
+#include <deque>
+#include <vector>
 
 namespace talosmq::storage {
 

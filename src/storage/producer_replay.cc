@@ -1,13 +1,13 @@
 #include "storage/producer_replay.h"
 
-#include <algorithm>
-
 #include "base/status.h"
 #include "base/text.h"
 #include "storage/producer_snapshot.h"
 #include "storage/segment.h"
 #include "storage/segment_index.h"
 #include "storage/segment_scanner.h"
+
+#include <algorithm>
 
 namespace talosmq::storage {
 namespace {
@@ -44,8 +44,8 @@ absl::Status ReplaySegment(const io::File& file, const std::string& path, const 
       continue;
     }
     if (!step.mismatch) break;
-    producers.notes.push_back(base::StrCat(
-        "producers: ", MakeCorruption(DamageAt(path, 0, *step.mismatch)).message()));
+    producers.notes.push_back(
+        base::StrCat("producers: ", MakeCorruption(DamageAt(path, 0, *step.mismatch)).message()));
     TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, scanner.SkipDamage());
     if (!goes_on) break;
   }
@@ -75,7 +75,8 @@ absl::StatusOr<RestoredProducers> RestoreProducers(io::FileSystem& file_system,
       problem = snapshot.status();
     }
     if (ReasonOf(problem) == Reason::kUnsupportedVersion) return base::Annotate(problem, path);
-    producers.notes.push_back(base::StrCat(path, ": passed over: ", base::FromAbsl(problem.message())));
+    producers.notes.push_back(
+        base::StrCat(path, ": passed over: ", base::FromAbsl(problem.message())));
   }
   return producers;
 }
@@ -92,9 +93,9 @@ absl::Status ReplayProducers(io::FileSystem& file_system, const TopicPartition& 
     const Offset begin = std::max(range.begin, *segment);
     const ReplayStart start = FindStart(file_system, log, folder, *segment, begin);
     const auto next = segment + 1;
-    const ReplayRange part{.begin = begin,
-                           .end = next == folder.segments.end() ? range.end
-                                                                : std::min(range.end, *next)};
+    const ReplayRange part{
+        .begin = begin,
+        .end = next == folder.segments.end() ? range.end : std::min(range.end, *next)};
     TALOSMQ_RETURN_IF_ERROR(ReplaySegment(*file, path, start, part, producers));
   }
   return absl::OkStatus();

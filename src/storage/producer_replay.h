@@ -1,15 +1,16 @@
 #pragma once
 
-#include <span>
-#include <string>
-#include <vector>
-
-#include "absl/status/statusor.h"
 #include "io/file_system.h"
 #include "storage/log_folder.h"
 #include "storage/partition_log.h"
 #include "storage/producer_table.h"
 #include "talosmq/ids.h"
+
+#include "absl/status/statusor.h"
+
+#include <span>
+#include <string>
+#include <vector>
 
 namespace talosmq::storage {
 

@@ -1,13 +1,13 @@
 #include "storage/producer_snapshot.h"
 
-#include <algorithm>
-#include <array>
-#include <set>
-
 #include "base/crc32c.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "talosmq/error.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
 
 namespace talosmq::storage {
 namespace {
@@ -118,7 +118,8 @@ absl::StatusOr<ProducerSnapshot> DecodeProducerSnapshot(base::ByteSpan bytes,
     snapshot.producers.push_back(*state);
   }
   if (snapshot.producers.size() != count) {
-    return Corrupt(base::StrCat("expected ", count, " producers, found ", snapshot.producers.size()));
+    return Corrupt(
+        base::StrCat("expected ", count, " producers, found ", snapshot.producers.size()));
   }
   return snapshot;
 }

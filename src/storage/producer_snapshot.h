@@ -1,14 +1,15 @@
 #pragma once
 
+#include "base/bytes.h"
+#include "storage/producer_table.h"
+#include "talosmq/ids.h"
+
+#include "absl/status/statusor.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "absl/status/statusor.h"
-#include "base/bytes.h"
-#include "storage/producer_table.h"
-#include "talosmq/ids.h"
 
 namespace talosmq::storage {
 
@@ -34,8 +35,9 @@ inline constexpr size_t kSnapshotHeaderBytes = 48;
 inline constexpr size_t kSnapshotProducerBytes = 12;
 inline constexpr size_t kSnapshotBatchBytes = 32;
 inline constexpr size_t kSnapshotFileBytesMax =
-    kSnapshotHeaderBytes + ProducerTable::kProducersMax *
-                               (kSnapshotProducerBytes + kProducerBatchesKept * kSnapshotBatchBytes);
+    kSnapshotHeaderBytes +
+    ProducerTable::kProducersMax *
+        (kSnapshotProducerBytes + kProducerBatchesKept * kSnapshotBatchBytes);
 
 /// The producers of a log as all batches below `offset` have left them.
 struct ProducerSnapshot {

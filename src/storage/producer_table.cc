@@ -1,18 +1,18 @@
 #include "storage/producer_table.h"
 
-#include <algorithm>
-
 #include "base/text.h"
 #include "talosmq/error.h"
+
+#include <algorithm>
 
 namespace talosmq::storage {
 namespace {
 
 absl::Status OutOfOrder(const record::BatchHeader& batch, int32_t expected) {
-  return MakeError(Reason::kOutOfOrderSequence,
-                   base::StrCat("producer ", batch.producer_id.value(), " epoch ",
-                                batch.producer_epoch, ": expected sequence ", expected, ", found ",
-                                batch.base_sequence));
+  return MakeError(
+      Reason::kOutOfOrderSequence,
+      base::StrCat("producer ", batch.producer_id.value(), " epoch ", batch.producer_epoch,
+                   ": expected sequence ", expected, ", found ", batch.base_sequence));
 }
 
 int32_t LastSequence(const record::BatchHeader& batch) {

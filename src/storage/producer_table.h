@@ -1,17 +1,18 @@
 #pragma once
 
+#include "record/batch.h"
+#include "talosmq/ids.h"
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
 #include <array>
 #include <cstdint>
 #include <list>
 #include <optional>
 #include <span>
 #include <vector>
-
-#include "absl/container/flat_hash_map.h"
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "record/batch.h"
-#include "talosmq/ids.h"
 
 namespace talosmq::storage {
 

@@ -1,8 +1,5 @@
 #include "storage/recovery.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "base/status.h"
 #include "base/text.h"
 #include "storage/epoch_recovery.h"
@@ -13,6 +10,9 @@
 #include "storage/segment.h"
 #include "storage/tail_repair.h"
 #include "storage/tail_scan.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace talosmq::storage {
 namespace {
@@ -36,8 +36,7 @@ class Recovery {
   absl::StatusOr<RecoveredLog> Run() {
     TALOSMQ_ASSIGN_OR_RETURN(folder_, ListLogFolder(file_system_, input_.directory));
     for (const std::string& name : folder_.temporaries) {
-      TALOSMQ_RETURN_IF_ERROR(
-          file_system_.Remove(base::StrCat(folder_.directory, "/", name)));
+      TALOSMQ_RETURN_IF_ERROR(file_system_.Remove(base::StrCat(folder_.directory, "/", name)));
     }
     TALOSMQ_ASSIGN_OR_RETURN(epochs_, LoadEpochs(file_system_, input_.log, folder_));
     if (folder_.segments.empty()) return OpenEmpty();
@@ -123,18 +122,18 @@ class Recovery {
                         "taken for corruption, not for a torn tail"));
     }
     if (plan_.is_segment_missing) {
-      NoteCorruption({.file = folder_.Path(plan_.flushed.segment, kSegmentSuffix),
-                      .position = 0,
-                      .expected = base::StrCat("a segment up to offset ",
-                                               plan_.flushed.end_offset.value()),
-                      .found = "no file"});
+      NoteCorruption(
+          {.file = folder_.Path(plan_.flushed.segment, kSegmentSuffix),
+           .position = 0,
+           .expected = base::StrCat("a segment up to offset ", plan_.flushed.end_offset.value()),
+           .found = "no file"});
     }
     if (folder_.segments.front() > plan_.flushed.log_start) {
-      NoteCorruption({.file = folder_.directory,
-                      .position = 0,
-                      .expected = base::StrCat("a segment at offset ",
-                                               plan_.flushed.log_start.value()),
-                      .found = base::StrCat("the first one at ", folder_.segments.front().value())});
+      NoteCorruption(
+          {.file = folder_.directory,
+           .position = 0,
+           .expected = base::StrCat("a segment at offset ", plan_.flushed.log_start.value()),
+           .found = base::StrCat("the first one at ", folder_.segments.front().value())});
     }
     if (plan_.first_segment == facts_.size()) return;
     const SegmentFacts& first = facts_[plan_.first_segment];
@@ -148,13 +147,12 @@ class Recovery {
   }
 
   absl::Status ReadTail() {
-    TALOSMQ_ASSIGN_OR_RETURN(
-        RestoredProducers producers,
-        RestoreProducers(file_system_, input_.log, folder_, log_.log_start,
-                         plan_.flushed.end_offset));
-    TALOSMQ_RETURN_IF_ERROR(
-        ReplayProducers(file_system_, input_.log, folder_,
-                        {.begin = producers.offset, .end = plan_.first_offset}, producers));
+    TALOSMQ_ASSIGN_OR_RETURN(RestoredProducers producers,
+                             RestoreProducers(file_system_, input_.log, folder_, log_.log_start,
+                                              plan_.flushed.end_offset));
+    TALOSMQ_RETURN_IF_ERROR(ReplayProducers(file_system_, input_.log, folder_,
+                                            {.begin = producers.offset, .end = plan_.first_offset},
+                                            producers));
     const Offset snapshot = producers.offset;
     const auto& index = plan_.first_segment < indexes_.size() ? indexes_[plan_.first_segment]
                                                               : std::optional<LoadedIndex>();
@@ -219,9 +217,9 @@ class Recovery {
   absl::Status RepairIndexes() {
     for (size_t i = plan_.first_segment; i < scan_.segments_kept; ++i) {
       const size_t entries = indexes_[i] ? indexes_[i]->entries.size() : 0;
-      TALOSMQ_RETURN_IF_ERROR(CutIndex(
-          file_system_, folder_, folder_.segments[i],
-          entries == 0 ? 0 : kIndexHeaderBytes + entries * kIndexEntryBytes));
+      TALOSMQ_RETURN_IF_ERROR(
+          CutIndex(file_system_, folder_, folder_.segments[i],
+                   entries == 0 ? 0 : kIndexHeaderBytes + entries * kIndexEntryBytes));
     }
     for (const ScannedSegment& segment : scan_.segments) {
       for (const IndexEntry& entry : segment.entries) {
@@ -232,9 +230,8 @@ class Recovery {
   }
 
   absl::Status RepairEpochs() {
-    TALOSMQ_ASSIGN_OR_RETURN(
-        const auto note,
-        MendEpochs(file_system_, input_.log, folder_, log_.log_end, epochs_));
+    TALOSMQ_ASSIGN_OR_RETURN(const auto note,
+                             MendEpochs(file_system_, input_.log, folder_, log_.log_end, epochs_));
     if (note) Note(*note);
     log_.epochs = std::move(epochs_.history);
     log_.epochs_bytes = kEpochsHeaderBytes + log_.epochs.size() * kEpochEntryBytes;

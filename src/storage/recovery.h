@@ -1,12 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <utility>
-#include <vector>
-
-#include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "io/file_system.h"
 #include "storage/checkpoint.h"
@@ -14,6 +7,14 @@
 #include "storage/producer_table.h"
 #include "storage/segment_index.h"
 #include "talosmq/ids.h"
+
+#include "absl/status/statusor.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace talosmq::storage {
 

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "storage/checkpoint.h"
+#include "talosmq/ids.h"
+
 #include <cstdint>
 #include <optional>
 #include <span>
-
-#include "storage/checkpoint.h"
-#include "talosmq/ids.h"
 
 namespace talosmq::storage {
 

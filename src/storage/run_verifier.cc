@@ -1,7 +1,8 @@
 #include "storage/run_verifier.h"
 
-#include "absl/strings/str_format.h"
 #include "base/text.h"
+
+#include "absl/strings/str_format.h"
 
 namespace talosmq::storage {
 namespace {
@@ -35,9 +36,9 @@ std::optional<Mismatch> VerifyRun(base::ByteSpan bytes, const TopicPartition& lo
     position += header.size();
   }
   if (chain.next() != entry.end_offset) {
-    return Disagreement(base::StrCat("a run up to offset ", entry.end_offset.value(),
-                                     " by the index"),
-                        base::StrCat("one up to ", chain.next().value()));
+    return Disagreement(
+        base::StrCat("a run up to offset ", entry.end_offset.value(), " by the index"),
+        base::StrCat("one up to ", chain.next().value()));
   }
   if (check.value() != entry.check) {
     return Disagreement(base::StrCat("a run with check ", Hex(entry.check), " by the index"),

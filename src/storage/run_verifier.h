@@ -1,12 +1,12 @@
 #pragma once
 
-#include <optional>
-#include <vector>
-
 #include "base/bytes.h"
 #include "record/batch.h"
 #include "storage/batch_chain.h"
 #include "storage/segment_index.h"
+
+#include <optional>
+#include <vector>
 
 namespace talosmq::storage {
 

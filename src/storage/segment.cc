@@ -1,11 +1,12 @@
 #include "storage/segment.h"
 
-#include <charconv>
-#include <limits>
-
-#include "absl/strings/str_format.h"
 #include "base/check.h"
 #include "base/text.h"
+
+#include "absl/strings/str_format.h"
+
+#include <charconv>
+#include <limits>
 
 namespace talosmq::storage {
 namespace {

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "talosmq/ids.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "talosmq/ids.h"
 
 namespace talosmq::storage {
 

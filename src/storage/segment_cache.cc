@@ -1,13 +1,13 @@
 #include "storage/segment_cache.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "storage/index_rebuild.h"
 #include "storage/segment.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace talosmq::storage {
 namespace {
@@ -25,7 +25,7 @@ absl::StatusOr<ReadableSegment> SegmentCache::Open(
   const Offset base = request.log.segments->base(request.segment);
   // Before the file is looked at: entries move from here to there, so none can be missed.
   const std::vector<IndexEntry> pending = request.log.files->pending_index.Of(base);
-  TALOSMQ_ASSIGN_OR_RETURN(Segment* segment, Find(request));
+  TALOSMQ_ASSIGN_OR_RETURN(Segment * segment, Find(request));
   TALOSMQ_RETURN_IF_ERROR(UpdateEntries(request, pending, *segment));
 
   ReadableSegment readable{.identity = segment->identity,
@@ -90,12 +90,11 @@ absl::Status SegmentCache::UpdateEntries(const Request& request,
     return segment.entries.empty() ? segment.identity.base_offset
                                    : segment.entries.back().end_offset;
   };
-  const bool is_complete = pending.empty() ? known_end() == end
-                                           : known_end() >= pending.front().first_offset;
+  const bool is_complete =
+      pending.empty() ? known_end() == end : known_end() >= pending.front().first_offset;
   if (is_complete || segment.is_rebuilt) return absl::OkStatus();
-  const std::string path = base::StrCat(
-      request.log.files->directory, "/",
-      OffsetFileName(segment.identity.base_offset, kIndexSuffix));
+  const std::string path = base::StrCat(request.log.files->directory, "/",
+                                        OffsetFileName(segment.identity.base_offset, kIndexSuffix));
   auto index = LoadIndex(dependencies_.file_system, path, segment.identity);
   std::string why = "it is missing";
   if (index.ok()) {

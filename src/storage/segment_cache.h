@@ -1,14 +1,5 @@
 #pragma once
 
-#include <list>
-#include <memory>
-#include <optional>
-#include <span>
-#include <string>
-#include <vector>
-
-#include "absl/functional/function_ref.h"
-#include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "io/file_system.h"
 #include "storage/log_files.h"
@@ -16,6 +7,16 @@
 #include "storage/segment_index.h"
 #include "storage/segment_list.h"
 #include "storage/storage_metrics.h"
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace talosmq::storage {
 

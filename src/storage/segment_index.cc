@@ -1,8 +1,5 @@
 #include "storage/segment_index.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/status.h"
@@ -10,6 +7,9 @@
 #include "record/batch_format.h"
 #include "storage/segment.h"
 #include "talosmq/error.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace talosmq::storage {
 namespace {
@@ -57,9 +57,9 @@ std::array<std::byte, kIndexHeaderBytes> EncodeIndexHeader(const IndexHeader& he
 
 absl::StatusOr<IndexHeader> DecodeIndexHeader(base::ByteSpan bytes) {
   if (bytes.size() < kIndexHeaderBytes) {
-    return MakeError(Reason::kCorruptData, base::StrCat("index header: expected ",
-                                                        kIndexHeaderBytes, " bytes, found ",
-                                                        bytes.size()));
+    return MakeError(
+        Reason::kCorruptData,
+        base::StrCat("index header: expected ", kIndexHeaderBytes, " bytes, found ", bytes.size()));
   }
   const auto crc = base::Crc32c(bytes.first(kHeaderCrcPosition));
   if (base::LoadBigEndian<uint32_t>(bytes.data() + kHeaderCrcPosition) != crc ||
@@ -68,8 +68,8 @@ absl::StatusOr<IndexHeader> DecodeIndexHeader(base::ByteSpan bytes) {
   }
   const auto version = std::to_integer<int>(bytes[4]);
   if (version != kIndexVersion) {
-    return MakeError(Reason::kUnsupportedVersion, base::StrCat("index: expected version ",
-                                                               kIndexVersion, ", found ", version));
+    return MakeError(Reason::kUnsupportedVersion,
+                     base::StrCat("index: expected version ", kIndexVersion, ", found ", version));
   }
   const auto topic_id = TopicId::FromBytes(base::AsText(bytes.subspan(8, 16)));
   TALOSMQ_CHECK(topic_id.has_value());
@@ -100,13 +100,12 @@ std::optional<IndexEntry> DecodeIndexEntry(const SegmentIdentity& segment, base:
       CrcOfEntry(segment, bytes.first(kEntryCrcPosition))) {
     return std::nullopt;
   }
-  return IndexEntry{
-      .first_offset = segment.base_offset + base::LoadBigEndian<uint32_t>(&bytes[0]),
-      .end_offset = segment.base_offset + base::LoadBigEndian<uint32_t>(&bytes[4]),
-      .position = base::LoadBigEndian<uint32_t>(&bytes[8]),
-      .size = base::LoadBigEndian<uint32_t>(&bytes[12]),
-      .max_timestamp_ms = base::LoadBigEndian<int64_t>(&bytes[16]),
-      .check = base::LoadBigEndian<uint32_t>(&bytes[24])};
+  return IndexEntry{.first_offset = segment.base_offset + base::LoadBigEndian<uint32_t>(&bytes[0]),
+                    .end_offset = segment.base_offset + base::LoadBigEndian<uint32_t>(&bytes[4]),
+                    .position = base::LoadBigEndian<uint32_t>(&bytes[8]),
+                    .size = base::LoadBigEndian<uint32_t>(&bytes[12]),
+                    .max_timestamp_ms = base::LoadBigEndian<int64_t>(&bytes[16]),
+                    .check = base::LoadBigEndian<uint32_t>(&bytes[24])};
 }
 
 RunCheck::RunCheck(const TopicPartition& log) : crc_(CrcOfLog(log)) {}
@@ -169,9 +168,9 @@ absl::StatusOr<LoadedIndex> ParseIndex(base::ByteSpan bytes, const SegmentIdenti
   while (!bytes.empty()) {
     const auto entry = DecodeIndexEntry(segment, bytes);
     if (!entry || !Follows(*entry, end_offset, end_position)) {
-      index.broken = base::StrCat("entry ", index.entries.size(), ": ",
-                                  entry ? "does not follow the one before it"
-                                        : "its own checksum is wrong");
+      index.broken =
+          base::StrCat("entry ", index.entries.size(), ": ",
+                       entry ? "does not follow the one before it" : "its own checksum is wrong");
       return index;
     }
     end_offset = entry->end_offset;

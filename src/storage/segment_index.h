@@ -1,5 +1,13 @@
 #pragma once
 
+#include "base/bytes.h"
+#include "io/file_system.h"
+#include "record/batch.h"
+#include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -7,13 +15,6 @@
 #include <span>
 #include <string>
 #include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "base/bytes.h"
-#include "io/file_system.h"
-#include "record/batch.h"
-#include "talosmq/ids.h"
 
 namespace talosmq::storage {
 

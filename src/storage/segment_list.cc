@@ -1,8 +1,8 @@
 #include "storage/segment_list.h"
 
-#include <algorithm>
-
 #include "base/check.h"
+
+#include <algorithm>
 
 namespace talosmq::storage {
 

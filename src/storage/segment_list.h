@@ -1,10 +1,10 @@
 #pragma once
 
+#include "talosmq/ids.h"
+
 #include <memory>
 #include <optional>
 #include <vector>
-
-#include "talosmq/ids.h"
 
 namespace talosmq::storage {
 

@@ -1,16 +1,16 @@
 #include "storage/segment_scanner.h"
 
-#include <algorithm>
-
 #include "base/status.h"
+
+#include <algorithm>
 
 namespace talosmq::storage {
 
 absl::StatusOr<base::ByteSpan> SegmentScanner::Window(uint64_t position, size_t size) {
   const uint64_t available = position < end_ ? end_ - position : 0;
   size = static_cast<size_t>(std::min<uint64_t>(size, available));
-  const bool is_held = position >= window_position_ &&
-                       position + size <= window_position_ + window_.size();
+  const bool is_held =
+      position >= window_position_ && position + size <= window_position_ + window_.size();
   if (!is_held) {
     window_.resize(
         static_cast<size_t>(std::min<uint64_t>(std::max(size, kWindowBytes), available)));

@@ -1,15 +1,16 @@
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <span>
-#include <vector>
-
-#include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "io/file_system.h"
 #include "record/batch.h"
 #include "storage/batch_chain.h"
+
+#include "absl/status/statusor.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
 
 namespace talosmq::storage {
 

@@ -1,11 +1,11 @@
 #include "storage/tail_cache.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "base/check.h"
 #include "base/text.h"
 #include "talosmq/error.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace talosmq::storage {
 

@@ -1,16 +1,17 @@
 #pragma once
 
+#include "base/bytes.h"
+#include "base/metrics.h"
+#include "base/mutex.h"
+#include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+
 #include <cstdint>
 #include <deque>
 #include <list>
 #include <memory>
 #include <vector>
-
-#include "absl/status/status.h"
-#include "base/bytes.h"
-#include "base/metrics.h"
-#include "base/mutex.h"
-#include "talosmq/ids.h"
 
 namespace talosmq::storage {
 

@@ -1,12 +1,12 @@
 #include "storage/tail_repair.h"
 
-#include <algorithm>
-#include <array>
-#include <vector>
-
 #include "base/status.h"
 #include "base/text.h"
 #include "storage/segment.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
 
 namespace talosmq::storage {
 namespace {
@@ -95,9 +95,8 @@ absl::StatusOr<RepairedTail> RepairTail(io::FileSystem& file_system, const LogFo
 absl::Status CutIndex(io::FileSystem& file_system, const LogFolder& folder, Offset segment,
                       uint64_t size) {
   if (!folder.HasIndex(segment)) return absl::OkStatus();
-  TALOSMQ_ASSIGN_OR_RETURN(
-      const auto file,
-      file_system.Open(folder.Path(segment, kIndexSuffix), io::OpenMode::kReadWrite));
+  TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(folder.Path(segment, kIndexSuffix),
+                                                             io::OpenMode::kReadWrite));
   TALOSMQ_ASSIGN_OR_RETURN(const uint64_t found, file->Size());
   if (found <= size) return absl::OkStatus();
   TALOSMQ_RETURN_IF_ERROR(file->Truncate(size));

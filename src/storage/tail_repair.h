@@ -1,13 +1,14 @@
 #pragma once
 
-#include <cstdint>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "io/file_system.h"
 #include "storage/log_folder.h"
 #include "storage/recovery_plan.h"
 #include "storage/tail_scan.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include <cstdint>
 
 namespace talosmq::storage {
 

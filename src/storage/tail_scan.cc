@@ -1,11 +1,11 @@
 #include "storage/tail_scan.h"
 
-#include <utility>
-
 #include "base/status.h"
 #include "base/text.h"
 #include "storage/segment.h"
 #include "storage/segment_scanner.h"
+
+#include <utility>
 
 namespace talosmq::storage {
 namespace {
@@ -44,8 +44,7 @@ class Scan {
     const Offset offset = is_first ? input_.plan.first_offset : base;
     const uint64_t position = is_first ? input_.plan.first_position : 0;
     path_ = input_.folder.Path(base, kSegmentSuffix);
-    TALOSMQ_ASSIGN_OR_RETURN(const auto file,
-                             input_.file_system.Open(path_, io::OpenMode::kRead));
+    TALOSMQ_ASSIGN_OR_RETURN(const auto file, input_.file_system.Open(path_, io::OpenMode::kRead));
     TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
     result_.segments.push_back(
         {.base = base, .file_bytes = size, .end_position = position, .entries = {}});
@@ -108,8 +107,8 @@ class Scan {
   absl::StatusOr<bool> PassDamage(StopKind kind, const Damage& damage,
                                   std::optional<Offset> next_base, SegmentScanner& scanner) {
     const FlushedPoint& flushed = input_.plan.flushed;
-    const bool holds_point = kind == StopKind::kCorruption &&
-                             result_.segments.back().base == flushed.segment;
+    const bool holds_point =
+        kind == StopKind::kCorruption && result_.segments.back().base == flushed.segment;
     TALOSMQ_ASSIGN_OR_RETURN(bool goes_on, scanner.SkipDamage());
     if (holds_point && (!goes_on || scanner.position() > flushed.position)) {
       scanner.MoveTo(flushed.position, flushed.end_offset);

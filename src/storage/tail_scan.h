@@ -1,12 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <span>
-#include <vector>
-
-#include "absl/functional/function_ref.h"
-#include "absl/status/statusor.h"
 #include "io/file_system.h"
 #include "record/batch.h"
 #include "storage/corruption.h"
@@ -14,6 +7,14 @@
 #include "storage/partition_log.h"
 #include "storage/recovery_plan.h"
 #include "storage/segment_index.h"
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
 
 namespace talosmq::storage {
 
@@ -42,7 +43,7 @@ struct TailScanInput {
   const TopicPartition& log;
   const LogFolder& folder;
   const RecoveryPlan& plan;
-  std::span<const EpochEntry> history;  ///< Empty: epochs only must not go down.
+  std::span<const EpochEntry> history;      ///< Empty: epochs only must not go down.
   int64_t max_timestamp_ms = kNoTimestamp;  ///< Of what lies below in the first segment.
 };
 
