@@ -34,8 +34,12 @@ void EmitYaml(const Document& document, YAML::Emitter& out) {
   } else if (document.is_string()) {
     // Quoted always, so that "8" or "no" stays a string for whoever reads it.
     out << YAML::DoubleQuoted << document.get_ref<const std::string&>();
+  } else if (document.is_null()) {
+    out << YAML::Null;
+  } else if (document.is_boolean()) {
+    out << document.get<bool>();
   } else {
-    // Numbers, booleans and null are written alike in JSON and YAML.
+    // Numbers are written alike in JSON and YAML.
     out << Json(document, -1);
   }
 }

@@ -1,0 +1,230 @@
+#include "cli/command_line.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/interrupt.h"
+#include "cli/settings.h"
+#include "io/file_system.h"
+#include "io/stream.h"
+#include "support/memory_file_system.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <string>
+#include <vector>
+
+namespace talosmq::cli {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+/// Takes what is written to a descriptor.
+class Captured {
+ public:
+  Captured() : descriptor_(::memfd_create("captured", MFD_CLOEXEC)), stream_(descriptor_) {}
+  ~Captured() { ::close(descriptor_); }
+  io::OutputStream& stream() { return stream_; }
+  std::string text() const {
+    std::array<char, 65536> bytes{};
+    const ssize_t size = ::pread(descriptor_, bytes.data(), bytes.size(), 0);
+    return {bytes.data(), static_cast<size_t>(std::max<ssize_t>(size, 0))};
+  }
+
+ private:
+  const int descriptor_;
+  io::OutputStream stream_;
+};
+
+struct Outcome {
+  ExitStatus status;
+  std::string out;
+  std::string err;
+};
+
+Outcome RunTalosmq(const std::vector<std::string>& arguments, const Environment& environment = {}) {
+  support::MemoryFileSystem file_system;
+  const base::SystemClock clock;
+  Captured out;
+  Captured err;
+  const ExitStatus status = RunCommandLine(arguments, environment,
+                                           {.file_system = file_system,
+                                            .clock = clock,
+                                            .interrupt = Interrupt::Install(),
+                                            .out = out.stream(),
+                                            .err = err.stream()});
+  return {.status = status, .out = out.text(), .err = err.text()};
+}
+
+/// Wrong usage, told on standard error only, in words that contain all of `parts`.
+void ExpectWrongUsage(const std::vector<std::string>& arguments,
+                      const std::vector<std::string>& parts) {
+  const Outcome outcome = RunTalosmq(arguments);
+  EXPECT_EQ(outcome.status, ExitStatus::kWrongUsage) << outcome.err;
+  EXPECT_THAT(outcome.out, IsEmpty());
+  for (const std::string& part : parts) EXPECT_THAT(outcome.err, HasSubstr(part));
+}
+
+TEST(CommandLineTest, UnknownCommandIsToldWithItsNeighbour) {
+  ExpectWrongUsage({"topci"}, {"unknown command 'topci'", "did you mean 'topic'"});
+  ExpectWrongUsage({"topic", "creat", "x"}, {"did you mean 'create'", "talosmq topic"});
+}
+
+TEST(CommandLineTest, CommandsOfLaterVersionsAreUnknown) {
+  for (const char* command : {"group", "broker", "partition", "user", "orphan", "completion"}) {
+    ExpectWrongUsage({command}, {"unknown command", "there are topic"});
+  }
+  ExpectWrongUsage({"topic", "trim", "t"}, {"unknown command 'trim'"});
+  ExpectWrongUsage({"dump", "apply"}, {"unknown command 'apply'"});
+  ExpectWrongUsage({"cluster", "rebalance"}, {"unknown command 'rebalance'"});
+}
+
+TEST(CommandLineTest, MissingCommandIsToldWithThoseThereAre) {
+  ExpectWrongUsage({}, {"a command is missing", "produce"});
+  ExpectWrongUsage({"dump"}, {"a command is missing", "pause"});
+}
+
+TEST(CommandLineTest, UnknownOptionIsToldWithItsNeighbour) {
+  ExpectWrongUsage({"produce", "t", "--partion", "3"}, {"did you mean '--partition'"});
+  ExpectWrongUsage({"consume", "t", "-g", "group"}, {"unknown option '-g'"});
+  ExpectWrongUsage({"topic", "list", "--sever", "x"}, {"did you mean '--server'"});
+}
+
+TEST(CommandLineTest, MissingAndSurplusArgumentsAreToldWithTheUsage) {
+  ExpectWrongUsage({"topic", "create"},
+                   {"NAME is required", "talosmq topic create [OPTIONS] NAME"});
+  ExpectWrongUsage({"topic", "delete", "a", "b"}, {"unexpected argument 'b'"});
+  ExpectWrongUsage({"dump", "create", "d"}, {"--topic"});
+}
+
+TEST(CommandLineTest, WrongValuesAreToldWithTheForms) {
+  ExpectWrongUsage({"topic", "create", "t", "-p", "many"}, {"--partitions"});
+  ExpectWrongUsage({"topic", "create", "t", "-c", "novalue"}, {"key=value"});
+  ExpectWrongUsage({"topic", "alter", "t"}, {"-c key=value or --unset key"});
+  ExpectWrongUsage({"produce", "t", "-z", "brotli"}, {"gzip, snappy, lz4 and zstd"});
+  ExpectWrongUsage({"produce", "t", "--acks", "two"}, {"all, leader and none"});
+  ExpectWrongUsage({"produce", "t", "--partition", "-1"}, {"--partition"});
+  ExpectWrongUsage({"produce", "t", "-k", ""}, {"-k"});
+  ExpectWrongUsage({"consume", "t", "-O", "5..3"}, {"start, end, N"});
+  ExpectWrongUsage({"consume", "t", "-n", "0"}, {"--count"});
+  ExpectWrongUsage({"consume", "t", "-f", "%q"}, {"%v value"});
+  ExpectWrongUsage({"consume", "t", "-f", "%v", "-o", "json"}, {"-o table only"});
+  ExpectWrongUsage({"dump", "create", "d", "--topic", "t", "--to", "file:///x", "--format", "csv"},
+                   {"json and raw"});
+  ExpectWrongUsage({"dump", "create", "d", "--topic", "t", "--to", "file:///x", "--format", "raw",
+                    "--mode", "sql"},
+                   {"--mode"});
+  ExpectWrongUsage({"bench", "produce", "--size", "1K"}, {"64KiB"});
+  ExpectWrongUsage({"-o", "xml", "topic", "list"}, {"table, json and yaml"});
+}
+
+TEST(CommandLineTest, HelpShowsExamplesOfEveryCommand) {
+  const std::vector<std::vector<std::string>> commands = {{"topic", "create"},
+                                                          {"topic", "list"},
+                                                          {"topic", "describe"},
+                                                          {"topic", "alter"},
+                                                          {"topic", "add-partitions"},
+                                                          {"topic", "delete"},
+                                                          {"produce"},
+                                                          {"consume"},
+                                                          {"dump", "create"},
+                                                          {"dump", "list"},
+                                                          {"dump", "describe"},
+                                                          {"dump", "pause"},
+                                                          {"dump", "resume"},
+                                                          {"dump", "delete"},
+                                                          {"cluster", "describe"},
+                                                          {"cluster", "health"},
+                                                          {"bench", "produce"},
+                                                          {"bench", "consume"},
+                                                          {"bench", "latency"},
+                                                          {"bench", "ceiling"}};
+  for (std::vector<std::string> command : commands) {
+    std::string words = "talosmq";
+    for (const std::string& word : command) words += " " + word;
+    command.push_back("--help");
+    const Outcome outcome = RunTalosmq(command);
+    EXPECT_EQ(outcome.status, ExitStatus::kDone) << words;
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("Examples:"), HasSubstr(words)));
+    EXPECT_THAT(outcome.err, IsEmpty());
+  }
+}
+
+TEST(CommandLineTest, VersionIsPrinted) {
+  const Outcome outcome = RunTalosmq({"--version"});
+  EXPECT_EQ(outcome.status, ExitStatus::kDone);
+  EXPECT_THAT(outcome.out, testing::StartsWith("talosmq "));
+}
+
+// Port 1 of this machine answers nobody, so a command fails at its first step and tells the
+// address.
+TEST(CommandLineTest, UnreachableServerIsToldWithItsAddressAndWhatToDo) {
+  const Outcome outcome = RunTalosmq({"topic", "list", "--server", "127.0.0.1:1"});
+  EXPECT_EQ(outcome.status, ExitStatus::kFailed);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("127.0.0.1:1"), HasSubstr("talosmqd")));
+}
+
+TEST(CommandLineTest, GlobalFlagsWorkBeforeAndAfterTheCommand) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--server", "127.0.0.1:1", "-o", "json", "topic", "list"},
+        std::vector<std::string>{"topic", "--server", "127.0.0.1:1", "list", "-o", "json"},
+        std::vector<std::string>{"topic", "list", "-o", "json", "--server=127.0.0.1:1"}}) {
+    const Outcome outcome = RunTalosmq(arguments);
+    EXPECT_EQ(outcome.status, ExitStatus::kFailed);
+    EXPECT_THAT(outcome.err, HasSubstr("127.0.0.1:1"));
+  }
+}
+
+TEST(CommandLineTest, TopicMayBeNamedLikeACommand) {
+  const Outcome outcome =
+      RunTalosmq({"consume", "produce", "-O", "-5", "-e", "--server", "127.0.0.1:1"});
+  EXPECT_EQ(outcome.status, ExitStatus::kFailed) << outcome.err;
+}
+
+TEST(CommandLineTest, ConfigFileThatIsNamedMustExist) {
+  Environment environment;
+  environment.config_path = "/nowhere.yaml";
+  const Outcome outcome = RunTalosmq({"topic", "list"}, environment);
+  EXPECT_EQ(outcome.status, ExitStatus::kFailed);
+  EXPECT_THAT(outcome.err, HasSubstr("/nowhere.yaml"));
+}
+
+TEST(SettingsTest, UnknownKeysAndShapesAreRefused) {
+  for (const char* yaml : {"sever: a", "- server", "server: [a]", "output: xml", "a: b: c", "{"}) {
+    const auto settings = ParseSettings(yaml, "config.yaml");
+    ASSERT_FALSE(settings.ok()) << yaml;
+    EXPECT_THAT(std::string(settings.status().message()), HasSubstr("config.yaml"));
+  }
+}
+
+TEST(SettingsTest, EmptyFileSaysNothing) {
+  const auto settings = ParseSettings("# nothing\n", "config.yaml");
+  ASSERT_TRUE(settings.ok());
+  EXPECT_FALSE(settings->server.has_value());
+}
+
+TEST(SettingsTest, FlagWinsOverEnvironmentAndEnvironmentOverFile) {
+  support::MemoryFileSystem file_system;
+  ASSERT_TRUE(file_system.MakeDirectories("/home/me/.config/talosmq").ok());
+  ASSERT_TRUE(io::WriteFileAtomically(file_system, "/home/me/.config/talosmq/config.yaml",
+                                      base::AsBytes("server: file:1\noutput: yaml\n"))
+                  .ok());
+  Environment environment;
+  environment.home = "/home/me";
+  EXPECT_EQ(ResolveSettings({}, environment, file_system)->server, "file:1");
+  EXPECT_EQ(ResolveSettings({}, environment, file_system)->output, OutputForm::kYaml);
+  environment.server = "environment:1";
+  EXPECT_EQ(ResolveSettings({}, environment, file_system)->server, "environment:1");
+  Settings flags;
+  flags.server = "flag:1";
+  EXPECT_EQ(ResolveSettings(flags, environment, file_system)->server, "flag:1");
+}
+
+}  // namespace
+}  // namespace talosmq::cli
