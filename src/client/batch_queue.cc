@@ -56,8 +56,9 @@ bool BatchQueue::IsFullLocked(size_t bytes_max) const {
 
 bool BatchQueue::OpenLocked(size_t bytes_max) {
   const size_t needed = record::kHeaderBytes + bytes_max;
-  size_t reserve = std::max(needed, std::clamp(last_batch_bytes_, kReserveBytesMin,
-                                               static_cast<size_t>(options_.batch_bytes)));
+  const size_t wanted = std::min(std::max(last_batch_bytes_, kReserveBytesMin),
+                                 static_cast<size_t>(options_.batch_bytes));
+  size_t reserve = std::max(needed, wanted);
   if (!deps_.budget.TryTake(static_cast<int64_t>(reserve))) {
     reserve = needed;
     if (!deps_.budget.TryTake(static_cast<int64_t>(reserve))) return false;

@@ -58,7 +58,7 @@ class BatchQueue {
     record::Codec codec = record::Codec::kNone;
     int64_t batch_bytes = 0;
     int64_t batch_records = 0;  ///< 0: no bound.
-    absl::Duration linger;
+    absl::Duration linger = absl::ZeroDuration();
   };
   struct Deps {
     BufferBudget& budget;

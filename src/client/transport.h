@@ -35,7 +35,8 @@ struct PartitionBatch {
 struct ProduceMessage {
   uint64_t request_id = 0;
   Acks acks = Acks::kAll;
-  absl::Duration timeout;  ///< From arrival; the broker begins no append after it.
+  absl::Duration timeout =
+      absl::InfiniteDuration();  ///< From arrival; the broker begins no append after it.
   std::vector<PartitionBatch> batches;
 };
 

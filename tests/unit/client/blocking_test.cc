@@ -1,0 +1,159 @@
+#include "client/buffer_budget.h"
+#include "client/connect.h"
+#include "client/null_transport.h"
+#include "talosmq/admin.h"
+#include "talosmq/consumer.h"
+#include "talosmq/error.h"
+#include "talosmq/producer.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+namespace talosmq::client {
+namespace {
+
+// The blocking facade with its real threads, over the null transport: what a single thread cannot
+// show. No test here depends on how fast anything is.
+
+class BlockingTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto client = ConnectWithTransport(std::make_unique<NullTransport>(4), {.server = "null:1"});
+    ASSERT_TRUE(client.ok()) << client.status();
+    client_ = *std::move(client);
+  }
+  std::unique_ptr<Producer> NewProducer(ProducerOptions options) {
+    auto producer = Producer::Create(*client_, "events", std::move(options));
+    EXPECT_TRUE(producer.ok()) << producer.status();
+    return *std::move(producer);
+  }
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(BlockingTest, EveryRecordOfEveryThreadIsDeliveredOnce) {
+  constexpr uint64_t kThreads = 4;
+  constexpr uint64_t kRecords = 20'000;
+  std::vector<int> delivered(kThreads * kRecords);
+  // A small buffer, so that Send blocks and goes on again and again.
+  auto producer = NewProducer({.batch_bytes = 16 << 10,
+                               .buffer_bytes = 1 << 20,
+                               .on_delivery = [&](std::span<const Delivery> deliveries) {
+                                 for (const Delivery& delivery : deliveries) {
+                                   EXPECT_TRUE(delivery.status.ok());
+                                   ++delivered[delivery.tag];
+                                 }
+                               }});
+  std::vector<std::thread> threads;
+  for (uint64_t thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      const std::string value(100, 'x');
+      for (uint64_t i = 0; i < kRecords; ++i) {
+        const std::string key = std::to_string(i);
+        const uint64_t tag = thread * kRecords + i;
+        const Record record = i % 2 == 0 ? Record{.value = value} : Record{.key = key};
+        EXPECT_TRUE(producer->Send(record, tag).ok());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_TRUE(producer->Flush().ok());
+  EXPECT_EQ(std::count(delivered.begin(), delivered.end(), 1),
+            static_cast<int64_t>(delivered.size()));
+}
+
+TEST_F(BlockingTest, TheDestructorDeliversWhatWasSent) {
+  std::atomic<int> delivered = 0;
+  auto producer = NewProducer(
+      {.linger = absl::Minutes(1), .on_delivery = [&](std::span<const Delivery> deliveries) {
+         delivered += static_cast<int>(deliveries.size());
+       }});
+  for (uint64_t i = 0; i < 100; ++i) EXPECT_TRUE(producer->Send({.value = "x"}, i).ok());
+  producer = nullptr;
+  EXPECT_EQ(delivered, 100);
+}
+
+TEST_F(BlockingTest, SendAfterCloseIsRefused) {
+  auto producer = NewProducer({});
+  EXPECT_TRUE(producer->Close().ok());
+  EXPECT_TRUE(producer->Close().ok());
+  EXPECT_EQ(ReasonOf(producer->Send({.value = "x"}, 1)), Reason::kClosed);
+}
+
+TEST_F(BlockingTest, DeliveriesMaySend) {
+  std::atomic<int> delivered = 0;
+  Producer* again = nullptr;
+  auto producer = NewProducer({.on_delivery = [&](std::span<const Delivery> deliveries) {
+    delivered += static_cast<int>(deliveries.size());
+    if (deliveries[0].tag != 1) return;
+    EXPECT_TRUE(again->Send({.value = "y"}, 2).ok());
+  }});
+  again = producer.get();
+  EXPECT_TRUE(producer->Send({.value = "x"}, 1).ok());
+  EXPECT_TRUE(producer->Flush().ok());
+  EXPECT_TRUE(producer->Flush().ok());
+  EXPECT_EQ(delivered, 2);
+}
+
+TEST_F(BlockingTest, ARecordProducerKeepsItsPromises) {
+  auto producer = RecordProducer::Create(*client_, "events", {});
+  ASSERT_TRUE(producer.ok());
+  std::atomic<int> called = 0;
+  EXPECT_TRUE((*producer)->Send({.value = "x"}, [&](const Delivery&) { ++called; }).ok());
+  std::future<Delivery> future = (*producer)->Send({.value = "y"});
+  EXPECT_TRUE((*producer)->Close().ok());
+  EXPECT_EQ(called, 1);
+  EXPECT_TRUE(future.get().status.ok());
+  EXPECT_EQ(ReasonOf((*producer)->Send({.value = "z"}).get().status), Reason::kClosed);
+}
+
+TEST_F(BlockingTest, ARecordProducerDeliversByItself) {
+  const auto producer =
+      RecordProducer::Create(*client_, "events", {.on_delivery = [](std::span<const Delivery>) {}});
+  EXPECT_EQ(ReasonOf(producer.status()), Reason::kInvalidArgument);
+}
+
+TEST_F(BlockingTest, APollOfNothingIsEmptyInTime) {
+  auto consumer = Consumer::Create(*client_, "events", {});
+  ASSERT_TRUE(consumer.ok());
+  EXPECT_EQ((*consumer)->partition_count(), 4);
+  EXPECT_TRUE((*consumer)->Assign({PartitionId(0)}, Offset(5)).ok());
+  const auto polled = (*consumer)->Poll(absl::Milliseconds(1));
+  ASSERT_TRUE(polled.ok());
+  EXPECT_TRUE(polled->empty());
+  ASSERT_EQ((*consumer)->positions().size(), 1u);
+  EXPECT_EQ((*consumer)->positions()[0].position, Offset(5));
+}
+
+TEST_F(BlockingTest, AConsumerRefusesWrongPartitions) {
+  auto consumer = Consumer::Create(*client_, "events", {});
+  ASSERT_TRUE(consumer.ok());
+  EXPECT_EQ(ReasonOf((*consumer)->Assign({PartitionId(4)}, Offset(0))), Reason::kUnknownPartition);
+  EXPECT_EQ(ReasonOf((*consumer)->Seek(PartitionId(0), Offset(0))), Reason::kInvalidArgument);
+}
+
+TEST_F(BlockingTest, AnAdminTellsTheServersError) {
+  EXPECT_EQ(ReasonOf(Admin::Create(*client_)->ListTopics().status()), Reason::kUnimplemented);
+}
+
+TEST(BufferBudgetTest, AWaiterGoesOnWhenThereIsRoom) {
+  BufferBudget budget(10);
+  ASSERT_TRUE(budget.TryTake(10));
+  EXPECT_FALSE(budget.TryTake(1));
+  std::thread waiter([&] { budget.WaitForRoom(5); });
+  budget.Give(5);
+  waiter.join();
+  EXPECT_TRUE(budget.TryTake(5));
+}
+
+TEST(BufferBudgetTest, CloseLetsWaitersGo) {
+  BufferBudget budget(10);
+  ASSERT_TRUE(budget.TryTake(10));
+  std::thread waiter([&] { budget.WaitForRoom(5); });
+  budget.Close();
+  waiter.join();
+}
+
+}  // namespace
+}  // namespace talosmq::client

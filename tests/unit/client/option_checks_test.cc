@@ -1,0 +1,92 @@
+#include "client/option_checks.h"
+
+#include "client/server_list.h"
+#include "talosmq/error.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace talosmq::client {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::string MessageOf(const absl::Status& status) { return std::string(status.message()); }
+
+template <typename Options>
+void ExpectRefused(const Options& options, const char* key, const char* range, const char* value) {
+  const absl::Status status = CheckOptions(options);
+  EXPECT_EQ(ReasonOf(status), Reason::kInvalidArgument);
+  EXPECT_THAT(MessageOf(status), AllOf(HasSubstr(key), HasSubstr(range), HasSubstr(value)));
+}
+
+TEST(OptionChecksTest, DefaultsAreAccepted) {
+  EXPECT_TRUE(CheckOptions(ClientOptions()).ok());
+  EXPECT_TRUE(CheckOptions(ProducerOptions()).ok());
+  EXPECT_TRUE(CheckOptions(ConsumerOptions()).ok());
+}
+
+TEST(OptionChecksTest, ARefusalNamesKeyRangeAndValue) {
+  ClientOptions client;
+  client.request_timeout = absl::Milliseconds(99);
+  ExpectRefused(client, "request_timeout", "100ms to 10m", "99ms");
+  client = {};
+  client.metadata_age_max = absl::Hours(2);
+  ExpectRefused(client, "metadata_age_max", "1s to 1h", "2h");
+
+  ProducerOptions producer;
+  producer.linger = -absl::Milliseconds(1);
+  ExpectRefused(producer, "linger", "0 to 1m", "-1ms");
+  producer = {};
+  producer.batch_bytes = 1023;
+  ExpectRefused(producer, "batch_bytes", "1024 to 20971520", "1023");
+  producer = {};
+  producer.batch_records = 1'000'001;
+  ExpectRefused(producer, "batch_records", "0 to 1000000", "1000001");
+  producer = {};
+  producer.in_flight_per_partition = 6;
+  ExpectRefused(producer, "in_flight_per_partition", "1 to 5", "6");
+  producer = {};
+  producer.buffer_bytes = 0;
+  ExpectRefused(producer, "buffer_bytes", "1048576 to 68719476736", "0");
+  producer = {};
+  producer.delivery_timeout = absl::Hours(2);
+  ExpectRefused(producer, "delivery_timeout", "100ms to 1h", "2h");
+
+  ConsumerOptions consumer;
+  consumer.prefetch_bytes = 1;
+  ExpectRefused(consumer, "prefetch_bytes", "1048576 to 4294967296", "1");
+}
+
+TEST(OptionChecksTest, IdempotenceNeedsAllAcks) {
+  ProducerOptions options;
+  options.acks = Acks::kLeader;
+  ExpectRefused(options, "acks", "expected all", "leader");
+  options.idempotent = false;
+  EXPECT_TRUE(CheckOptions(options).ok());
+}
+
+TEST(OptionChecksTest, ABatchMustFitTheBuffer) {
+  ProducerOptions options;
+  options.buffer_bytes = 1 << 20;
+  options.batch_bytes = 2 << 20;
+  ExpectRefused(options, "batch_bytes", "1048576", "2097152");
+}
+
+TEST(ServerListTest, TakesSeveralAndTrims) {
+  EXPECT_THAT(*ParseServerList("a:1, b:65535 ,[::1]:9191"),
+              ElementsAre("a:1", "b:65535", "[::1]:9191"));
+}
+
+TEST(ServerListTest, RefusesWhatIsNotHostAndPort) {
+  for (const char* text : {"", "a", ":1", "a:", "a:0", "a:65536", "a:b", "a:1,", "::1:9191"}) {
+    const auto servers = ParseServerList(text);
+    EXPECT_EQ(ReasonOf(servers.status()), Reason::kInvalidArgument) << text;
+    EXPECT_THAT(MessageOf(servers.status()), HasSubstr("server")) << text;
+  }
+}
+
+}  // namespace
+}  // namespace talosmq::client
