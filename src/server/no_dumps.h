@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "broker/dump_control.h"
+#include "talosmq/error.h"
+
+namespace talosmq::server {
+
+/// DumpControl of a server without the role sink: refuses everything with kUnimplemented.
+/// Immutable.
+class NoDumps final : public broker::DumpControl {
+ public:
+  void Create(broker::DumpDefinition /*definition*/, base::Callback<absl::Status> done) override {
+    done(Refusal());
+  }
+  void List(base::Callback<absl::StatusOr<std::vector<broker::DumpDescription>>> done) override {
+    done(Refusal());
+  }
+  void Describe(std::string /*name*/,
+                base::Callback<absl::StatusOr<broker::DumpDescription>> done) override {
+    done(Refusal());
+  }
+  void Pause(std::string /*name*/, base::Callback<absl::Status> done) override { done(Refusal()); }
+  void Resume(std::string /*name*/, base::Callback<absl::Status> done) override { done(Refusal()); }
+  void Delete(std::string /*name*/, base::Callback<absl::Status> done) override { done(Refusal()); }
+
+ private:
+  static absl::Status Refusal() {
+    return MakeError(Reason::kUnimplemented,
+                     "this server runs no dump jobs: its setting roles does not have sink");
+  }
+};
+
+}  // namespace talosmq::server

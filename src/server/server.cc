@@ -1,0 +1,258 @@
+#include "server/server.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "broker/broker.h"
+#include "controller/topic_controller.h"
+#include "http/http_front.h"
+#include "http/prometheus_registry.h"
+#include "kv/store.h"
+#include "metadata/embedded/embedded_store.h"
+#include "metadata/image_publisher.h"
+#include "rpc/grpc_front.h"
+#include "server/await.h"
+#include "server/cluster_notices.h"
+#include "server/dump_adapter.h"
+#include "server/no_dumps.h"
+#include "server/registration.h"
+#include "server/threads.h"
+#include "storage/log_store.h"
+
+namespace talosmq::server {
+namespace {
+
+constexpr int64_t kTailCacheBytesAutoMax = int64_t{256} << 20;
+constexpr int64_t kTailCacheMemoryShare = 8;
+constexpr size_t kShardsAutoMax = 4;
+
+size_t ShardsOf(const ServerConfig& config) {
+  if (config.shards > 0) return static_cast<size_t>(config.shards);
+  return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kShardsAutoMax);
+}
+
+int64_t TailCacheBytesOf(const ServerConfig& config) {
+  if (config.tail_cache_bytes_max > 0) return config.tail_cache_bytes_max;
+  const int64_t memory = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+  return std::min(kTailCacheBytesAutoMax, memory / kTailCacheMemoryShare);
+}
+
+std::vector<broker::HealthProblem> WarningsOf(const ServerConfig& config) {
+  std::vector<broker::HealthProblem> warnings;
+  const auto warn = [&warnings](std::string_view listener, const ListenAddress& address) {
+    if (address.is_loopback()) return;
+    warnings.push_back({base::StrCat("listener ", listener),
+                        base::StrCat("whoever reaches ", address.ToString(),
+                                     " may read, write and delete everything "
+                                     "(security.insecure_network is set)")});
+  };
+  warn("grpc", config.grpc_listen);
+  warn("http", config.http_listen);
+  return warnings;
+}
+
+class Node final : public Server {
+ public:
+  Node(ServerConfig config, Dependencies dependencies)
+      : config_(std::move(config)),
+        dependencies_(dependencies),
+        metrics_(http::PrometheusRegistry::Make()),
+        threads_(ShardsOf(config_)) {}
+  ~Node() override { TALOSMQ_CHECK(is_stopped_) << "stop the server first"; }
+
+  absl::Status StartParts() {
+    TALOSMQ_RETURN_IF_ERROR(OpenDirectory());
+    TALOSMQ_RETURN_IF_ERROR(StartMetadata());
+    TALOSMQ_RETURN_IF_ERROR(StartBroker());
+    TALOSMQ_RETURN_IF_ERROR(StartDumps());
+    return StartFronts();
+  }
+
+  const ListenerPorts& ports() const override { return ports_; }
+
+  absl::Status Stop() override;
+
+ private:
+  absl::Status OpenDirectory();
+  absl::Status StartMetadata();
+  absl::Status StartBroker();
+  absl::Status StartDumps();
+  absl::Status StartFronts();
+  /// What clients are told before and after the port is known.
+  std::string Advertised(const std::string& listened) const {
+    return config_.grpc_advertised.empty() ? listened : config_.grpc_advertised;
+  }
+
+  const ServerConfig config_;
+  const Dependencies dependencies_;
+  bool is_stopped_ = false;
+  bool is_registered_ = false;
+  ListenerPorts ports_;
+
+  // In the order in which they need each other; destroyed in the reverse one.
+  const std::unique_ptr<http::PrometheusRegistry> metrics_;
+  std::unique_ptr<DataDirectory> directory_;
+  Threads threads_;
+  std::unique_ptr<kv::Store> kv_;
+  std::unique_ptr<metadata::MetadataStore> metadata_store_;
+  std::unique_ptr<metadata::ImagePublisher> images_;
+  std::unique_ptr<controller::TopicController> topic_controller_;
+  std::unique_ptr<storage::LogStore> log_store_;
+  std::unique_ptr<broker::Broker> broker_;
+  std::unique_ptr<ClusterNotices> cluster_;
+  std::unique_ptr<DumpAdapter> dumps_;
+  NoDumps no_dumps_;
+  std::unique_ptr<http::HttpFront> http_;
+  std::unique_ptr<rpc::GrpcFront> grpc_;
+};
+
+absl::Status Node::OpenDirectory() {
+  TALOSMQ_ASSIGN_OR_RETURN(
+      directory_, DataDirectory::Open(dependencies_.file_system, config_.data_dir,
+                                      config_.metadata_store, dependencies_.random));
+  const NodeIdentity& identity = directory_->identity();
+  if (!identity.is_clean) {
+    base::LogInfo("server", "the last stop was not a clean one; logs recover as they are opened");
+  }
+  TALOSMQ_ASSIGN_OR_RETURN(kv_, kv::OpenRocksStore(directory_->kv_path()));
+  return absl::OkStatus();
+}
+
+absl::Status Node::StartMetadata() {
+  TALOSMQ_ASSIGN_OR_RETURN(metadata_store_,
+                           metadata::OpenEmbeddedStore({}, *kv_, threads_.metadata()));
+  const auto old_copy = config_.accept_restored_copy ? DataDirectory::OldCopy::kAccept
+                                                     : DataDirectory::OldCopy::kRefuse;
+  if (config_.accept_restored_copy) {
+    base::LogWarning("server", "recovery.accept_restored_copy is set: an older copy of the data "
+                               "directory would be taken; take the setting out again");
+  }
+  TALOSMQ_RETURN_IF_ERROR(RegisterNode(*directory_, old_copy,
+                                       Advertised(config_.grpc_listen.ToString()), *metadata_store_,
+                                       threads_.admin(), dependencies_.clock));
+  is_registered_ = true;
+  TALOSMQ_RETURN_IF_ERROR(Await<absl::Status>([this](auto ready) {
+    images_ = metadata::ImagePublisher::Start(*metadata_store_, threads_.images(), std::move(ready));
+  }));
+  topic_controller_ = std::make_unique<controller::TopicController>(
+      controller::TopicController::Options{},
+      controller::TopicController::Dependencies{*metadata_store_, threads_.admin(),
+                                                dependencies_.clock, dependencies_.random});
+  return Await<absl::Status>(
+      [this](auto done) { topic_controller_->Recover(std::move(done)); });
+}
+
+absl::Status Node::StartBroker() {
+  storage::LogStoreOptions storage = config_.storage;
+  storage.directory = directory_->path();
+  storage.tail_cache_bytes_max = TailCacheBytesOf(config_);
+  TALOSMQ_ASSIGN_OR_RETURN(
+      log_store_, storage::LogStore::Open(std::move(storage),
+                                          {.file_system = dependencies_.file_system,
+                                           .catalogue = *kv_,
+                                           .clock = dependencies_.clock,
+                                           .metrics = *metrics_,
+                                           .flush_executor = threads_.flush(),
+                                           .io_executors = threads_.io()}));
+  broker::BrokerOptions options = config_.broker;
+  options.id = directory_->identity().broker;
+  options.version = Version();
+  options.data_directory = directory_->path();
+  options.metadata_store = config_.metadata_store;
+  TALOSMQ_ASSIGN_OR_RETURN(broker_,
+                           broker::Broker::Start(std::move(options),
+                                                 {.log_store = *log_store_,
+                                                  .metadata_store = *metadata_store_,
+                                                  .images = *images_,
+                                                  .topic_controller = *topic_controller_,
+                                                  .shards = threads_.shards(),
+                                                  .admin_executor = threads_.admin(),
+                                                  .clock = dependencies_.clock,
+                                                  .metrics = *metrics_}));
+  cluster_ = std::make_unique<ClusterNotices>(broker_->cluster(), WarningsOf(config_));
+  return absl::OkStatus();
+}
+
+absl::Status Node::StartDumps() {
+  if (!config_.roles.sink) return absl::OkStatus();
+  dumps_ = std::make_unique<DumpAdapter>(DumpAdapter::Dependencies{
+      .messages = broker_->messages(),
+      .topics = broker_->topics(),
+      .store = *metadata_store_,
+      .file_system = dependencies_.file_system,
+      .clock = dependencies_.clock,
+      .metrics = *metrics_});
+  return Await<absl::Status>([this](auto ready) { dumps_->Start(std::move(ready)); });
+}
+
+absl::Status Node::StartFronts() {
+  TALOSMQ_ASSIGN_OR_RETURN(
+      http_, http::HttpFront::Start(
+                 {.host = config_.http_listen.host, .port = config_.http_listen.port},
+                 {.cluster = *cluster_, .metrics = *metrics_, .clock = dependencies_.clock}));
+  broker::DumpControl* const dumps =
+      dumps_ != nullptr ? static_cast<broker::DumpControl*>(dumps_.get()) : &no_dumps_;
+  TALOSMQ_ASSIGN_OR_RETURN(grpc_, rpc::GrpcFront::Start({.listen = config_.grpc_listen.ToString()},
+                                                        {.messages = broker_->messages(),
+                                                         .topics = broker_->topics(),
+                                                         .cluster = *cluster_,
+                                                         .dumps = *dumps,
+                                                         .clock = dependencies_.clock}));
+  ports_.grpc = ListenAddress{config_.grpc_listen.host, grpc_->port()}.ToString();
+  ports_.http = ListenAddress{config_.http_listen.host, http_->port()}.ToString();
+  if (config_.grpc_listen.port == 0) {
+    TALOSMQ_RETURN_IF_ERROR(UpdateAddress(directory_->identity(), Advertised(ports_.grpc),
+                                          *metadata_store_, threads_.admin()));
+  }
+  return directory_->WriteListeners(ports_);
+}
+
+absl::Status Node::Stop() {
+  absl::Status status;
+  if (grpc_ != nullptr) grpc_->Stop();
+  if (http_ != nullptr) http_->Stop();
+  if (dumps_ != nullptr) dumps_->Stop();
+  if (broker_ != nullptr) {
+    Await<absl::Status>([this](auto done) {
+      broker_->Stop([done = std::move(done)]() mutable { done(absl::OkStatus()); });
+    }).IgnoreError();
+  }
+  if (log_store_ != nullptr) status.Update(log_store_->Close());
+  if (images_ != nullptr) images_->Stop();
+  threads_.Stop();
+  grpc_.reset();
+  http_.reset();
+  dumps_.reset();
+  cluster_.reset();
+  broker_.reset();
+  log_store_.reset();
+  images_.reset();
+  metadata_store_.reset();
+  kv_.reset();
+  if (is_registered_ && status.ok()) status.Update(directory_->MarkCleanStop());
+  is_stopped_ = true;
+  return status;
+}
+
+}  // namespace
+
+std::string Version() { return TALOSMQ_VERSION; }
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config,
+                                                      Dependencies dependencies) {
+  auto node = std::make_unique<Node>(std::move(config), dependencies);
+  const absl::Status status = node->StartParts();
+  if (status.ok()) return node;
+  const absl::Status stopped = node->Stop();
+  if (!stopped.ok()) base::LogError("server", "stopping after that: ", stopped.ToString());
+  return status;
+}
+
+}  // namespace talosmq::server
