@@ -1,7 +1,5 @@
 #include "broker/broker.h"
 
-#include <utility>
-
 #include "base/check.h"
 #include "base/gate.h"
 #include "base/status.h"
@@ -15,6 +13,8 @@
 #include "broker/topic_core.h"
 #include "controller/producer_id_blocks.h"
 #include "controller/topic_controller.h"
+
+#include <utility>
 
 namespace talosmq::broker {
 namespace {

@@ -1,9 +1,5 @@
 #pragma once
 
-#include <memory>
-#include <vector>
-
-#include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/metrics.h"
@@ -14,6 +10,11 @@
 #include "metadata/image_publisher.h"
 #include "metadata/metadata_store.h"
 #include "storage/log_store.h"
+
+#include "absl/status/statusor.h"
+
+#include <memory>
+#include <vector>
 
 namespace talosmq::controller {
 class TopicController;

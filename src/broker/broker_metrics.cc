@@ -1,8 +1,8 @@
 #include "broker/broker_metrics.h"
 
-#include <string>
-
 #include "talosmq/error.h"
+
+#include <string>
 
 namespace talosmq::broker {
 
@@ -19,7 +19,8 @@ BrokerMetrics::BrokerMetrics(base::MetricRegistry& registry)
       waiting_fetches_(registry.AddGauge("talosmq_broker_waiting_fetches",
                                          "Fetches that wait for a record.", {})),
       partitions_led_(registry.AddGauge("talosmq_broker_partitions_led",
-                                        "Partitions appended to since the start, still led.", {})) {}
+                                        "Partitions appended to since the start, still led.", {})) {
+}
 
 void BrokerMetrics::CountAppend(int64_t records, int64_t bytes) {
   appended_records_.Add(records);

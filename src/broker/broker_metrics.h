@@ -1,11 +1,12 @@
 #pragma once
 
+#include "base/metrics.h"
+
+#include "absl/status/status.h"
+
 #include <array>
 #include <atomic>
 #include <cstdint>
-
-#include "absl/status/status.h"
-#include "base/metrics.h"
 
 namespace talosmq::broker {
 

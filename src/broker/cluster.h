@@ -1,12 +1,13 @@
 #pragma once
 
-#include <string>
-#include <vector>
+#include "base/executor.h"
+#include "talosmq/ids.h"
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "base/executor.h"
-#include "talosmq/ids.h"
+
+#include <string>
+#include <vector>
 
 namespace talosmq::broker {
 

@@ -1,12 +1,12 @@
 #include "broker/cluster_core.h"
 
+#include "broker/try_post.h"
+
 #include <algorithm>
 #include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
-
-#include "base/text.h"
 
 namespace talosmq::broker {
 namespace {
@@ -17,10 +17,17 @@ std::vector<std::string> FindOrphans(const metadata::ClusterImage& image,
   std::vector<std::string> orphans;
   for (const TopicPartition& folder : folders) {
     const std::shared_ptr<const metadata::TopicImage> topic = image.FindTopic(folder.topic_id);
-    const int64_t partitions = topic == nullptr ? 0 : static_cast<int64_t>(topic->partitions.size());
+    const int64_t partitions =
+        topic == nullptr ? 0 : static_cast<int64_t>(topic->partitions.size());
     if (folder.partition.value() >= partitions) orphans.push_back(folder.ToString());
   }
   return orphans;
+}
+
+HealthReport OneProblem(std::string problem) {
+  HealthReport report;
+  report.problems.push_back({.object = "broker", .problem = std::move(problem)});
+  return report;
 }
 
 }  // namespace
@@ -38,22 +45,22 @@ ServerInfo ClusterCore::GetServerInfo() const {
 
 void ClusterCore::CheckHealth(base::Callback<HealthReport> done) {
   std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
-  if (!pass.has_value()) {
-    HealthReport report;
-    report.problems.push_back({.object = "broker", .problem = "It is stopping."});
-    return done(std::move(report));
-  }
-  dependencies_.admin_executor.Post([this, pass = *std::move(pass), done = std::move(done)]() mutable {
-    HealthReport report = CheckDisk();
-    dependencies_.partitions.CollectProblems(
-        [pass = std::move(pass), report = std::move(report),
-         done = std::move(done)](std::vector<HealthProblem> problems) mutable {
-          std::move(problems.begin(), problems.end(), std::back_inserter(report.problems));
-          std::sort(report.problems.begin(), report.problems.end(),
-                    [](const HealthProblem& a, const HealthProblem& b) { return a.object < b.object; });
-          done(std::move(report));
-        });
-  });
+  if (!pass.has_value()) return done(OneProblem("it is stopping"));
+  const bool is_posted = TryPostWith(
+      dependencies_.admin_executor, done,
+      [this, pass = *std::move(pass)](base::Callback<HealthReport> answer) mutable {
+        dependencies_.partitions.CollectProblems(
+            [pass = std::move(pass), report = CheckDisk(),
+             answer = std::move(answer)](std::vector<HealthProblem> problems) mutable {
+              std::move(problems.begin(), problems.end(), std::back_inserter(report.problems));
+              std::sort(report.problems.begin(), report.problems.end(),
+                        [](const HealthProblem& a, const HealthProblem& b) {
+                          return a.object < b.object;
+                        });
+              answer(std::move(report));
+            });
+      });
+  if (!is_posted) done(OneProblem("its administration has too much to do"));
 }
 
 HealthReport ClusterCore::CheckDisk() const {

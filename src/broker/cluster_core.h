@@ -1,6 +1,5 @@
 #pragma once
 
-#include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/gate.h"
@@ -9,6 +8,8 @@
 #include "broker/partition_table.h"
 #include "metadata/image_publisher.h"
 #include "storage/log_store.h"
+
+#include "absl/time/time.h"
 
 namespace talosmq::broker {
 

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "base/executor.h"
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <utility>
-
-#include "base/executor.h"
 
 namespace talosmq::broker {
 

@@ -1,14 +1,15 @@
 #pragma once
 
+#include "base/executor.h"
+#include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "base/executor.h"
-#include "talosmq/ids.h"
 
 namespace talosmq::broker {
 
@@ -16,7 +17,7 @@ enum class DumpState { kRunning, kPaused, kFailed };
 enum class DumpFormat { kJson, kRaw };
 
 struct DumpDefinition {
-  std::string name;    ///< As a topic name: 1-249 of letters, digits, '.', '_', '-'.
+  std::string name;  ///< As a topic name: 1-249 of letters, digits, '.', '_', '-'.
   std::string topic;
   std::string target;  ///< URL, "file:///DIR".
   DumpFormat format = DumpFormat::kJson;
@@ -25,7 +26,7 @@ struct DumpDefinition {
 
 struct DumpPartition {
   PartitionId partition;
-  Offset next_offset;     ///< First offset not yet in a published file.
+  Offset next_offset;  ///< First offset not yet in a published file.
   Offset high_watermark;
   int64_t lag_records = 0;
 };

@@ -1,15 +1,15 @@
 #include "broker/epoch_claim.h"
 
-#include <algorithm>
-#include <memory>
-#include <utility>
-
 #include "base/status.h"
 #include "base/text.h"
 #include "broker/key_change.h"
 #include "metadata/codec.h"
 #include "metadata/keys.h"
 #include "talosmq/error.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
 
 namespace talosmq::broker {
 namespace {
@@ -54,8 +54,9 @@ void ClaimLeaderEpoch(metadata::MetadataStore& store, EpochClaim claim, base::Ex
   const auto epoch = std::make_shared<LeaderEpoch>();  // Shared by decision and answer.
   const std::string state_key = metadata::PartitionStateKey(claim.partition);
   std::vector<std::string> keys{metadata::TopicKey(claim.partition.topic_id), state_key};
-  auto decide = [claim = std::move(claim), state_key, epoch](const KeyChange::Found& found)
-      -> absl::StatusOr<std::vector<metadata::Operation>> {
+  auto decide =
+      [claim = std::move(claim), state_key,
+       epoch](const KeyChange::Found& found) -> absl::StatusOr<std::vector<metadata::Operation>> {
     TALOSMQ_RETURN_IF_ERROR(CheckTopic(claim, found[0]));
     TALOSMQ_ASSIGN_OR_RETURN(const PartitionStateRecord state, NextState(claim, found[1]));
     *epoch = state.epoch;

@@ -1,12 +1,13 @@
 #pragma once
 
-#include <string>
-#include <vector>
-
-#include "absl/status/statusor.h"
 #include "base/executor.h"
 #include "metadata/metadata_store.h"
 #include "talosmq/ids.h"
+
+#include "absl/status/statusor.h"
+
+#include <string>
+#include <vector>
 
 namespace talosmq::broker {
 

@@ -1,8 +1,8 @@
 #include "broker/fetch_waiters.h"
 
-#include <utility>
-
 #include "base/check.h"
+
+#include <utility>
 
 namespace talosmq::broker {
 

@@ -1,19 +1,20 @@
 #pragma once
 
+#include "base/clock.h"
+#include "base/executor.h"
+#include "broker/broker_metrics.h"
+#include "broker/messages.h"
+#include "talosmq/ids.h"
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+
 #include <cstddef>
 #include <functional>
 #include <map>
 #include <optional>
 #include <utility>
 #include <vector>
-
-#include "absl/container/flat_hash_map.h"
-#include "absl/time/time.h"
-#include "base/clock.h"
-#include "base/executor.h"
-#include "broker/broker_metrics.h"
-#include "broker/messages.h"
-#include "talosmq/ids.h"
 
 namespace talosmq::broker {
 

@@ -1,10 +1,10 @@
 #include "broker/key_change.h"
 
-#include <memory>
-#include <utility>
-
 #include "base/text.h"
 #include "talosmq/error.h"
+
+#include <memory>
+#include <utility>
 
 namespace talosmq::broker {
 namespace {
@@ -46,19 +46,20 @@ void Decide(std::unique_ptr<Run> run) {
     const Revision seen = now.found[i].has_value() ? now.found[i]->mod_revision : Revision::kNone;
     transaction.compares.push_back({.key = now.change.keys[i], .mod_revision = seen});
   }
-  now.store.Commit(std::move(transaction), now.on,
-                   [run = std::move(run)](const absl::StatusOr<CommitResult>& result) mutable {
-                     if (!result.ok()) return run->done(result.status());
-                     if (result->succeeded) return run->done(absl::OkStatus());
-                     if (++run->attempts == kKeyChangeAttemptsMax) {
-                       return run->done(MakeError(
-                           Reason::kConflict,
-                           base::StrCat("metadata key ", run->change.keys.back(), ": changed by others ",
-                                        kKeyChangeAttemptsMax, " times in a row")));
-                     }
-                     run->found.clear();
-                     ReadNext(std::move(run));
-                   });
+  now.store.Commit(
+      std::move(transaction), now.on,
+      [run = std::move(run)](const absl::StatusOr<CommitResult>& result) mutable {
+        if (!result.ok()) return run->done(result.status());
+        if (result->succeeded) return run->done(absl::OkStatus());
+        if (++run->attempts == kKeyChangeAttemptsMax) {
+          return run->done(MakeError(
+              Reason::kConflict,
+              base::StrCat("metadata key ", run->change.keys.back(), ": changed by others ",
+                           kKeyChangeAttemptsMax, " times in a row")));
+        }
+        run->found.clear();
+        ReadNext(std::move(run));
+      });
 }
 
 }  // namespace

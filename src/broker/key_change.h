@@ -1,13 +1,14 @@
 #pragma once
 
+#include "base/executor.h"
+#include "metadata/metadata_store.h"
+
+#include "absl/status/statusor.h"
+
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "absl/status/statusor.h"
-#include "base/executor.h"
-#include "metadata/metadata_store.h"
 
 namespace talosmq::broker {
 

@@ -1,11 +1,11 @@
 #include "broker/log_deletion.h"
 
+#include "base/log.h"
+#include "base/text.h"
+
 #include <algorithm>
 #include <set>
 #include <utility>
-
-#include "base/log.h"
-#include "base/text.h"
 
 namespace talosmq::broker {
 namespace {
@@ -41,9 +41,8 @@ void LogDeletion::Adopt(const std::shared_ptr<const metadata::ClusterImage>& ima
 }
 
 void LogDeletion::CloseLogs(const TopicId& id) {
-  dependencies_.partitions.RetireTopic(id, [this, id] {
-    dependencies_.admin_executor.Post([this, id] { ListLogs(id); });
-  });
+  dependencies_.partitions.RetireTopic(
+      id, [this, id] { dependencies_.admin_executor.Post([this, id] { ListLogs(id); }); });
 }
 
 void LogDeletion::ListLogs(const TopicId& id) {
@@ -86,8 +85,8 @@ bool LogDeletion::GoesOn(const TopicId& id, const absl::Status& status) {
   }
   if (status.ok()) return true;
   Run& run = runs_.at(id);
-  base::LogWarning("broker", "delete topic ", run.deletion.name, " (", id.ToString(), "): ",
-                   base::FromAbsl(status.message()), "; next try in ",
+  base::LogWarning("broker", "delete topic ", run.deletion.name, " (", id.ToString(),
+                   "): ", base::FromAbsl(status.message()), "; next try in ",
                    absl::FormatDuration(run.retry));
   run.timer = dependencies_.admin_executor.PostAfter(run.retry, [this, id] {
     const auto waiting = runs_.find(id);

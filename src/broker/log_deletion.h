@@ -1,11 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <map>
-#include <memory>
-#include <vector>
-
-#include "absl/time/time.h"
 #include "base/executor.h"
 #include "broker/partition_table.h"
 #include "controller/topic_controller.h"
@@ -13,13 +7,21 @@
 #include "storage/log_store.h"
 #include "talosmq/ids.h"
 
+#include "absl/time/time.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
 namespace talosmq::broker {
 
-/// Deletes this broker's logs of deleted topics: closes the topic's partitions, deletes its logs one
-/// after another, then takes this broker out of the deletion record.
+/// Deletes this broker's logs of deleted topics: closes the topic's partitions, deletes its logs
+/// one after another, then takes this broker out of the deletion record.
 ///
 /// Invariants:
-/// 1. A log goes only because a deletion record names its topic and this broker (G10). A record that
+/// 1. A log goes only because a deletion record names its topic and this broker (G10). A record
+/// that
 ///    is gone in the meantime does no harm: an id is never used for another topic.
 /// 2. A step that fails is tried again later; each may be repeated.
 /// Confined to the admin executor, which also lists folders on the disk. Borrows what it is made

@@ -1,15 +1,17 @@
 #include "broker/message_core.h"
 
-#include <memory>
-#include <optional>
-#include <utility>
-
-#include "absl/time/time.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "broker/pending_append.h"
+#include "broker/try_post.h"
 #include "record/batch.h"
 #include "talosmq/error.h"
+
+#include "absl/time/time.h"
+
+#include <memory>
+#include <optional>
+#include <utility>
 
 namespace talosmq::broker {
 namespace {
@@ -61,27 +63,31 @@ void MessageCore::Refuse(const absl::Status& status, base::Callback<Outcome> don
 void MessageCore::Append(AppendRequest request, base::Callback<AppendOutcome> done) {
   auto route = dependencies_.partitions.Find(request.target);
   if (!route.ok()) return Refuse(route.status(), std::move(done));
-  auto checked =
-      CheckBatch(request.batch, route->settings->validation, dependencies_.clock.Now());
+  auto checked = CheckBatch(request.batch, route->settings->validation, dependencies_.clock.Now());
   if (!checked.ok()) {
-    return Refuse(base::Annotate(checked.status(), base::StrCat("partition ", request.target.ToString())),
-                  std::move(done));
+    return Refuse(
+        base::Annotate(checked.status(), base::StrCat("partition ", request.target.ToString())),
+        std::move(done));
   }
   auto bytes = route->append_budget.Take(static_cast<int64_t>(request.batch.size()));
   if (!bytes.has_value()) return Refuse(Overloaded(request.target), std::move(done));
 
-  std::unique_ptr<PendingAppend> append(new PendingAppend{.request = std::move(request),
-                                                          .facts = std::move(checked->facts),
-                                                          .log_append_time = checked->log_append_time,
-                                                          .bytes = *std::move(bytes),
-                                                          .done = std::move(done),
-                                                          .outcome = {}});
-  PendingAppend& waiting = *append;
-  base::Executor& shard = route->shard;
-  base::Task task = [pass = std::move(route->pass), partition = std::move(route->partition),
-                     append = std::move(append)]() mutable { partition->Append(std::move(append)); };
-  if (shard.TryPost(task)) return;
-  Refuse(Overloaded(waiting.request.target), std::move(waiting.done));
+  std::unique_ptr<PendingAppend> append(
+      new PendingAppend{.request = std::move(request),
+                        .facts = std::move(checked->facts),
+                        .log_append_time = checked->log_append_time,
+                        .bytes = *std::move(bytes),
+                        .done = nullptr,
+                        .outcome = {}});
+  const TopicPartition target = append->request.target;
+  const bool is_posted =
+      TryPostWith(route->shard, done,
+                  [pass = std::move(route->pass), partition = std::move(route->partition),
+                   append = std::move(append)](base::Callback<AppendOutcome> answer) mutable {
+                    append->done = std::move(answer);
+                    partition->Append(std::move(append));
+                  });
+  if (!is_posted) Refuse(Overloaded(target), std::move(done));
 }
 
 FetchTicket MessageCore::Fetch(FetchRequest request, base::Callback<FetchOutcome> done) {
@@ -92,13 +98,14 @@ FetchTicket MessageCore::Fetch(FetchRequest request, base::Callback<FetchOutcome
     return ticket;
   }
   const TopicPartition source = request.source;
-  auto fetch = std::make_unique<WaitingFetch>(WaitingFetch{
-      .ticket = ticket, .request = std::move(request), .done = std::move(done)});
-  WaitingFetch& waiting = *fetch;
-  base::Executor& shard = route->shard;
-  base::Task task = [pass = std::move(route->pass), partition = std::move(route->partition),
-                     fetch = std::move(fetch)]() mutable { partition->Fetch(std::move(*fetch)); };
-  if (!shard.TryPost(task)) Refuse(Overloaded(source), std::move(waiting.done));
+  const bool is_posted = TryPostWith(
+      route->shard, done,
+      [pass = std::move(route->pass), partition = std::move(route->partition), ticket,
+       request = std::move(request)](base::Callback<FetchOutcome> answer) mutable {
+        partition->Fetch(
+            {.ticket = ticket, .request = std::move(request), .done = std::move(answer)});
+      });
+  if (!is_posted) Refuse(Overloaded(source), std::move(done));
   return ticket;
 }
 
@@ -109,14 +116,14 @@ void MessageCore::CancelFetch(const TopicPartition& source, FetchTicket ticket) 
 void MessageCore::FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done) {
   auto route = dependencies_.partitions.Find(query.source);
   if (!route.ok()) return Refuse(route.status(), std::move(done));
-  auto answer = std::make_unique<base::Callback<OffsetOutcome>>(std::move(done));
-  base::Callback<OffsetOutcome>& waiting = *answer;
-  base::Executor& shard = route->shard;
-  base::Task task = [pass = std::move(route->pass), partition = std::move(route->partition), query,
-                     answer = std::move(answer)]() mutable {
-    partition->FindOffset(query, std::move(*answer));
-  };
-  if (!shard.TryPost(task)) Refuse(Overloaded(query.source), std::move(waiting));
+  const TopicPartition source = query.source;
+  const bool is_posted =
+      TryPostWith(route->shard, done,
+                  [pass = std::move(route->pass), partition = std::move(route->partition),
+                   query = std::move(query)](base::Callback<OffsetOutcome> answer) mutable {
+                    partition->FindOffset(std::move(query), std::move(answer));
+                  });
+  if (!is_posted) Refuse(Overloaded(source), std::move(done));
 }
 
 void MessageCore::InitProducer(base::Callback<absl::StatusOr<ProducerIdentity>> done) {
@@ -124,14 +131,17 @@ void MessageCore::InitProducer(base::Callback<absl::StatusOr<ProducerIdentity>> 
   if (!pass.has_value()) {
     return done(MakeError(Reason::kShuttingDown, "the broker is stopping"));
   }
-  dependencies_.admin_executor.Post(
-      [this, pass = *std::move(pass), done = std::move(done)]() mutable {
-        dependencies_.producer_ids.Next(
-            [pass = std::move(pass), done = std::move(done)](absl::StatusOr<ProducerId> id) mutable {
-              if (!id.ok()) return done(id.status());
-              done(ProducerIdentity{.id = *id, .epoch = 0});
-            });
+  const bool is_posted = TryPostWith(
+      dependencies_.admin_executor, done,
+      [this,
+       pass = *std::move(pass)](base::Callback<absl::StatusOr<ProducerIdentity>> answer) mutable {
+        dependencies_.producer_ids.Next([pass = std::move(pass), answer = std::move(answer)](
+                                            absl::StatusOr<ProducerId> id) mutable {
+          if (!id.ok()) return answer(id.status());
+          answer(ProducerIdentity{.id = *id, .epoch = 0});
+        });
       });
+  if (!is_posted) done(MakeError(Reason::kOverloaded, "producer ids: too many callers"));
 }
 
 }  // namespace talosmq::broker

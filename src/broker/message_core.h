@@ -1,8 +1,5 @@
 #pragma once
 
-#include <atomic>
-#include <cstdint>
-
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/gate.h"
@@ -10,6 +7,9 @@
 #include "broker/messages.h"
 #include "broker/partition_table.h"
 #include "broker/producer_ids.h"
+
+#include <atomic>
+#include <cstdint>
 
 namespace talosmq::broker {
 

@@ -1,17 +1,18 @@
 #pragma once
 
+#include "base/bytes.h"
+#include "base/executor.h"
+#include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/time/time.h"
-#include "base/bytes.h"
-#include "base/executor.h"
-#include "talosmq/ids.h"
 
 namespace talosmq::broker {
 
@@ -75,7 +76,8 @@ struct OffsetQuery {
 
 struct OffsetOutcome {
   absl::Status status;
-  Offset offset;          ///< FromEnd: the high watermark. A time: the first record at or after it, else the high watermark.
+  Offset offset;  ///< FromEnd: the high watermark. A time: the first record at or after it, else
+                  ///< the high watermark.
   Offset log_start;
   Offset high_watermark;
   Offset log_end;

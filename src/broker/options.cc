@@ -1,25 +1,27 @@
 #include "broker/options.h"
 
-#include "absl/time/time.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "talosmq/error.h"
+
+#include "absl/time/time.h"
 
 namespace talosmq::broker {
 namespace {
 
 absl::Status CheckRange(std::string_view key, int64_t value, int64_t min, int64_t max) {
   if (value >= min && value <= max) return absl::OkStatus();
-  return MakeError(Reason::kInvalidArgument,
-                   base::StrCat("broker option ", key, ": expected ", min, " to ", max, ", found ", value));
+  return MakeError(Reason::kInvalidArgument, base::StrCat("broker option ", key, ": expected ", min,
+                                                          " to ", max, ", found ", value));
 }
 
 absl::Status CheckRange(std::string_view key, absl::Duration value, absl::Duration min,
                         absl::Duration max) {
   if (value >= min && value <= max) return absl::OkStatus();
-  return MakeError(Reason::kInvalidArgument,
-                   base::StrCat("broker option ", key, ": expected ", absl::FormatDuration(min), " to ",
-                                absl::FormatDuration(max), ", found ", absl::FormatDuration(value)));
+  return MakeError(
+      Reason::kInvalidArgument,
+      base::StrCat("broker option ", key, ": expected ", absl::FormatDuration(min), " to ",
+                   absl::FormatDuration(max), ", found ", absl::FormatDuration(value)));
 }
 
 }  // namespace

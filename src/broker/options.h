@@ -1,11 +1,12 @@
 #pragma once
 
-#include <cstdint>
-#include <string>
+#include "talosmq/ids.h"
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "talosmq/ids.h"
+
+#include <cstdint>
+#include <string>
 
 namespace talosmq::broker {
 

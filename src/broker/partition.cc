@@ -1,14 +1,14 @@
 #include "broker/partition.h"
 
-#include <algorithm>
-#include <set>
-#include <utility>
-
 #include "base/check.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "broker/epoch_claim.h"
 #include "talosmq/error.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
 
 namespace talosmq::broker {
 
@@ -34,10 +34,11 @@ Partition::~Partition() {
 void Partition::OnLogOpened() {
   const storage::PartitionLog& log = *log_.open();
   if (log.durable_end() < leader_.high_watermark()) {
-    log_.Fence(MakeError(Reason::kCorruptData,
-                         base::StrCat("partition ", assignment_.name, ": expected committed records up to ",
-                                      leader_.high_watermark().value(), ", the log ends at ",
-                                      log.durable_end().value())));
+    log_.Fence(MakeError(
+        Reason::kCorruptData,
+        base::StrCat("partition ", assignment_.name, ": expected committed records up to ",
+                     leader_.high_watermark().value(), ", the log ends at ",
+                     log.durable_end().value())));
     return;
   }
   const auto& in_sync = assignment_.image.in_sync;

@@ -1,15 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <deque>
-#include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
-
-#include "absl/container/flat_hash_map.h"
-#include "absl/status/status.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "broker/broker_metrics.h"
@@ -25,6 +15,17 @@
 #include "replication/partition_leader.h"
 #include "storage/log_store.h"
 #include "talosmq/ids.h"
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace talosmq::broker {
 

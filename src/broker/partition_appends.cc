@@ -1,9 +1,9 @@
-#include <utility>
-
 #include "base/check.h"
 #include "base/text.h"
 #include "broker/partition.h"
 #include "talosmq/error.h"
+
+#include <utility>
 
 // The append path of Partition: checked, given offsets, parked, acknowledged.
 namespace talosmq::broker {
@@ -57,9 +57,10 @@ void Partition::RunPending() {
 
 void Partition::Run(std::unique_ptr<PendingAppend> append) {
   if (dependencies_.clock.Monotonic() >= append->request.deadline) {
-    return Refuse(*append, MakeError(Reason::kDeadlineExceeded,
-                                     base::StrCat("partition ", assignment_.name,
-                                                  ": the deadline passed before the append began")));
+    return Refuse(*append,
+                  MakeError(Reason::kDeadlineExceeded,
+                            base::StrCat("partition ", assignment_.name,
+                                         ": the deadline passed before the append began")));
   }
   storage::PartitionLog& log = *log_.open();
   const auto bytes = static_cast<int64_t>(append->request.batch.size());

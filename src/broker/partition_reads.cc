@@ -1,11 +1,12 @@
-#include <utility>
-#include <variant>
-
 #include "base/text.h"
 #include "broker/partition.h"
 #include "talosmq/error.h"
 
-// The read side of Partition: fetches, offsets, descriptions. Nothing here passes the high watermark.
+#include <utility>
+#include <variant>
+
+// The read side of Partition: fetches, offsets, descriptions. Nothing here passes the high
+// watermark.
 namespace talosmq::broker {
 
 void Partition::Fetch(WaitingFetch fetch) {
@@ -26,11 +27,11 @@ void Partition::TryFetch(WaitingFetch fetch) {
   const Offset offset = fetch.request.offset;
   if (offset < log.log_start() || offset > log.log_end()) {
     return RefuseFetch(
-        fetch, MakeError(Reason::kOffsetOutOfRange,
-                         base::StrCat("partition ", assignment_.name, ": expected an offset in [",
-                                      log.log_start().value(), ", ",
-                                      leader_.high_watermark().value(), "], found ",
-                                      offset.value())));
+        fetch,
+        MakeError(Reason::kOffsetOutOfRange,
+                  base::StrCat("partition ", assignment_.name, ": expected an offset in [",
+                               log.log_start().value(), ", ", leader_.high_watermark().value(),
+                               "], found ", offset.value())));
   }
   if (offset < leader_.high_watermark()) return ReadCommitted(std::move(fetch));
   if (fetch.request.wait_until <= dependencies_.clock.Monotonic()) {
@@ -54,11 +55,11 @@ void Partition::ReadCommitted(WaitingFetch fetch) {
   const storage::ReadRequest request{.offset = fetch.request.offset,
                                      .limit = leader_.high_watermark(),
                                      .bytes_max = fetch.request.bytes_max};
-  log_.Read(request, [this, fetch = std::move(fetch)](
-                         absl::StatusOr<storage::ReadResult> result) mutable {
-    if (!result.ok()) return RefuseFetch(fetch, result.status());
-    AnswerFetch(fetch, *std::move(result));
-  });
+  log_.Read(request,
+            [this, fetch = std::move(fetch)](absl::StatusOr<storage::ReadResult> result) mutable {
+              if (!result.ok()) return RefuseFetch(fetch, result.status());
+              AnswerFetch(fetch, *std::move(result));
+            });
 }
 
 void Partition::AnswerFetch(WaitingFetch& fetch, storage::ReadResult result) {
@@ -92,9 +93,8 @@ void Partition::RefuseFetch(WaitingFetch& fetch, const absl::Status& status) {
 void Partition::CancelFetch(FetchTicket ticket) {
   std::optional<WaitingFetch> fetch = fetches_.Take(ticket);
   if (!fetch.has_value()) return;
-  RefuseFetch(*fetch, MakeError(Reason::kCancelled,
-                                base::StrCat("partition ", assignment_.name,
-                                             ": the fetch was given up")));
+  RefuseFetch(*fetch, MakeError(Reason::kCancelled, base::StrCat("partition ", assignment_.name,
+                                                                 ": the fetch was given up")));
 }
 
 void Partition::WhenOpen(base::Callback<absl::Status> use) {
@@ -103,9 +103,9 @@ void Partition::WhenOpen(base::Callback<absl::Status> use) {
   if (!opened.ok() || log_.open() != nullptr) return use(opened);
   const int64_t bound = dependencies_.options.partition.waiting_fetches_max;
   if (static_cast<int64_t>(uses_.size()) >= bound) {
-    return use(MakeError(Reason::kOverloaded,
-                         base::StrCat("partition ", assignment_.name, ": ", bound,
-                                      " queries wait for its log already")));
+    return use(
+        MakeError(Reason::kOverloaded, base::StrCat("partition ", assignment_.name, ": ", bound,
+                                                    " queries wait for its log already")));
   }
   uses_.push_back(std::move(use));
 }
@@ -115,7 +115,8 @@ void Partition::FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done
   if (!epoch.ok()) return AnswerOffset(epoch, std::move(done));
   WhenOpen([this, query, done = std::move(done)](const absl::Status& opened) mutable {
     if (!opened.ok()) return AnswerOffset(opened, std::move(done));
-    if (std::holds_alternative<FromStart>(query.spec)) return AnswerOffset(log_start(), std::move(done));
+    if (std::holds_alternative<FromStart>(query.spec))
+      return AnswerOffset(log_start(), std::move(done));
     const Offset end = leader_.high_watermark();
     if (std::holds_alternative<FromEnd>(query.spec)) return AnswerOffset(end, std::move(done));
     log_.FindOffset(std::get<absl::Time>(query.spec), end,

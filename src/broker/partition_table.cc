@@ -1,14 +1,14 @@
 #include "broker/partition_table.h"
 
-#include <algorithm>
-#include <optional>
-#include <utility>
-
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/text.h"
 #include "broker/countdown.h"
 #include "talosmq/error.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
 
 namespace talosmq::broker {
 namespace {
@@ -64,9 +64,7 @@ Partition::Assignment MakeAssignment(const ClusterImage& image, const TopicSetti
           .log_options = settings.log};
 }
 
-absl::Status ShuttingDown() {
-  return MakeError(Reason::kShuttingDown, "the broker is stopping");
-}
+absl::Status ShuttingDown() { return MakeError(Reason::kShuttingDown, "the broker is stopping"); }
 
 }  // namespace
 
@@ -194,15 +192,15 @@ void PartitionTable::CollectProblems(base::Callback<std::vector<HealthProblem>> 
     std::vector<HealthProblem> problems ABSL_GUARDED_BY(mutex);
   };
   const auto collected = std::make_shared<Collected>();  // Shared by one task on each shard.
-  const auto all = Countdown::Start(
-      static_cast<int64_t>(shards_.size()), [collected, done = std::move(done)]() mutable {
-        std::vector<HealthProblem> problems;
-        {
-          const base::MutexLock lock(collected->mutex);
-          problems.swap(collected->problems);
-        }
-        done(std::move(problems));
-      });
+  const auto all = Countdown::Start(static_cast<int64_t>(shards_.size()),
+                                    [collected, done = std::move(done)]() mutable {
+                                      std::vector<HealthProblem> problems;
+                                      {
+                                        const base::MutexLock lock(collected->mutex);
+                                        problems.swap(collected->problems);
+                                      }
+                                      done(std::move(problems));
+                                    });
   for (const std::unique_ptr<Shard>& shard : shards_) {
     shard->executor.Post([partitions = UsedOn(*shard), collected, all] {
       for (const std::shared_ptr<Partition>& partition : partitions) {

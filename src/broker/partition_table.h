@@ -1,13 +1,5 @@
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <memory>
-#include <string>
-#include <vector>
-
-#include "absl/container/flat_hash_map.h"
-#include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/gate.h"
@@ -22,6 +14,15 @@
 #include "metadata/metadata_store.h"
 #include "storage/log_store.h"
 #include "talosmq/ids.h"
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace talosmq::broker {
 

@@ -1,14 +1,15 @@
 #pragma once
 
+#include "base/executor.h"
+#include "broker/messages.h"
+#include "record/batch.h"
+
+#include "absl/time/time.h"
+
 #include <atomic>
 #include <cstdint>
 #include <optional>
 #include <utility>
-
-#include "absl/time/time.h"
-#include "base/executor.h"
-#include "broker/messages.h"
-#include "record/batch.h"
 
 namespace talosmq::broker {
 

@@ -1,17 +1,16 @@
 #include "broker/producer_ids.h"
 
-#include <utility>
-
 #include "base/text.h"
 #include "talosmq/error.h"
+
+#include <utility>
 
 namespace talosmq::broker {
 
 void ProducerIds::Next(base::Callback<absl::StatusOr<ProducerId>> done) {
   if (waiters_.size() >= kWaitersMax) {
-    return done(MakeError(
-        Reason::kOverloaded,
-        base::StrCat("producer ids: ", kWaitersMax, " callers wait for a block already")));
+    return done(MakeError(Reason::kOverloaded, base::StrCat("producer ids: ", kWaitersMax,
+                                                            " callers wait for a block already")));
   }
   waiters_.push_back(std::move(done));
   Serve();
@@ -25,7 +24,8 @@ void ProducerIds::Serve() {
   }
   if (waiters_.empty() || is_taking_) return;
   is_taking_ = true;
-  blocks_.Take([this](const absl::StatusOr<controller::ProducerIdBlock>& block) { OnBlock(block); });
+  blocks_.Take(
+      [this](const absl::StatusOr<controller::ProducerIdBlock>& block) { OnBlock(block); });
 }
 
 void ProducerIds::OnBlock(const absl::StatusOr<controller::ProducerIdBlock>& block) {

@@ -1,13 +1,14 @@
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <deque>
-
-#include "absl/status/statusor.h"
 #include "base/executor.h"
 #include "controller/producer_id_blocks.h"
 #include "talosmq/ids.h"
+
+#include "absl/status/statusor.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
 
 namespace talosmq::broker {
 

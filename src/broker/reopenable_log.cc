@@ -1,15 +1,28 @@
 #include "broker/reopenable_log.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "base/check.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "talosmq/error.h"
 
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
 namespace talosmq::broker {
+namespace {
+
+/// Damage that stays on the disk does not close the log: what lies around it is served.
+absl::Status TroubleIn(const storage::RecoveryReport& report) {
+  if (report.corruptions == 0) return absl::OkStatus();
+  const std::string_view what = report.notes.empty() ? "" : report.notes.front();
+  return MakeError(
+      Reason::kCorruptData,
+      base::StrCat(report.corruptions, " damaged places below the flushed point: ", what));
+}
+
+}  // namespace
 
 ReopenableLog::ReopenableLog(TopicPartition id, const PartitionOptions& options,
                              Dependencies dependencies, Owner& owner)
@@ -49,13 +62,10 @@ void ReopenableLog::OnOpenDone(absl::StatusOr<storage::LogStore::OpenedLog> open
     if (shut_) OnClosed();
     return;
   }
-  for (const std::string& note : opened->report.notes) {
-    base::LogWarning("broker", "log ", id_.ToString(), ": ", note);
-  }
   log_ = std::move(opened->log);
   log_->SetDurableListener([this](const absl::Status& status) { OnDurable(status); });
   state_ = State::kOpen;
-  trouble_ = absl::OkStatus();
+  trouble_ = TroubleIn(opened->report);
   if (is_shut_) {
     BeginClosing();
   } else {
@@ -67,22 +77,24 @@ void ReopenableLog::Read(const storage::ReadRequest& request,
                          base::Callback<absl::StatusOr<storage::ReadResult>> done) {
   TALOSMQ_CHECK(state_ == State::kOpen) << "log " << id_.ToString() << " is not open";
   ++reads_;
-  log_->Read(request, [this, done = std::move(done)](absl::StatusOr<storage::ReadResult> result) mutable {
-    const absl::Status status = result.status();
-    done(std::move(result));
-    OnReadDone(status);
-  });
+  log_->Read(request,
+             [this, done = std::move(done)](absl::StatusOr<storage::ReadResult> result) mutable {
+               const absl::Status status = result.status();
+               done(std::move(result));
+               OnReadDone(status);
+             });
 }
 
 void ReopenableLog::FindOffset(absl::Time time, Offset limit,
                                base::Callback<absl::StatusOr<Offset>> done) {
   TALOSMQ_CHECK(state_ == State::kOpen) << "log " << id_.ToString() << " is not open";
   ++reads_;
-  log_->FindOffset(time, limit, [this, done = std::move(done)](absl::StatusOr<Offset> found) mutable {
-    const absl::Status status = found.status();
-    done(std::move(found));
-    OnReadDone(status);
-  });
+  log_->FindOffset(time, limit,
+                   [this, done = std::move(done)](absl::StatusOr<Offset> found) mutable {
+                     const absl::Status status = found.status();
+                     done(std::move(found));
+                     OnReadDone(status);
+                   });
 }
 
 void ReopenableLog::OnReadDone(const absl::Status& status) {
@@ -109,10 +121,10 @@ void ReopenableLog::OnDurable(const absl::Status& status) {
 
 void ReopenableLog::Fence(const absl::Status& cause) {
   if (state_ != State::kOpen) return;
-  const absl::Status fenced =
-      MakeError(Reason::kStorageFenced, base::StrCat("log ", id_.ToString(), " is fenced until it is opened again: ",
-                                                     base::FromAbsl(cause.message())));
-  base::LogError("broker", base::FromAbsl(fenced.message()));
+  const absl::Status fenced = MakeError(
+      Reason::kStorageFenced,
+      base::StrCat("log ", id_.ToString(),
+                   " is fenced until it is opened again: ", base::FromAbsl(cause.message())));
   Rest(fenced);
   BeginClosing();
   owner_.OnLogFailed(fenced);
@@ -152,7 +164,8 @@ void ReopenableLog::CloseWhenQuiet() {
   close_begun_ = true;
   log_->Close([this](const absl::Status& status) {
     if (!status.ok()) {
-      base::LogWarning("broker", "close log ", id_.ToString(), ": ", base::FromAbsl(status.message()));
+      base::LogWarning("broker", "close log ", id_.ToString(), ": ",
+                       base::FromAbsl(status.message()));
     }
     dependencies_.shard.Post([this] {
       log_.reset();

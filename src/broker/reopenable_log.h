@@ -1,16 +1,17 @@
 #pragma once
 
-#include <cstdint>
-#include <memory>
-
-#include "absl/status/status.h"
-#include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "broker/options.h"
 #include "storage/log_store.h"
 #include "storage/partition_log.h"
 #include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+#include <cstdint>
+#include <memory>
 
 namespace talosmq::broker {
 
@@ -84,8 +85,8 @@ class ReopenableLog {
 
   State state_ = State::kClosed;
   std::unique_ptr<storage::PartitionLog> log_;
-  int64_t reads_ = 0;          ///< Under way on log_.
-  bool close_begun_ = false;   ///< log_->Close was called.
+  int64_t reads_ = 0;         ///< Under way on log_.
+  bool close_begun_ = false;  ///< log_->Close was called.
   absl::Status trouble_;
   absl::Duration backoff_;     ///< Of the next rest.
   absl::Duration rest_until_;  ///< By the monotonic clock.

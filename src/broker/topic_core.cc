@@ -1,12 +1,12 @@
 #include "broker/topic_core.h"
 
-#include <optional>
-#include <utility>
-
 #include "base/text.h"
 #include "broker/countdown.h"
 #include "metadata/topic_config.h"
 #include "talosmq/error.h"
+
+#include <optional>
+#include <utility>
 
 namespace talosmq::broker {
 namespace {
@@ -14,9 +14,7 @@ namespace {
 using metadata::Revision;
 using metadata::TopicImage;
 
-absl::Status ShuttingDown() {
-  return MakeError(Reason::kShuttingDown, "the broker is stopping");
-}
+absl::Status ShuttingDown() { return MakeError(Reason::kShuttingDown, "the broker is stopping"); }
 
 absl::Status UnknownTopic(std::string_view name) {
   return MakeError(Reason::kUnknownTopic, base::StrCat("no topic is called '", name, "'"));
@@ -24,9 +22,8 @@ absl::Status UnknownTopic(std::string_view name) {
 
 }  // namespace
 
-void TopicCore::Create(
-    TopicCreation creation,
-    base::Callback<absl::StatusOr<std::shared_ptr<const TopicImage>>> done) {
+void TopicCore::Create(TopicCreation creation,
+                       base::Callback<absl::StatusOr<std::shared_ptr<const TopicImage>>> done) {
   std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
   if (!pass.has_value()) return done(ShuttingDown());
   const std::string name = creation.name;
@@ -77,9 +74,8 @@ base::Callback<absl::StatusOr<Revision>> TopicCore::WhenShown(base::Gate::Pass p
           done = std::move(done)](const absl::StatusOr<Revision>& changed) mutable {
     if (!changed.ok()) return done(changed.status());
     dependencies_.images.WhenReached(
-        *changed, [pass = std::move(pass), done = std::move(done)]() mutable {
-          done(absl::OkStatus());
-        });
+        *changed,
+        [pass = std::move(pass), done = std::move(done)]() mutable { done(absl::OkStatus()); });
   };
 }
 
@@ -94,17 +90,16 @@ void TopicCore::Describe(std::string name, base::Callback<absl::StatusOr<TopicDe
   description->topic = topic;
   description->partitions.resize(topic->partitions.size());
   const size_t replicas = topic->partitions.empty() ? 1 : topic->partitions.front().replicas.size();
-  for (auto& config :
-       metadata::ListTopicConfig(topic->configs, static_cast<int32_t>(replicas))) {
+  for (auto& config : metadata::ListTopicConfig(topic->configs, static_cast<int32_t>(replicas))) {
     description->configs.push_back({.key = std::move(config.key),
                                     .value = std::move(config.value),
                                     .is_default = config.is_default});
   }
-  const auto all = Countdown::Start(
-      static_cast<int64_t>(topic->partitions.size()) + 1,
-      [pass = *std::move(pass), description, done = std::move(done)]() mutable {
-        done(std::move(*description));
-      });
+  const auto all =
+      Countdown::Start(static_cast<int64_t>(topic->partitions.size()) + 1,
+                       [pass = *std::move(pass), description, done = std::move(done)]() mutable {
+                         done(std::move(*description));
+                       });
   for (size_t i = 0; i < topic->partitions.size(); ++i) {
     DescribePartition(*topic, PartitionId(static_cast<int32_t>(i)),
                       [description, i, all](PartitionDescription partition) {
@@ -119,7 +114,8 @@ void TopicCore::DescribePartition(const TopicImage& topic, PartitionId partition
                                   base::Callback<PartitionDescription> done) {
   auto route = dependencies_.partitions.Find({.topic_id = topic.id, .partition = partition});
   if (!route.ok()) {
-    const metadata::PartitionImage& image = topic.partitions[static_cast<size_t>(partition.value())];
+    const metadata::PartitionImage& image =
+        topic.partitions[static_cast<size_t>(partition.value())];
     PartitionDescription description;
     description.partition = partition;
     description.status = route.status();

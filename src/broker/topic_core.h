@@ -1,15 +1,15 @@
 #pragma once
 
-#include <map>
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "base/gate.h"
 #include "broker/partition_table.h"
 #include "broker/topics.h"
 #include "controller/topic_controller.h"
 #include "metadata/image_publisher.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace talosmq::broker {
 
@@ -26,9 +26,9 @@ class TopicCore final : public TopicService {
 
   explicit TopicCore(Dependencies dependencies) : dependencies_(dependencies) {}
 
-  void Create(TopicCreation creation,
-              base::Callback<absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>> done)
-      override;
+  void Create(
+      TopicCreation creation,
+      base::Callback<absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>> done) override;
   void Alter(TopicAlteration alteration, base::Callback<absl::Status> done) override;
   void AddPartitions(std::string name, int32_t total, base::Callback<absl::Status> done) override;
   void Delete(std::string name, base::Callback<absl::Status> done) override;

@@ -1,10 +1,11 @@
 #include "broker/topic_settings.h"
 
-#include <utility>
-
-#include "absl/time/time.h"
 #include "base/log.h"
 #include "metadata/topic_config.h"
+
+#include "absl/time/time.h"
+
+#include <utility>
 
 namespace talosmq::broker {
 namespace {
@@ -27,8 +28,8 @@ std::shared_ptr<const TopicSettings> MakeTopicSettings(
   auto parsed = metadata::ParseTopicConfig(topic->configs, static_cast<int32_t>(replicas));
   if (!parsed.ok()) {
     // What was stored was checked; only another version of the program can have stored this.
-    base::LogError("broker", "topic ", topic->name, ": defaults are in force: ",
-                   base::FromAbsl(parsed.status().message()));
+    base::LogError("broker", "topic ", topic->name,
+                   ": defaults are in force: ", base::FromAbsl(parsed.status().message()));
   }
   const metadata::TopicConfig config = parsed.ok() ? *std::move(parsed) : metadata::TopicConfig{};
   auto settings = std::make_shared<TopicSettings>();
@@ -36,7 +37,8 @@ std::shared_ptr<const TopicSettings> MakeTopicSettings(
   settings->validation.batch_bytes_max = config.max_message_bytes;
   settings->validation.record_bytes_max = config.max_record_bytes;
   settings->validation.timestamp_type = TypeOf(config.timestamp_type);
-  settings->validation.timestamp_after_max_ms = absl::ToInt64Milliseconds(config.timestamp_after_max);
+  settings->validation.timestamp_after_max_ms =
+      absl::ToInt64Milliseconds(config.timestamp_after_max);
   settings->log = {.segment_bytes = config.segment_bytes,
                    .segment_age_max = config.segment_age_max};
   return settings;

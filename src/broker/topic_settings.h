@@ -1,10 +1,10 @@
 #pragma once
 
-#include <memory>
-
 #include "metadata/cluster_image.h"
 #include "record/batch.h"
 #include "storage/partition_log.h"
+
+#include <memory>
 
 namespace talosmq::broker {
 

@@ -1,17 +1,18 @@
 #pragma once
 
+#include "base/executor.h"
+#include "metadata/cluster_image.h"
+#include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/time/time.h"
-#include "base/executor.h"
-#include "metadata/cluster_image.h"
-#include "talosmq/ids.h"
 
 namespace talosmq::broker {
 
@@ -59,11 +60,13 @@ class TopicService {
  public:
   virtual ~TopicService() = default;
 
-  virtual void Create(TopicCreation creation,
-                      base::Callback<absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>> done) = 0;
+  virtual void Create(
+      TopicCreation creation,
+      base::Callback<absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>> done) = 0;
   virtual void Alter(TopicAlteration alteration, base::Callback<absl::Status> done) = 0;
   /// kInvalidPartitions unless `total` is above the present count.
-  virtual void AddPartitions(std::string name, int32_t total, base::Callback<absl::Status> done) = 0;
+  virtual void AddPartitions(std::string name, int32_t total,
+                             base::Callback<absl::Status> done) = 0;
   /// Answers once the deletion is durable; files go behind that.
   virtual void Delete(std::string name, base::Callback<absl::Status> done) = 0;
   virtual void Describe(std::string name,

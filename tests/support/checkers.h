@@ -1,0 +1,64 @@
+#pragma once
+
+#include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace talosmq::support {
+
+/// One record as a reader has got it.
+struct ReadRecord {
+  Offset offset;
+  std::string value;
+};
+
+// The guarantees of docs/guarantees.md as objects that a test tells what has happened and asks
+// whether it may have. A violation is a kInternal status that names partition and offset.
+// Values must be unique within a partition. Thread-compatible.
+
+/// G1: what was acknowledged is there, at its offset, whatever died in between.
+class DurableChecker {
+ public:
+  void Acknowledged(const TopicPartition& partition, Offset offset, std::string value);
+  /// `log`: everything that the partition holds now.
+  absl::Status Check(const TopicPartition& partition, const std::vector<ReadRecord>& log) const;
+  size_t acknowledged() const;
+
+ private:
+  std::map<TopicPartition, std::map<Offset, std::string>> acknowledged_;
+};
+
+/// G2: what a reader has seen lay below the high watermark and never changes or goes.
+class CommittedReadsChecker {
+ public:
+  /// One answer to one fetch.
+  absl::Status Read(const TopicPartition& partition, const std::vector<ReadRecord>& records,
+                    Offset high_watermark);
+  absl::Status Check(const TopicPartition& partition, const std::vector<ReadRecord>& log) const;
+
+ private:
+  std::map<TopicPartition, std::map<Offset, std::string>> seen_;
+};
+
+/// G3 (and G4 of one producer): offsets are dense, and the values of one producer stand in the
+/// order in which they were sent, none twice.
+class OrderChecker {
+ public:
+  /// In the order of the calls. Values that failed may be missing from the log, others may not be
+  /// in another order.
+  void Sent(const TopicPartition& partition, std::string value);
+  absl::Status Check(const TopicPartition& partition, Offset log_start,
+                     const std::vector<ReadRecord>& log) const;
+
+ private:
+  std::map<TopicPartition, std::map<std::string, size_t>> places_;
+};
+
+}  // namespace talosmq::support

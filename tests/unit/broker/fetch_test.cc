@@ -1,0 +1,179 @@
+#include "talosmq/error.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "unit/broker/broker_harness.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace talosmq::broker {
+namespace {
+
+class FetchTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    harness_.Start();
+    source_ = {.topic_id = harness_.CreateTopic("orders", 1), .partition = PartitionId(0)};
+  }
+
+  BrokerHarness harness_;
+  TopicPartition source_;
+};
+
+TEST_F(FetchTest, NothingAboveTheHighWatermarkIsRead) {
+  harness_.AppendNow(source_, {.values = {"committed"}});
+  harness_.Append(source_, {.values = {"not yet"}});
+  harness_.RunWithoutFlush();
+  const auto from_start = harness_.Fetch(source_, 0);
+  const auto at_end = harness_.Fetch(source_, 1);
+  harness_.RunWithoutFlush();
+  ASSERT_EQ(from_start->calls, 1);
+  EXPECT_EQ(RecordsIn(from_start->value.chunks, Offset(0)).size(), 1u);
+  EXPECT_EQ(from_start->value.high_watermark, Offset(1));
+  ASSERT_EQ(at_end->calls, 1);
+  EXPECT_TRUE(at_end->value.status.ok()) << at_end->value.status;
+  EXPECT_TRUE(at_end->value.chunks.empty());
+  EXPECT_EQ(at_end->value.next_offset, Offset(1));
+}
+
+TEST_F(FetchTest, AWaitingFetchIsAnsweredByTheCommitAndNotByTheAppend) {
+  harness_.AppendNow(source_, {.values = {"a"}});
+  const auto fetch = harness_.Fetch(source_, 1, absl::Seconds(30));
+  harness_.Append(source_, {.values = {"b"}});
+  harness_.RunWithoutFlush();
+  EXPECT_EQ(fetch->calls, 0);
+  harness_.Run();
+  ASSERT_EQ(fetch->calls, 1);
+  const auto records = RecordsIn(fetch->value.chunks, Offset(1));
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records.front().value, "b");
+  harness_.Advance(absl::Minutes(1));
+  EXPECT_EQ(fetch->calls, 1);
+}
+
+TEST_F(FetchTest, AWaitThatIsOverIsAnsweredWithNothing) {
+  const auto fetch = harness_.Fetch(source_, 0, absl::Milliseconds(500));
+  harness_.Run();
+  harness_.Advance(absl::Milliseconds(499));
+  EXPECT_EQ(fetch->calls, 0);
+  harness_.Advance(absl::Milliseconds(1));
+  ASSERT_EQ(fetch->calls, 1);
+  EXPECT_TRUE(fetch->value.status.ok());
+  EXPECT_TRUE(fetch->value.chunks.empty());
+  EXPECT_EQ(fetch->value.next_offset, Offset(0));
+}
+
+TEST_F(FetchTest, ACancelledFetchIsAnsweredOnceAndOtherTicketsAreIgnored) {
+  FetchRequest request;
+  request.source = source_;
+  request.bytes_max = 1000;
+  request.wait_until = harness_.clock().Monotonic() + absl::Seconds(30);
+  FetchTicket ticket{};
+  const auto fetch = harness_.Fetch(request, &ticket);
+  harness_.broker().messages().CancelFetch(source_, FetchTicket{99});
+  harness_.Run();
+  EXPECT_EQ(fetch->calls, 0);
+  harness_.broker().messages().CancelFetch(source_, ticket);
+  harness_.broker().messages().CancelFetch(source_, ticket);
+  harness_.Run();
+  EXPECT_EQ(fetch->calls, 1);
+  EXPECT_EQ(ReasonOf(fetch->value.status), Reason::kCancelled);
+  harness_.Advance(absl::Minutes(1));
+  EXPECT_EQ(fetch->calls, 1);
+}
+
+TEST_F(FetchTest, AFetchMayBeCancelledWhileTheLogOpens) {
+  harness_.AppendNow(source_, {.values = {"a"}});
+  harness_.Stop();
+  harness_.Start();
+  FetchRequest request;
+  request.source = source_;
+  request.offset = Offset(1);
+  request.wait_until = harness_.clock().Monotonic() + absl::Seconds(30);
+  FetchTicket ticket{};
+  const auto fetch = harness_.Fetch(request, &ticket);
+  harness_.broker().messages().CancelFetch(source_, ticket);
+  harness_.Run();
+  EXPECT_EQ(fetch->calls, 1);
+  EXPECT_EQ(ReasonOf(fetch->value.status), Reason::kCancelled);
+}
+
+TEST_F(FetchTest, AnOffsetOutsideOfTheLogIsNamedWithTheRange) {
+  harness_.AppendNow(source_, {.values = {"a", "b"}});
+  for (const int64_t offset : {-1, 3}) {
+    const auto fetch = harness_.Fetch(source_, offset, absl::Seconds(1));
+    harness_.Run();
+    ASSERT_EQ(fetch->calls, 1);
+    EXPECT_EQ(ReasonOf(fetch->value.status), Reason::kOffsetOutOfRange);
+    EXPECT_THAT(std::string(fetch->value.status.message()), ::testing::HasSubstr("[0, 2]"));
+    EXPECT_EQ(fetch->value.high_watermark, Offset(2));
+  }
+}
+
+TEST_F(FetchTest, EpochsOtherThanTheLeadersAreRefused) {
+  harness_.AppendNow(source_, {.values = {"a"}});
+  FetchRequest request;
+  request.source = source_;
+  request.bytes_max = 1000;
+  request.known_epoch = LeaderEpoch(0);
+  const auto older = harness_.Fetch(request, nullptr);
+  request.known_epoch = LeaderEpoch(2);
+  const auto newer = harness_.Fetch(request, nullptr);
+  harness_.Run();
+  EXPECT_EQ(ReasonOf(older->value.status), Reason::kFencedEpoch);
+  EXPECT_EQ(older->value.epoch, LeaderEpoch(1));
+  EXPECT_EQ(ReasonOf(newer->value.status), Reason::kUnknownEpoch);
+}
+
+TEST_F(FetchTest, MoreWaitersThanTheBoundAreRefused) {
+  harness_.Stop();
+  harness_.options().partition.waiting_fetches_max = 2;
+  harness_.Start();
+  std::vector<AnswerPtr<FetchOutcome>> fetches;
+  for (int i = 0; i < 3; ++i) {
+    fetches.push_back(harness_.Fetch(source_, 0, absl::Seconds(30)));
+    harness_.Run();
+  }
+  EXPECT_EQ(fetches[0]->calls, 0);
+  EXPECT_EQ(fetches[1]->calls, 0);
+  EXPECT_EQ(ReasonOf(fetches[2]->value.status), Reason::kOverloaded);
+}
+
+TEST_F(FetchTest, AfterAStartTheHighWatermarkIsTheRecoveredEnd) {
+  harness_.AppendNow(source_, {.values = {"a", "b"}});
+  harness_.CutPower(support::PowerCut::DropUnsynced());
+  harness_.Start();
+  const FetchOutcome fetched = harness_.FetchNow(source_, 0);
+  EXPECT_EQ(fetched.high_watermark, Offset(2));
+  EXPECT_EQ(RecordsIn(fetched.chunks, Offset(0)).size(), 2u);
+}
+
+TEST_F(FetchTest, OffsetsByStartEndAndTime) {
+  harness_.AppendNow(source_, {.values = {"a"}, .timestamp_ms = 1'000});
+  harness_.AppendNow(source_, {.values = {"b"}, .timestamp_ms = 2'000});
+  harness_.Append(source_, {.values = {"c"}, .timestamp_ms = 3'000});
+  harness_.RunWithoutFlush();
+  const auto start = harness_.FindOffset(source_, FromStart{});
+  const auto end = harness_.FindOffset(source_, FromEnd{});
+  const auto time = harness_.FindOffset(source_, absl::FromUnixMillis(1'500));
+  const auto uncommitted = harness_.FindOffset(source_, absl::FromUnixMillis(2'500));
+  harness_.RunWithoutFlush();
+  EXPECT_EQ(start->value.offset, Offset(0));
+  EXPECT_EQ(end->value.offset, Offset(2));
+  EXPECT_EQ(end->value.log_end, Offset(3));
+  EXPECT_EQ(time->value.offset, Offset(1));
+  EXPECT_EQ(uncommitted->value.offset, Offset(2));
+}
+
+TEST_F(FetchTest, AReaderOfAnEmptyPartitionWaitsAndFilesDoNotAppear) {
+  const uint64_t changes = harness_.disk().changes();
+  const auto fetch = harness_.Fetch(source_, 0, absl::Seconds(1));
+  harness_.Run();
+  EXPECT_EQ(fetch->calls, 0);
+  EXPECT_EQ(harness_.disk().changes(), changes);
+}
+
+}  // namespace
+}  // namespace talosmq::broker

@@ -1,0 +1,235 @@
+#include "talosmq/error.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "unit/broker/broker_harness.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace talosmq::broker {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+class TopicTest : public ::testing::Test {
+ protected:
+  void SetUp() override { harness_.Start(); }
+
+  AnswerPtr<absl::Status> Delete(const std::string& name) {
+    auto answer = std::make_shared<Answer<absl::Status>>();
+    harness_.broker().topics().Delete(name, WriteDown(answer));
+    return answer;
+  }
+  Reason CreateReason(TopicCreation creation) {
+    Reason reason = Reason::kNone;
+    harness_.broker().topics().Create(
+        std::move(creation),
+        [&reason](const absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>& topic) {
+          reason = ReasonOf(topic.status());
+        });
+    harness_.Run();
+    return reason;
+  }
+  absl::StatusOr<TopicDescription> Describe(const std::string& name) {
+    absl::StatusOr<TopicDescription> description;
+    harness_.broker().topics().Describe(
+        name, [&description](absl::StatusOr<TopicDescription> given) { description = given; });
+    harness_.Run();
+    return description;
+  }
+  bool HasFolder(const TopicPartition& log) {
+    return harness_.disk().Exists("data/topics/" + log.ToString()).value_or(false);
+  }
+  TopicPartition First(const std::string& name, int32_t partitions = 1) {
+    return {.topic_id = harness_.CreateTopic(name, partitions), .partition = PartitionId(0)};
+  }
+
+  BrokerHarness harness_;
+};
+
+TEST_F(TopicTest, ACreatedTopicIsInTheImageWhenItIsAnswered) {
+  const TopicId id = harness_.CreateTopic("orders", 3);
+  const auto topic = harness_.broker().topics().image()->FindTopic(std::string_view("orders"));
+  ASSERT_NE(topic, nullptr);
+  EXPECT_EQ(topic->id, id);
+  EXPECT_EQ(topic->partitions.size(), 3u);
+  EXPECT_EQ(CreateReason({.name = "orders", .partitions = 1, .replicas = {}, .configs = {}}),
+            Reason::kTopicExists);
+}
+
+TEST_F(TopicTest, WhatCannotBeCreatedIsRefusedByItsOwnReason) {
+  EXPECT_EQ(CreateReason({.name = "a/b", .partitions = 1, .replicas = {}, .configs = {}}),
+            Reason::kInvalidTopicName);
+  EXPECT_EQ(CreateReason({.name = "a", .partitions = 0, .replicas = {}, .configs = {}}),
+            Reason::kInvalidPartitions);
+  EXPECT_EQ(CreateReason({.name = "a", .partitions = 1, .replicas = 3, .configs = {}}),
+            Reason::kInvalidReplicas);
+  EXPECT_EQ(CreateReason(
+                {.name = "a", .partitions = 1, .replicas = {}, .configs = {{"retention.ms", "1"}}}),
+            Reason::kInvalidConfig);
+}
+
+TEST_F(TopicTest, DescribingAPartitionThatWasNeverUsedCreatesNoFiles) {
+  const TopicPartition target = First("orders", 4);
+  const uint64_t changes = harness_.disk().changes();
+  const auto description = Describe("orders");
+  ASSERT_TRUE(description.ok()) << description.status();
+  ASSERT_EQ(description->partitions.size(), 4u);
+  for (const PartitionDescription& partition : description->partitions) {
+    EXPECT_TRUE(partition.status.ok()) << partition.status;
+    EXPECT_EQ(partition.log_end, Offset(0));
+    EXPECT_EQ(partition.epoch, LeaderEpoch(0));
+  }
+  EXPECT_EQ(harness_.disk().changes(), changes);
+  EXPECT_FALSE(HasFolder(target));
+  EXPECT_EQ(ReasonOf(Describe("nothing").status()), Reason::kUnknownTopic);
+}
+
+TEST_F(TopicTest, ADescriptionHasOffsetsAndEveryConfig) {
+  const TopicPartition target = First("orders");
+  harness_.AppendNow(target, {.values = {"a", "b"}});
+  harness_.Append(target, {.values = {"c"}});
+  harness_.RunWithoutFlush();
+  absl::StatusOr<TopicDescription> description;
+  harness_.broker().topics().Describe(
+      "orders", [&description](absl::StatusOr<TopicDescription> given) { description = given; });
+  harness_.RunWithoutFlush();
+  ASSERT_TRUE(description.ok()) << description.status();
+  const PartitionDescription& partition = description->partitions.at(0);
+  EXPECT_EQ(partition.high_watermark, Offset(2));
+  EXPECT_EQ(partition.log_end, Offset(3));
+  EXPECT_EQ(partition.epoch, LeaderEpoch(1));
+  EXPECT_THAT(partition.replicas, ElementsAre(BrokerHarness::kSelf));
+  EXPECT_GT(partition.size_bytes, 0);
+  EXPECT_THAT(description->configs, Not(IsEmpty()));
+}
+
+TEST_F(TopicTest, AddedPartitionsAreUsableAndFewerAreRefused) {
+  const TopicPartition target = First("orders");
+  auto grown = std::make_shared<Answer<absl::Status>>();
+  harness_.broker().topics().AddPartitions("orders", 3, WriteDown(grown));
+  harness_.Run();
+  EXPECT_TRUE(grown->value.ok()) << grown->value;
+  harness_.AppendNow({.topic_id = target.topic_id, .partition = PartitionId(2)}, {.values = {"a"}});
+  auto shrunk = std::make_shared<Answer<absl::Status>>();
+  harness_.broker().topics().AddPartitions("orders", 2, WriteDown(shrunk));
+  harness_.Run();
+  EXPECT_EQ(ReasonOf(shrunk->value), Reason::kInvalidPartitions);
+}
+
+TEST_F(TopicTest, AnAlteredLimitHoldsForTheNextAppend) {
+  const TopicPartition target = First("orders");
+  harness_.AppendNow(target, {.values = {std::string(2000, 'x')}});
+  auto altered = std::make_shared<Answer<absl::Status>>();
+  harness_.broker().topics().Alter(
+      {.name = "orders", .set = {{"max.message.bytes", "1024"}}, .unset = {}}, WriteDown(altered));
+  harness_.Run();
+  ASSERT_TRUE(altered->value.ok()) << altered->value;
+  const auto refused = harness_.Append(target, {.values = {std::string(2000, 'x')}});
+  harness_.Run();
+  EXPECT_EQ(ReasonOf(refused->value.status), Reason::kBatchTooLarge);
+  harness_.AppendNow(target, {.values = {"small"}});
+}
+
+TEST_F(TopicTest, DeletionAnswersWhatWaitsOnceAndRemovesTheFiles) {
+  const TopicPartition target = First("orders");
+  harness_.AppendNow(target, {.values = {"a"}});
+  ASSERT_TRUE(HasFolder(target));
+  const auto fetch = harness_.Fetch(target, 1, absl::Seconds(30));
+  const auto append = harness_.Append(target, {.values = {"b"}});
+  harness_.RunWithoutFlush();
+  const auto deleted = Delete("orders");
+  harness_.RunWithoutFlush();
+  EXPECT_EQ(fetch->calls, 1);
+  EXPECT_EQ(ReasonOf(fetch->value.status), Reason::kTopicDeleting) << fetch->value.status;
+  EXPECT_EQ(append->calls, 1);
+  EXPECT_EQ(ReasonOf(append->value.status), Reason::kTopicDeleting) << append->value.status;
+  harness_.Run();
+  EXPECT_EQ(fetch->calls, 1);
+  EXPECT_EQ(append->calls, 1);
+  EXPECT_TRUE(deleted->value.ok()) << deleted->value;
+  EXPECT_FALSE(HasFolder(target));
+  EXPECT_TRUE(harness_.broker().topics().image()->deletions.empty());
+}
+
+TEST_F(TopicTest, AppendsThatWaitForTheirEpochAreAnsweredByTheDeletion) {
+  const TopicPartition target = First("orders");
+  const auto append = harness_.Append(target, {.values = {"a"}});
+  const auto deleted = Delete("orders");
+  harness_.Run();
+  EXPECT_EQ(append->calls, 1);
+  EXPECT_TRUE(deleted->value.ok()) << deleted->value;
+  EXPECT_FALSE(HasFolder(target));
+}
+
+TEST_F(TopicTest, ATopicOfTheSameNameIsAnotherTopic) {
+  const TopicPartition old = First("orders");
+  harness_.AppendNow(old, {.values = {"old"}});
+  Delete("orders");
+  harness_.Run();
+  const TopicPartition fresh = First("orders");
+  EXPECT_NE(fresh.topic_id, old.topic_id);
+  const auto append = harness_.Append(old, {.values = {"stale"}});
+  const auto fetch = harness_.Fetch(old, 0);
+  harness_.Run();
+  EXPECT_EQ(ReasonOf(append->value.status), Reason::kUnknownTopicId);
+  EXPECT_EQ(ReasonOf(fetch->value.status), Reason::kUnknownTopicId);
+  EXPECT_TRUE(harness_.ReadAll(fresh).empty());
+  EXPECT_FALSE(HasFolder(old));
+}
+
+TEST_F(TopicTest, AnInterruptedDeletionIsFinishedAfterTheRestart) {
+  const TopicPartition target = First("orders");
+  const TopicPartition kept = First("kept");
+  harness_.AppendNow(target, {.values = {"a"}});
+  harness_.AppendNow(kept, {.values = {"b"}});
+  harness_.disk().SetFaultHook([](support::DiskCall call, const std::string& path) {
+    return call == support::DiskCall::kRemove ? support::MemoryFileSystem::IoError(path)
+                                              : absl::OkStatus();
+  });
+  const auto deleted = Delete("orders");
+  harness_.Run();
+  EXPECT_TRUE(deleted->value.ok()) << deleted->value;
+  EXPECT_FALSE(harness_.broker().topics().image()->deletions.empty());
+  harness_.disk().SetFaultHook(nullptr);
+  harness_.Kill();
+  harness_.Start();
+  EXPECT_FALSE(HasFolder(target));
+  EXPECT_TRUE(harness_.broker().topics().image()->deletions.empty());
+  EXPECT_EQ(harness_.ReadAll(kept).size(), 1u);
+}
+
+TEST_F(TopicTest, AFailedDeletionIsTriedAgainLater) {
+  const TopicPartition target = First("orders");
+  harness_.AppendNow(target, {.values = {"a"}});
+  harness_.disk().FailNth(support::DiskCall::kRemove, 1,
+                          support::MemoryFileSystem::IoError("data"));
+  Delete("orders");
+  harness_.Run();
+  EXPECT_TRUE(HasFolder(target));
+  harness_.Advance(absl::Seconds(2));
+  EXPECT_FALSE(HasFolder(target));
+}
+
+TEST_F(TopicTest, FoldersThatNoTopicOwnsAreReportedAndKept) {
+  const TopicPartition orphan{.topic_id = TopicId({9}), .partition = PartitionId(4)};
+  const std::string folder = "data/topics/" + orphan.ToString();
+  ASSERT_TRUE(harness_.disk().MakeDirectories(folder).ok());
+  const TopicPartition owned = First("orders");
+  harness_.AppendNow(owned, {.values = {"a"}});
+  EXPECT_THAT(harness_.CheckHealthNow().orphans, ElementsAre(orphan.ToString()));
+  Delete("orders");
+  harness_.Run();
+  harness_.Stop();
+  harness_.Start();
+  EXPECT_THAT(harness_.CheckHealthNow().orphans, ElementsAre(orphan.ToString()));
+  EXPECT_TRUE(HasFolder(orphan));
+}
+
+}  // namespace
+}  // namespace talosmq::broker
