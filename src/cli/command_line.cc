@@ -54,6 +54,9 @@ void AddCommands(CLI::App& app, Action& selected) {
   AddClusterDescribe(cluster, selected);
   AddClusterHealth(cluster, selected);
 
+  CLI::App& log = AddGroup(app, "log", "Look at a data directory on this machine");
+  AddLogInspect(log, selected);
+  AddLogVerify(log, selected);
 
   CLI::App& bench = AddGroup(app, "bench", "Measure a server");
   AddBenchProduce(bench, selected);

@@ -28,6 +28,9 @@ void AddDumpDelete(CLI::App& parent, Action& selected);
 void AddClusterDescribe(CLI::App& parent, Action& selected);
 void AddClusterHealth(CLI::App& parent, Action& selected);
 
+void AddLogInspect(CLI::App& parent, Action& selected);
+void AddLogVerify(CLI::App& parent, Action& selected);
+
 void AddBenchProduce(CLI::App& parent, Action& selected);
 void AddBenchConsume(CLI::App& parent, Action& selected);
 void AddBenchLatency(CLI::App& parent, Action& selected);

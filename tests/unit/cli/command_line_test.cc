@@ -141,6 +141,8 @@ TEST(CommandLineTest, HelpShowsExamplesOfEveryCommand) {
                                                           {"dump", "delete"},
                                                           {"cluster", "describe"},
                                                           {"cluster", "health"},
+                                                          {"log", "inspect"},
+                                                          {"log", "verify"},
                                                           {"bench", "produce"},
                                                           {"bench", "consume"},
                                                           {"bench", "latency"},

@@ -58,7 +58,7 @@ TEST(TimeTextTest, WhatIsNoTimeIsRefusedWithTheForms) {
                            "-1.5h",
                            "-9999999999h",
                            "now",
-                           "2026",
+
                            "2026-13-01",
                            "2026-02-30",
                            "2026-11-22T21:00:00",
