@@ -1,12 +1,13 @@
 #pragma once
 
+#include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <vector>
-
-#include "absl/status/status.h"
-#include "talosmq/ids.h"
 
 namespace talosmq::replication {
 

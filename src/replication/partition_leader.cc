@@ -1,11 +1,11 @@
 #include "replication/partition_leader.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "base/check.h"
 #include "base/text.h"
 #include "talosmq/error.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace talosmq::replication {
 

@@ -1,14 +1,15 @@
 #pragma once
 
+#include "replication/parked_acks.h"
+#include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+
 #include <cstddef>
 #include <map>
 #include <optional>
 #include <set>
 #include <vector>
-
-#include "absl/status/status.h"
-#include "replication/parked_acks.h"
-#include "talosmq/ids.h"
 
 namespace talosmq::replication {
 
@@ -53,7 +54,8 @@ class PartitionLeader {
   /// Begins to lead under an epoch above all before. Acknowledgements of the term before, if it
   /// was not ended, are released with kNotLeader.
   LeaderOutput Begin(const LeaderTerm& term);
-  /// The epoch is over: releases all that is parked with `reason` (kNotLeader, kStorageFenced, ...).
+  /// The epoch is over: releases all that is parked with `reason` (kNotLeader, kStorageFenced,
+  /// ...).
   LeaderOutput End(const absl::Status& reason);
 
   /// The leader's log has grown to `log_end`.
