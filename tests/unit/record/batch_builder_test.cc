@@ -172,7 +172,7 @@ TEST(BatchBuilderTest, FinishedBatchIsUntouchedByTheNext) {
     const auto first = builder.Finish({});
     ASSERT_TRUE(first.ok());
     const std::string before(first->text());
-    for (int i = 0; i < 100; ++i) builder.Append({.value = "second"});
+    for (int i = 0; i < 100; ++i) builder.Append({.value = "x"});
     ASSERT_TRUE(builder.Finish({}).ok());
     EXPECT_EQ(first->text(), before);
   }
