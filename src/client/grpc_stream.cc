@@ -108,11 +108,12 @@ void GrpcStream::OnWriteDone(bool ok) {
 }
 
 void GrpcStream::OnDone(const grpc::Status& status) {
+  // Leaves the registry last of all, see CallRegistry.
+  const std::optional<base::Gate::Pass> registered = std::move(registered_);
+  const std::shared_ptr<GrpcStream> self = std::move(self_);
   absl::Status why =
       own_error_.ok() ? StatusOfCall(status, *context_, address_) : std::move(own_error_);
   if (why.ok()) why = MakeError(Reason::kUnavailable, address_ + ": the server ended the stream");
-  const std::shared_ptr<GrpcStream> self = std::move(self_);
-  const std::optional<base::Gate::Pass> registered = std::move(registered_);
   events_.on_closed(std::move(why));
   events_ = {};  // Lets go of the observer.
 }

@@ -22,6 +22,9 @@ absl::Status StatusOfCall(const grpc::Status& status, const grpc::ClientContext&
 
 /// The calls and streams that are under way on one transport. Thread-safe. Outlives them: the
 /// destructor of the transport cancels them and waits.
+///
+/// A call leaves only after it has let go of its context, which shares the channel: gRPC joins its
+/// threads when the last channel goes, so that must never happen on one of them.
 class CallRegistry {
  public:
   /// A call is under way until this is gone. Nothing once CancelAndWait has begun.

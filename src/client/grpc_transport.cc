@@ -183,14 +183,16 @@ class GrpcTransport final : public Transport {
 
  private:
   static void Finish(UnaryCall& call, const grpc::Status& status) {
+    // Leaves the registry last of all, see CallRegistry.
+    const std::optional<base::Gate::Pass> registered = std::move(call.registered);
     absl::Status outcome = StatusOfCall(status, *call.context, call.address);
+    call.context.reset();
     Reply done = std::move(call.done);
     if (outcome.ok()) {
       done(ToString(call.response));
     } else {
       done(std::move(outcome));
     }
-    call.registered.reset();
   }
 
   grpc::GenericStub& StubFor(const std::string& address) {
