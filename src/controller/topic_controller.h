@@ -23,9 +23,9 @@ inline constexpr int32_t kPartitionsMax = 10'000;
 
 struct NewTopic {
   std::string name;
-  std::optional<int32_t> partitions;
-  std::optional<int32_t> replicas;
-  metadata::ConfigMap configs;
+  std::optional<int32_t> partitions = std::nullopt;
+  std::optional<int32_t> replicas = std::nullopt;
+  metadata::ConfigMap configs = {};
 };
 
 struct CreatedTopic {
@@ -34,8 +34,8 @@ struct CreatedTopic {
 };
 
 struct ConfigChange {
-  metadata::ConfigMap set;
-  std::vector<std::string> unset;
+  metadata::ConfigMap set = {};
+  std::vector<std::string> unset = {};
 };
 
 /// Life of topics as transactions on the metadata store: create, configure, grow, delete.

@@ -52,7 +52,7 @@ class Creation : public std::enable_shared_from_this<Creation> {
       const auto placed = PlaceReplicas({.brokers = *std::move(brokers),
                                          .partitions = *self->topic_.partitions,
                                          .replicas = *self->topic_.replicas,
-                                         .start = static_cast<uint64_t>(self->id_.bytes().back())});
+                                         .start = static_cast<uint8_t>(self->id_.bytes().back())});
       if (!placed.ok()) return self->done_(placed.status());
       self->StoreAssignments(*placed);
     });

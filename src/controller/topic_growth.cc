@@ -7,6 +7,7 @@
 #include "metadata/keys.h"
 #include "talosmq/error.h"
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -82,7 +83,7 @@ class Growth : public std::enable_shared_from_this<Growth> {
                          .first_partition = present,
                          .partitions = self->total_ - present,
                          .replicas = self->topic_.record.replicas,
-                         .start = static_cast<uint64_t>(self->topic_.id.bytes().back())});
+                         .start = static_cast<uint8_t>(self->topic_.id.bytes().back())});
       if (!placed.ok()) return self->done_(placed.status());
       self->Store(PutAssignments(self->topic_.id, present, *placed, std::move(chunk)));
     });
@@ -92,20 +93,32 @@ class Growth : public std::enable_shared_from_this<Growth> {
     return {.key = metadata::TopicKey(topic_.id), .mod_revision = topic_.revision};
   }
 
+  /// Assignments and visible count change together, for of two growths at once the one that comes
+  /// second must not leave fewer entries than the first has made visible. What is more than one
+  /// transaction takes goes ahead: those chunks are full, whichever growth has stored them.
   void Store(std::vector<metadata::Operation> assignments) {
+    constexpr size_t kTogetherMax = metadata::kTransactionPartsMax - 1;
+    const size_t ahead =
+        assignments.size() > kTogetherMax ? assignments.size() - kTogetherMax : size_t{0};
+    const auto rest = assignments.begin() + static_cast<std::ptrdiff_t>(ahead);
+    std::vector<metadata::Operation> together(rest, assignments.end());
+    assignments.erase(rest, assignments.end());
     steps_.CommitAll(Unchanged(), std::move(assignments),
-                     [self = shared_from_this()](const absl::Status& status) {
+                     [self = shared_from_this(),
+                      together = std::move(together)](const absl::Status& status) mutable {
                        if (ReasonOf(status) == Reason::kConflict) return self->Begin();
                        if (!status.ok()) return self->done_(status);
-                       self->MakeVisible();
+                       self->MakeVisible(std::move(together));
                      });
   }
 
-  void MakeVisible() {
+  void MakeVisible(std::vector<metadata::Operation> assignments) {
     topic_.record.partitions = total_;
-    steps_.CommitResolved({.compares = {Unchanged()},
-                           .operations = {{.key = metadata::TopicKey(topic_.id),
-                                           .value = metadata::Encode(topic_.record)}}},
+    metadata::Transaction transaction{.compares = {Unchanged()},
+                                      .operations = {{.key = metadata::TopicKey(topic_.id),
+                                                      .value = metadata::Encode(topic_.record)}}};
+    for (metadata::Operation& put : assignments) transaction.operations.push_back(std::move(put));
+    steps_.CommitResolved(std::move(transaction),
                           [self = shared_from_this()](const absl::StatusOr<CommitResult>& result) {
                             if (!result.ok()) return self->done_(result.status());
                             if (!result->succeeded) return self->Begin();

@@ -22,9 +22,9 @@ struct ClusterRecord {
 
 /// One broker, as of its last start.
 struct BrokerRecord {
-  std::string grpc_address;  ///< HOST:PORT as clients reach it.
+  std::string grpc_address = {};  ///< HOST:PORT as clients reach it.
   int64_t boot_counter = 0;  ///< Starts of this data directory; a lower one is an older copy of it.
-  std::string directory_id;  ///< Of the data directory that made this registration.
+  std::string directory_id = {};  ///< Of the data directory that made this registration.
 };
 
 /// Who owns a topic name.
@@ -34,13 +34,13 @@ struct TopicNameRecord {
 
 /// A topic but for its partitions' places. It exists for others once its name refers to it.
 struct TopicRecord {
-  std::string name;
+  std::string name = {};
   TopicState state = TopicState::kActive;
-  absl::Time created;
+  absl::Time created = absl::UnixEpoch();
   bool is_internal = false;
   int32_t partitions = 0;  ///< Entries of assignment chunks from here on do not count yet.
   int32_t replicas = 0;
-  std::map<std::string, std::string> configs;  ///< Only what was set.
+  std::map<std::string, std::string> configs = {};  ///< Only what was set.
 };
 
 /// Replicas of kChunkPartitions partitions that follow one another; the last chunk may hold fewer.
@@ -53,17 +53,17 @@ struct AssignmentChunk {
 /// A partition that has been led. Without this record: the first replica leads, epoch 0, all
 /// replicas are in sync.
 struct PartitionStateRecord {
-  BrokerId leader;
-  LeaderEpoch epoch;
-  std::vector<BrokerId> in_sync;
+  BrokerId leader = {};
+  LeaderEpoch epoch = {};
+  std::vector<BrokerId> in_sync = {};
 };
 
 /// A deleted topic whose data still lies on `brokers`. Each takes itself out once its data is gone
 /// (G10: nothing else is a reason to delete).
 struct DeletionRecord {
-  std::string name;
+  std::string name = {};
   int32_t partitions = 0;
-  std::vector<BrokerId> brokers;
+  std::vector<BrokerId> brokers = {};
 };
 
 /// The first producer id that no block has yet.
