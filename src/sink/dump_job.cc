@@ -88,15 +88,18 @@ void DumpJob::ListTasks(base::Task next) {
 void DumpJob::Run(Done done) {
   const absl::Status begun = BeginOperation("being started", done);
   if (!begun.ok()) return done(begun);
+  // A job that was never saved is simply not made.
+  const bool is_new = stored_.version == StateVersion::kNone;
   const absl::Status writable = destination_->ProveWritable();
   if (!writable.ok()) {
-    return RefuseRun(
-        MakeError(Reason::kInvalidDumpJob,
-                  base::StrCat(Where(), ": the target cannot be written: ", writable.message())));
+    const absl::Status status = MakeError(
+        Reason::kInvalidDumpJob,
+        base::StrCat(Where(), ": the target cannot be written: ", writable.message()));
+    return is_new ? EndOperation(status) : Fail(status);
   }
   stored_.record.claim = services_.random.Next();
-  Save(JobPhase::kRunning, [this](const absl::Status& saved) {
-    if (!saved.ok()) return RefuseRun(saved);
+  Save(JobPhase::kRunning, [this, is_new](const absl::Status& saved) {
+    if (!saved.ok()) return is_new ? EndOperation(saved) : StopAsFailed(saved);
     EndOperation(absl::OkStatus());
     base::LogInfo("sink", Where(), " runs: topic '", stored_.record.definition.topic, "' to ",
                   stored_.record.definition.target);
@@ -104,11 +107,6 @@ void DumpJob::Run(Done done) {
       if (stored_.record.phase == JobPhase::kRunning) CheckTopic();
     });
   });
-}
-
-void DumpJob::RefuseRun(const absl::Status& status) {
-  // A job that was never saved is simply not made.
-  stored_.version == StateVersion::kNone ? EndOperation(status) : Fail(status);
 }
 
 void DumpJob::CheckTopic() {
@@ -173,6 +171,8 @@ void DumpJob::StartPartition(PartitionId id) {
 
 void DumpJob::OnPartitionEnded(const absl::Status& status) {
   --running_;
+  // Fenced: somebody else runs the job now, and what is stored of it is theirs.
+  if (ReasonOf(status) == Reason::kFencedEpoch) return StopAsFailed(status);
   if (!status.ok()) return Fail(status);
   if (is_pausing_ && running_ == 0) FinishPause();
 }
@@ -195,7 +195,7 @@ void DumpJob::Pause(Done done) {
 void DumpJob::FinishPause() {
   StopWork();
   Save(JobPhase::kPaused, [this](const absl::Status& saved) {
-    if (!saved.ok()) return Fail(saved);
+    if (!saved.ok()) return StopAsFailed(saved);
     base::LogInfo("sink", Where(), " is paused");
     EndOperation(absl::OkStatus());
   });
@@ -209,20 +209,21 @@ void DumpJob::Resume(Done done) {
 }
 
 void DumpJob::Fail(const absl::Status& status) {
+  StopAsFailed(status);
+  operation_ = "being marked as failed";
+  Save(JobPhase::kFailed, [this](const absl::Status& saved) {
+    if (!saved.ok()) base::LogError("sink", Where(), ": ", saved.message());
+    EndOperation(saved);
+  });
+}
+
+void DumpJob::StopAsFailed(const absl::Status& status) {
   StopWork();
   stored_.record.error = base::StrCat(ReasonName(ReasonOf(status)), ": ", status.message());
   stored_.record.error.resize(std::min(stored_.record.error.size(), kJobErrorBytesMax));
   stored_.record.phase = JobPhase::kFailed;
   base::LogError("sink", Where(), " has failed: ", stored_.record.error);
   EndOperation(status);
-  const Reason reason = ReasonOf(status);
-  // Somebody else runs the job now: what is stored is theirs.
-  if (reason == Reason::kFencedEpoch || reason == Reason::kConflict) return;
-  operation_ = "being marked as failed";
-  Save(JobPhase::kFailed, [this](const absl::Status& saved) {
-    if (!saved.ok()) base::LogError("sink", Where(), ": ", saved.message());
-    EndOperation(saved);
-  });
 }
 
 void DumpJob::Remove(Done done) {

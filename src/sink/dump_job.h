@@ -92,13 +92,15 @@ class DumpJob : public std::enable_shared_from_this<DumpJob> {
 
   /// Lists the stored positions into partitions_, then calls `next`. Tries until it can.
   void ListTasks(base::Task next);
-  void RefuseRun(const absl::Status& status);
   void CheckTopic();
   void OnTopic(const absl::StatusOr<SourceTopic>& topic);
   void StartPartition(PartitionId partition);
   void OnPartitionEnded(const absl::Status& status);
   void FinishPause();
+  /// Stops and saves why.
   void Fail(const absl::Status& status);
+  /// Stops as failed in this process alone: the job belongs to another one.
+  void StopAsFailed(const absl::Status& status);
   /// Saves the record under `phase`; `next` gets OK or kConflict. Tries until it knows.
   void Save(JobPhase phase, base::Callback<absl::Status> next);
   void RemoveRecords();
