@@ -52,15 +52,15 @@ int main(int argc, char** argv) {
   connection.server = argv[1];
   const auto client = talosmq::Client::Connect(connection);
   if (!client.ok()) {
-    std::cerr << client.status() << '\n';
+    std::cerr << client.status().message() << '\n';
     return 1;
   }
   const auto consumer = talosmq::Consumer::Create(**client, argv[2], {});
   if (!consumer.ok()) {
-    std::cerr << consumer.status() << '\n';
+    std::cerr << consumer.status().message() << '\n';
     return 1;
   }
   const absl::Status printed = PrintAll(**consumer);
-  if (!printed.ok()) std::cerr << printed << '\n';
+  if (!printed.ok()) std::cerr << printed.message() << '\n';
   return printed.ok() ? 0 : 1;
 }

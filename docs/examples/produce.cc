@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
   connection.server = argv[1];
   const auto client = talosmq::Client::Connect(connection);
   if (!client.ok()) {
-    std::cerr << client.status() << '\n';
+    std::cerr << client.status().message() << '\n';
     return 1;
   }
 
@@ -26,12 +26,12 @@ int main(int argc, char** argv) {
   options.on_delivery = [](std::span<const talosmq::Delivery> deliveries) {
     for (const talosmq::Delivery& delivery : deliveries) {
       if (delivery.status.ok()) continue;
-      std::cerr << "line " << delivery.tag << ": " << delivery.status << '\n';
+      std::cerr << "line " << delivery.tag << ": " << delivery.status.message() << '\n';
     }
   };
   const auto producer = talosmq::Producer::Create(**client, argv[2], options);
   if (!producer.ok()) {
-    std::cerr << producer.status() << '\n';
+    std::cerr << producer.status().message() << '\n';
     return 1;
   }
 
@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
     talosmq::Record record;
     record.value = line;
     const absl::Status accepted = (*producer)->Send(record, number);
-    if (!accepted.ok()) std::cerr << "line " << number << ": " << accepted << '\n';
+    if (!accepted.ok()) std::cerr << "line " << number << ": " << accepted.message() << '\n';
   }
   // Everything accepted has its delivery when Close returns.
   return (*producer)->Close().ok() ? 0 : 1;

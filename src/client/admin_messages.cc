@@ -96,9 +96,13 @@ ClusterInfo ReadClusterInfo(const v1::DescribeClusterResponse& cluster) {
 ClusterHealth ReadClusterHealth(const v1::CheckHealthResponse& health) {
   ClusterHealth result{.is_healthy = health.is_healthy(),
                        .problems = {},
+                       .warnings = {},
                        .orphans = {health.orphans().begin(), health.orphans().end()}};
   for (const v1::HealthProblem& problem : health.problems()) {
     result.problems.push_back({.object = problem.object(), .problem = problem.problem()});
+  }
+  for (const v1::HealthProblem& warning : health.warnings()) {
+    result.warnings.push_back({.object = warning.object(), .problem = warning.problem()});
   }
   return result;
 }

@@ -1,6 +1,5 @@
 #include "client/grpc_stream.h"
 
-#include "base/text.h"
 #include "client/error_message.h"
 #include "talosmq/error.h"
 
@@ -23,8 +22,7 @@ Reason ReasonOfCode(grpc::StatusCode code) {
 
 }  // namespace
 
-absl::Status StatusOfCall(const grpc::Status& status, const grpc::ClientContext& context,
-                          const std::string& address) {
+absl::Status StatusOfCall(const grpc::Status& status, const grpc::ClientContext& context) {
   if (status.ok()) return absl::OkStatus();
   const auto& trailers = context.GetServerTrailingMetadata();
   const auto trailer = trailers.find("talosmq-error-bin");
@@ -33,8 +31,7 @@ absl::Status StatusOfCall(const grpc::Status& status, const grpc::ClientContext&
       error.ParseFromArray(trailer->second.data(), static_cast<int>(trailer->second.size()))) {
     return StatusOf(error);
   }
-  return MakeError(ReasonOfCode(status.error_code()),
-                   base::StrCat(address, ": ", status.error_message()));
+  return MakeError(ReasonOfCode(status.error_code()), status.error_message());
 }
 
 std::optional<base::Gate::Pass> CallRegistry::Enter(
@@ -61,10 +58,9 @@ void CallRegistry::CancelAndWait() {
   gate_.CloseAndWait();
 }
 
-std::shared_ptr<GrpcStream> GrpcStream::Start(grpc::GenericStub& stub, const std::string& address,
-                                              const std::string& method, CallRegistry& registry,
-                                              Events events) {
-  std::shared_ptr<GrpcStream> stream(new GrpcStream(address, std::move(events)));
+std::shared_ptr<GrpcStream> GrpcStream::Start(grpc::GenericStub& stub, const std::string& method,
+                                              CallRegistry& registry, Events events) {
+  std::shared_ptr<GrpcStream> stream(new GrpcStream(std::move(events)));
   std::optional<base::Gate::Pass> pass = registry.Enter(stream->context_);
   if (!pass.has_value()) {
     stream->writes_.Close([] {});
@@ -111,9 +107,8 @@ void GrpcStream::OnDone(const grpc::Status& status) {
   // Leaves the registry last of all, see CallRegistry.
   const std::optional<base::Gate::Pass> registered = std::move(registered_);
   const std::shared_ptr<GrpcStream> self = std::move(self_);
-  absl::Status why =
-      own_error_.ok() ? StatusOfCall(status, *context_, address_) : std::move(own_error_);
-  if (why.ok()) why = MakeError(Reason::kUnavailable, address_ + ": the server ended the stream");
+  absl::Status why = own_error_.ok() ? StatusOfCall(status, *context_) : std::move(own_error_);
+  if (why.ok()) why = MakeError(Reason::kUnavailable, "the server ended the stream");
   events_.on_closed(std::move(why));
   events_ = {};  // Lets go of the observer.
 }

@@ -15,10 +15,8 @@
 
 namespace talosmq::client {
 
-/// What a gRPC call ended with: the server's own error from the trailer, or what gRPC says, with
-/// the address in words.
-absl::Status StatusOfCall(const grpc::Status& status, const grpc::ClientContext& context,
-                          const std::string& address);
+/// What a gRPC call ended with: the server's own error from the trailer, or what gRPC says.
+absl::Status StatusOfCall(const grpc::Status& status, const grpc::ClientContext& context);
 
 /// The calls and streams that are under way on one transport. Thread-safe. Outlives them: the
 /// destructor of the transport cancels them and waits.
@@ -57,9 +55,8 @@ class GrpcStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
   };
 
   /// Calls on_closed within this call when the registry takes no more calls.
-  static std::shared_ptr<GrpcStream> Start(grpc::GenericStub& stub, const std::string& address,
-                                           const std::string& method, CallRegistry& registry,
-                                           Events events);
+  static std::shared_ptr<GrpcStream> Start(grpc::GenericStub& stub, const std::string& method,
+                                           CallRegistry& registry, Events events);
 
   void Write(grpc::ByteBuffer message);
   void Cancel() { context_->TryCancel(); }
@@ -69,10 +66,8 @@ class GrpcStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
   void OnDone(const grpc::Status& status) override;
 
  private:
-  GrpcStream(std::string address, Events events)
-      : address_(std::move(address)), events_(std::move(events)) {}
+  explicit GrpcStream(Events events) : events_(std::move(events)) {}
 
-  const std::string address_;
   const std::shared_ptr<grpc::ClientContext> context_ = std::make_shared<grpc::ClientContext>();
   Events events_;
   std::optional<base::Gate::Pass> registered_;

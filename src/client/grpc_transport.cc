@@ -78,9 +78,9 @@ std::string ToString(const grpc::ByteBuffer& bytes) {
 /// The handle of a produce stream. Thread-compatible, as its interface says.
 class GrpcProduceStream final : public ProduceStream {
  public:
-  GrpcProduceStream(grpc::GenericStub& stub, const std::string& address, CallRegistry& registry,
+  GrpcProduceStream(grpc::GenericStub& stub, CallRegistry& registry,
                     std::shared_ptr<ProduceObserver> observer)
-      : stream_(GrpcStream::Start(stub, address, "/talosmq.v1.MessageService/Produce", registry,
+      : stream_(GrpcStream::Start(stub, "/talosmq.v1.MessageService/Produce", registry,
                                   EventsFor(*this, std::move(observer)))) {}
   ~GrpcProduceStream() override { stream_->Cancel(); }
 
@@ -111,9 +111,9 @@ class GrpcProduceStream final : public ProduceStream {
 /// The handle of a fetch stream. Thread-compatible, as its interface says.
 class GrpcFetchStream final : public FetchStream {
  public:
-  GrpcFetchStream(grpc::GenericStub& stub, const std::string& address, CallRegistry& registry,
+  GrpcFetchStream(grpc::GenericStub& stub, CallRegistry& registry,
                   const std::shared_ptr<FetchObserver>& observer)
-      : stream_(GrpcStream::Start(stub, address, "/talosmq.v1.MessageService/Fetch", registry,
+      : stream_(GrpcStream::Start(stub, "/talosmq.v1.MessageService/Fetch", registry,
                                   EventsFor(observer))) {}
   ~GrpcFetchStream() override { stream_->Cancel(); }
 
@@ -143,7 +143,6 @@ struct UnaryCall {
   std::shared_ptr<grpc::ClientContext> context = std::make_shared<grpc::ClientContext>();
   grpc::ByteBuffer request;
   grpc::ByteBuffer response;
-  std::string address;
   Transport::Reply done;
   std::optional<base::Gate::Pass> registered;
 };
@@ -156,7 +155,6 @@ class GrpcTransport final : public Transport {
   void Call(CallRequest request, Reply done) override {
     auto call = std::make_shared<UnaryCall>();
     call->request = ToByteBuffer(request.body);
-    call->address = request.address;
     call->done = std::move(done);
     call->context->set_deadline(gpr_time_from_millis(Milliseconds(request.timeout), GPR_TIMESPAN));
     std::optional<base::Gate::Pass> pass = registry_.Enter(call->context);
@@ -172,20 +170,19 @@ class GrpcTransport final : public Transport {
 
   std::unique_ptr<ProduceStream> OpenProduce(const std::string& address,
                                              std::shared_ptr<ProduceObserver> observer) override {
-    return std::make_unique<GrpcProduceStream>(StubFor(address), address, registry_,
-                                               std::move(observer));
+    return std::make_unique<GrpcProduceStream>(StubFor(address), registry_, std::move(observer));
   }
 
   std::unique_ptr<FetchStream> OpenFetch(const std::string& address,
                                          std::shared_ptr<FetchObserver> observer) override {
-    return std::make_unique<GrpcFetchStream>(StubFor(address), address, registry_, observer);
+    return std::make_unique<GrpcFetchStream>(StubFor(address), registry_, observer);
   }
 
  private:
   static void Finish(UnaryCall& call, const grpc::Status& status) {
     // Leaves the registry last of all, see CallRegistry.
     const std::optional<base::Gate::Pass> registered = std::move(call.registered);
-    absl::Status outcome = StatusOfCall(status, *call.context, call.address);
+    absl::Status outcome = StatusOfCall(status, *call.context);
     call.context.reset();
     Reply done = std::move(call.done);
     if (outcome.ok()) {
