@@ -1,17 +1,18 @@
 #pragma once
 
+#include "talosmq/client.h"
+#include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/time/time.h"
-#include "talosmq/client.h"
-#include "talosmq/ids.h"
 
 namespace talosmq {
 
@@ -83,6 +84,7 @@ struct HealthProblem {
 struct ClusterHealth {
   bool is_healthy = false;
   std::vector<HealthProblem> problems;
+  std::vector<HealthProblem> warnings;  ///< Worth knowing, and no reason to be unhealthy.
   std::vector<std::string> orphans;
 };
 

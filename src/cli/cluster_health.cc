@@ -11,13 +11,18 @@ absl::StatusOr<ClusterHealth> Check(Session& session) {
   return admin->CheckHealth();
 }
 
-Document Describe(const ClusterHealth& health) {
-  Document problems = Document::array();
-  for (const HealthProblem& problem : health.problems) {
-    problems.push_back({{"object", problem.object}, {"problem", problem.problem}});
+Document Describe(const std::vector<HealthProblem>& problems) {
+  Document list = Document::array();
+  for (const HealthProblem& problem : problems) {
+    list.push_back({{"object", problem.object}, {"problem", problem.problem}});
   }
+  return list;
+}
+
+Document Describe(const ClusterHealth& health) {
   return {{"is_healthy", health.is_healthy},
-          {"problems", std::move(problems)},
+          {"problems", Describe(health.problems)},
+          {"warnings", Describe(health.warnings)},
           {"orphans", health.orphans}};
 }
 

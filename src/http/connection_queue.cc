@@ -1,9 +1,9 @@
 #include "http/connection_queue.h"
 
+#include "http/limits.h"
+
 #include <string>
 #include <utility>
-
-#include "http/limits.h"
 
 namespace talosmq::http {
 

@@ -1,13 +1,13 @@
 #pragma once
 
-#include <functional>
-#include <memory>
-#include <vector>
+#include "base/executor.h"
+#include "base/mutex.h"
 
 #include <httplib.h>
 
-#include "base/executor.h"
-#include "base/mutex.h"
+#include <functional>
+#include <memory>
+#include <vector>
 
 namespace talosmq::http {
 

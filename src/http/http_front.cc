@@ -1,13 +1,5 @@
 #include "http/http_front.h"
 
-#include <optional>
-#include <utility>
-
-#include <httplib.h>
-#include <nlohmann/json.hpp>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "base/check.h"
 #include "base/executor.h"
 #include "base/mutex.h"
@@ -16,6 +8,14 @@
 #include "http/connection_queue.h"
 #include "http/limits.h"
 #include "http/socket_stream.h"
+
+#include <httplib.h>
+#include <nlohmann/json.hpp>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <optional>
+#include <utility>
 
 namespace talosmq::http {
 namespace {
@@ -38,7 +38,9 @@ class AwaitedReport {
     while (!report_.has_value()) {
       const absl::Duration left = deadline - clock.Monotonic();
       if (left <= absl::ZeroDuration()) {
-        return {.problems = {{"broker", "it does not answer in time"}}, .warnings = {}, .orphans = {}};
+        broker::HealthReport late;
+        late.problems.push_back({"broker", "it does not answer in time"});
+        return late;
       }
       is_there_.WaitFor(mutex_, left);
     }
@@ -105,7 +107,9 @@ class Server final : public httplib::Server {
 class Front final : public HttpFront {
  public:
   explicit Front(const Dependencies& dependencies)
-      : dependencies_(dependencies), server_(dependencies.clock), acceptor_({.name = "http-accept"}) {}
+      : dependencies_(dependencies),
+        server_(dependencies.clock),
+        acceptor_({.name = "http-accept"}) {}
   ~Front() override { TALOSMQ_CHECK(!is_running_) << "stop the HTTP front first"; }
 
   absl::Status Listen(const HttpFrontOptions& options) {

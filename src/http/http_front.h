@@ -1,12 +1,13 @@
 #pragma once
 
-#include <memory>
-#include <string>
-
-#include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "broker/cluster.h"
 #include "http/prometheus_registry.h"
+
+#include "absl/status/statusor.h"
+
+#include <memory>
+#include <string>
 
 namespace talosmq::http {
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <cstddef>
-
 #include "absl/time/time.h"
+
+#include <cstddef>
 
 namespace talosmq::http {
 

@@ -1,7 +1,6 @@
 #include "http/prometheus_registry.h"
 
-#include <map>
-#include <utility>
+#include "base/mutex.h"
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
@@ -9,7 +8,8 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
-#include "base/mutex.h"
+#include <map>
+#include <utility>
 
 namespace talosmq::http {
 namespace {

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "base/metrics.h"
+
 #include <memory>
 #include <string>
-
-#include "base/metrics.h"
 
 namespace talosmq::http {
 

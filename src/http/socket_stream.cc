@@ -1,11 +1,11 @@
 #include "http/socket_stream.h"
 
-#include <algorithm>
+#include "http/limits.h"
 
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "http/limits.h"
+#include <algorithm>
 
 namespace talosmq::http {
 

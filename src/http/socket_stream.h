@@ -1,11 +1,11 @@
 #pragma once
 
-#include <array>
-#include <string>
+#include "base/clock.h"
 
 #include <httplib.h>
 
-#include "base/clock.h"
+#include <array>
+#include <string>
 
 namespace talosmq::http {
 

@@ -1,9 +1,9 @@
 #include "rpc/bidi_stream.h"
 
-#include <utility>
-
 #include "base/check.h"
 #include "rpc/error_status.h"
+
+#include <utility>
 
 namespace talosmq::rpc {
 

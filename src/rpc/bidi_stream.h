@@ -1,13 +1,13 @@
 #pragma once
 
-#include <memory>
-#include <optional>
-
-#include <grpcpp/grpcpp.h>
-
-#include "absl/status/status.h"
 #include "base/mutex.h"
 #include "rpc/call_registry.h"
+
+#include "absl/status/status.h"
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <optional>
 
 namespace talosmq::rpc {
 

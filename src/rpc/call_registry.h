@@ -1,9 +1,10 @@
 #pragma once
 
-#include <memory>
+#include "base/mutex.h"
 
 #include "absl/container/flat_hash_map.h"
-#include "base/mutex.h"
+
+#include <memory>
 
 namespace talosmq::rpc {
 

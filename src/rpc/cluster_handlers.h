@@ -1,10 +1,10 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include "broker/cluster.h"
 #include "broker/topics.h"
 #include "talosmq/v1/cluster.grpc.pb.h"
+
+#include <grpcpp/grpcpp.h>
 
 namespace talosmq::rpc {
 

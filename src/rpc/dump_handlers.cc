@@ -1,10 +1,10 @@
 #include "rpc/dump_handlers.h"
 
-#include <utility>
-
 #include "base/status.h"
 #include "base/text.h"
 #include "rpc/unary_call.h"
+
+#include <utility>
 
 namespace talosmq::rpc {
 namespace {
@@ -80,7 +80,7 @@ grpc::ServerUnaryReactor* DumpHandlers::CreateDump(grpc::CallbackServerContext* 
                                                    grpc::ByteBuffer* response) {
   return ServeUnary<v1::CreateDumpRequest, v1::CreateDumpResponse>(
       context, request, response, [this](auto call) {
-        absl::StatusOr<broker::DumpDefinition> definition = DefinitionOf(call->request.definition());
+        auto definition = DefinitionOf(call->request.definition());
         if (!definition.ok()) {
           call->Finish(definition.status());
           return;

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include "broker/dump_control.h"
 #include "talosmq/v1/dump.grpc.pb.h"
+
+#include <grpcpp/grpcpp.h>
 
 namespace talosmq::rpc {
 

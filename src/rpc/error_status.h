@@ -1,10 +1,10 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
-#include "absl/status/status.h"
 #include "talosmq/error.h"
 #include "talosmq/v1/error.pb.h"
+
+#include "absl/status/status.h"
+#include <grpcpp/grpcpp.h>
 
 namespace talosmq::rpc {
 

@@ -1,12 +1,12 @@
 #include "rpc/fetch_codec.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <google/protobuf/wire_format_lite.h>
-
 #include "rpc/error_status.h"
 #include "rpc/wire.h"
 #include "talosmq/v1/message.pb.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/wire_format_lite.h>
 
 namespace talosmq::rpc {
 namespace {

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <cstdint>
-#include <vector>
+#include "broker/messages.h"
+#include "talosmq/ids.h"
 
 #include <grpcpp/grpcpp.h>
 
-#include "broker/messages.h"
-#include "talosmq/ids.h"
+#include <cstdint>
+#include <vector>
 
 namespace talosmq::rpc {
 

@@ -1,13 +1,13 @@
 #include "rpc/fetch_once.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "base/status.h"
 #include "base/text.h"
 #include "rpc/error_status.h"
 #include "rpc/limits.h"
 #include "rpc/wire.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace talosmq::rpc {
 

@@ -1,16 +1,16 @@
 #pragma once
 
-#include <memory>
-#include <vector>
-
-#include <grpcpp/grpcpp.h>
-
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "broker/messages.h"
 #include "rpc/call_registry.h"
 #include "rpc/fetch_codec.h"
 #include "talosmq/v1/message.pb.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <vector>
 
 namespace talosmq::rpc {
 

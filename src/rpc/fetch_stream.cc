@@ -1,12 +1,12 @@
 #include "rpc/fetch_stream.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "base/status.h"
 #include "base/text.h"
 #include "rpc/limits.h"
 #include "rpc/wire.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace talosmq::rpc {
 namespace {

@@ -1,19 +1,20 @@
 #pragma once
 
-#include <cstdint>
-#include <deque>
-#include <list>
-#include <memory>
-#include <optional>
-#include <vector>
-
-#include "absl/container/flat_hash_map.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "broker/messages.h"
 #include "rpc/bidi_stream.h"
 #include "rpc/fetch_codec.h"
 #include "talosmq/v1/message.pb.h"
+
+#include "absl/container/flat_hash_map.h"
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <memory>
+#include <optional>
+#include <vector>
 
 namespace talosmq::rpc {
 
@@ -29,7 +30,7 @@ namespace talosmq::rpc {
 /// 1. At most one fetch of a subscription is under way; its answers are sent in order.
 /// 2. What is read or being read and not yet sent stays within kFetchAheadBytesMax, one fetch more
 ///    at most. An answer that finds no room or no credit is thrown away and asked for again.
-/// 3. Credit is spent by what is sent. The last chunk may go below zero, since whole batches go out.
+/// 3. Credit is spent by what is sent; the last chunk may go below zero, since batches go out whole.
 /// 4. An error ends its subscription and nothing else.
 /// Thread-safe; see BidiStream for its life.
 class FetchStream final : public BidiStream {

@@ -1,22 +1,23 @@
 #include "rpc/grpc_front.h"
 
-#include <array>
-#include <utility>
-
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
-#include <grpcpp/resource_quota.h>
-
 #include "base/check.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "rpc/call_registry.h"
 #include "rpc/cluster_handlers.h"
 #include "rpc/dump_handlers.h"
+#include "rpc/grpc_log.h"
 #include "rpc/limits.h"
 #include "rpc/message_handlers.h"
 #include "rpc/topic_handlers.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+
+#include <array>
+#include <utility>
 
 namespace talosmq::rpc {
 namespace {
@@ -127,6 +128,7 @@ class Front final : public GrpcFront {
 
 absl::StatusOr<std::unique_ptr<GrpcFront>> GrpcFront::Start(GrpcFrontOptions options,
                                                             Dependencies dependencies) {
+  RedirectGrpcLog();
   auto front = std::make_unique<Front>(dependencies);
   TALOSMQ_RETURN_IF_ERROR(front->Listen(options.listen));
   return front;

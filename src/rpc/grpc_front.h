@@ -1,14 +1,15 @@
 #pragma once
 
-#include <memory>
-#include <string>
-
-#include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "broker/cluster.h"
 #include "broker/dump_control.h"
 #include "broker/messages.h"
 #include "broker/topics.h"
+
+#include "absl/status/statusor.h"
+
+#include <memory>
+#include <string>
 
 namespace talosmq::rpc {
 

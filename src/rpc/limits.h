@@ -1,9 +1,9 @@
 #pragma once
 
+#include "absl/time/time.h"
+
 #include <cstddef>
 #include <cstdint>
-
-#include "absl/time/time.h"
 
 namespace talosmq::rpc {
 

@@ -1,12 +1,12 @@
 #include "rpc/list_offsets.h"
 
-#include <optional>
-#include <utility>
-
 #include "base/mutex.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "rpc/limits.h"
+
+#include <optional>
+#include <utility>
 
 namespace talosmq::rpc {
 namespace {

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <memory>
-
 #include "broker/messages.h"
 #include "rpc/unary_call.h"
 #include "talosmq/v1/message.pb.h"
+
+#include <memory>
 
 namespace talosmq::rpc {
 

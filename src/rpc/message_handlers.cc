@@ -1,13 +1,13 @@
 #include "rpc/message_handlers.h"
 
-#include <memory>
-
 #include "rpc/fetch_once.h"
 #include "rpc/fetch_stream.h"
 #include "rpc/list_offsets.h"
 #include "rpc/produce_once.h"
 #include "rpc/produce_stream.h"
 #include "rpc/unary_call.h"
+
+#include <memory>
 
 namespace talosmq::rpc {
 

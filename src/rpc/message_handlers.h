@@ -1,11 +1,11 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include "base/clock.h"
 #include "broker/messages.h"
 #include "rpc/call_registry.h"
 #include "talosmq/v1/message.grpc.pb.h"
+
+#include <grpcpp/grpcpp.h>
 
 namespace talosmq::rpc {
 

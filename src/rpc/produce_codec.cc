@@ -1,14 +1,14 @@
 #include "rpc/produce_codec.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/wire_format_lite.h>
-#include <grpcpp/support/proto_buffer_reader.h>
-
 #include "base/status.h"
 #include "base/text.h"
 #include "rpc/error_status.h"
 #include "rpc/limits.h"
 #include "rpc/wire.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+#include <grpcpp/support/proto_buffer_reader.h>
 
 namespace talosmq::rpc {
 namespace {
@@ -102,7 +102,8 @@ bool ReadRequestField(CodedInputStream& in, uint32_t tag, ProduceMessage& messag
 
 absl::Status Malformed(size_t size) {
   return MakeError(Reason::kInvalidArgument,
-                   base::StrCat("the message of ", size, " bytes is no valid ProduceRequest of at most ",
+                   base::StrCat("the message of ", size,
+                                " bytes is no valid ProduceRequest of at most ",
                                 kPartitionsPerMessageMax, " batches"));
 }
 

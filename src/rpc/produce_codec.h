@@ -1,15 +1,15 @@
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
-#include <grpcpp/grpcpp.h>
-
-#include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "base/bytes.h"
 #include "broker/messages.h"
 #include "talosmq/v1/message.pb.h"
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include <grpcpp/grpcpp.h>
+
+#include <cstdint>
+#include <vector>
 
 namespace talosmq::rpc {
 

@@ -1,12 +1,12 @@
 #include "rpc/produce_once.h"
 
-#include <memory>
-#include <utility>
-
 #include "base/mutex.h"
 #include "rpc/error_status.h"
 #include "rpc/produce_codec.h"
 #include "rpc/wire.h"
+
+#include <memory>
+#include <utility>
 
 namespace talosmq::rpc {
 namespace {

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include "base/clock.h"
 #include "broker/messages.h"
+
+#include <grpcpp/grpcpp.h>
 
 namespace talosmq::rpc {
 

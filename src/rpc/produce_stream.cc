@@ -1,9 +1,9 @@
 #include "rpc/produce_stream.h"
 
-#include <utility>
-
 #include "rpc/limits.h"
 #include "rpc/wire.h"
+
+#include <utility>
 
 namespace talosmq::rpc {
 

@@ -1,13 +1,13 @@
 #pragma once
 
-#include <deque>
-#include <memory>
-
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "broker/messages.h"
 #include "rpc/bidi_stream.h"
 #include "rpc/produce_codec.h"
+
+#include <deque>
+#include <memory>
 
 namespace talosmq::rpc {
 

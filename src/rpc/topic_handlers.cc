@@ -1,11 +1,11 @@
 #include "rpc/topic_handlers.h"
 
-#include <utility>
-
 #include "base/text.h"
 #include "rpc/limits.h"
 #include "rpc/topic_messages.h"
 #include "rpc/unary_call.h"
+
+#include <utility>
 
 namespace talosmq::rpc {
 namespace {

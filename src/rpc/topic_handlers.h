@@ -1,9 +1,9 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include "broker/topics.h"
 #include "talosmq/v1/topic.grpc.pb.h"
+
+#include <grpcpp/grpcpp.h>
 
 namespace talosmq::rpc {
 

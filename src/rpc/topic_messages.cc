@@ -1,9 +1,9 @@
 #include "rpc/topic_messages.h"
 
-#include <set>
-
 #include "base/text.h"
 #include "rpc/error_status.h"
+
+#include <set>
 
 namespace talosmq::rpc {
 namespace {
@@ -77,7 +77,9 @@ void FillDescription(const broker::TopicDescription& description, v1::DescribeTo
     config.set_value(entry.value);
     config.set_is_default(entry.is_default);
   }
-  for (const auto& partition : description.partitions) FillPartition(partition, *to.add_partitions());
+  for (const auto& partition : description.partitions) {
+    FillPartition(partition, *to.add_partitions());
+  }
 }
 
 void FillSummary(const metadata::TopicImage& topic, v1::TopicSummary& to) {

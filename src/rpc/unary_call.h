@@ -1,14 +1,14 @@
 #pragma once
 
+#include "rpc/error_status.h"
+#include "rpc/wire.h"
+
+#include "absl/status/status.h"
+#include <grpcpp/grpcpp.h>
+
 #include <memory>
 #include <string_view>
 #include <utility>
-
-#include <grpcpp/grpcpp.h>
-
-#include "absl/status/status.h"
-#include "rpc/error_status.h"
-#include "rpc/wire.h"
 
 namespace talosmq::rpc {
 

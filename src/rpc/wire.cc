@@ -1,10 +1,10 @@
 #include "rpc/wire.h"
 
-#include <grpcpp/support/proto_buffer_reader.h>
-
 #include "base/status.h"
 #include "base/text.h"
 #include "rpc/limits.h"
+
+#include <grpcpp/support/proto_buffer_reader.h>
 
 namespace talosmq::rpc {
 

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <google/protobuf/message_lite.h>
-#include <grpcpp/grpcpp.h>
-
-#include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "talosmq/ids.h"
+
+#include "absl/status/statusor.h"
+#include <google/protobuf/message_lite.h>
+#include <grpcpp/grpcpp.h>
 
 namespace talosmq::rpc {
 

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "base/executor.h"
+#include "base/mutex.h"
+
 #include <memory>
 #include <optional>
 #include <utility>
-
-#include "base/executor.h"
-#include "base/mutex.h"
 
 namespace talosmq::server {
 

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "broker/cluster.h"
+
 #include <utility>
 #include <vector>
-
-#include "broker/cluster.h"
 
 namespace talosmq::server {
 

@@ -1,12 +1,12 @@
 #include "server/command_line.h"
 
-#include <cstdio>
-#include <utility>
+#include "base/text.h"
+#include "server/server.h"
 
 #include <CLI/CLI.hpp>
 
-#include "base/text.h"
-#include "server/server.h"
+#include <cstdio>
+#include <utility>
 
 namespace talosmq::server {
 namespace {
@@ -70,7 +70,9 @@ ParsedCommandLine ParseCommandLine(int argc, const char* const* argv) {
     if (!entry.ok()) return WrongUsage(base::FromAbsl(entry.status().message()));
     command.settings.push_back(*std::move(entry));
   }
-  if (data_dir_option->count() > 0) command.settings.push_back({"data_dir", data_dir, "--data-dir"});
+  if (data_dir_option->count() > 0) {
+    command.settings.push_back({"data_dir", data_dir, "--data-dir"});
+  }
   if (roles_option->count() > 0) command.settings.push_back({"roles", roles, "--roles"});
   return {.command = std::move(command), .exit_status = 0};
 }

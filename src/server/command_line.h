@@ -1,10 +1,10 @@
 #pragma once
 
+#include "server/config.h"
+
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "server/config.h"
 
 namespace talosmq::server {
 

@@ -1,15 +1,15 @@
 #include "server/config.h"
 
-#include <algorithm>
-#include <numeric>
-
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "absl/strings/str_split.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "server/config_keys.h"
+
+#include "absl/strings/str_split.h"
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <numeric>
 
 namespace talosmq::server {
 namespace {
@@ -99,8 +99,8 @@ absl::Status CheckStore(const ServerConfig& config) {
     return Invalid("metadata.store", "etcd is not built yet; a single node uses rocksdb:");
   }
   if (config.metadata_store != "rocksdb:") {
-    return Invalid("metadata.store", base::StrCat("expected rocksdb:, found \"",
-                                                  base::Printable(config.metadata_store, 80), "\""));
+    const std::string found = base::Printable(config.metadata_store, 80);
+    return Invalid("metadata.store", base::StrCat("expected rocksdb:, found \"", found, "\""));
   }
   return absl::OkStatus();
 }
@@ -173,8 +173,8 @@ std::string RenderConfigPage(const ServerConfig& config) {
   const ServerConfig defaults;
   std::string page =
       "# Every setting of talosmqd with its default, as `talosmqd --print-config` prints it.\n"
-      "# Use: talosmqd --config FILE. Keys may also be nested (grpc: {listen: ...}); --set key=value\n"
-      "# overrides the file. An unknown key is refused.\n";
+      "# Use: talosmqd --config FILE. Keys may also be nested (grpc: {listen: ...}), and\n"
+      "# --set key=value overrides the file. An unknown key is refused.\n";
   for (const ConfigKey& key : ConfigKeys()) {
     page += "\n" + Comment(key.meaning);
     page += Comment(base::StrCat("Value: ", key.bound, ". Default: ",

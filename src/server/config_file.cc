@@ -1,12 +1,12 @@
 #include "server/config_file.h"
 
-#include <set>
-#include <string>
+#include "base/status.h"
+#include "base/text.h"
 
 #include <yaml-cpp/yaml.h>
 
-#include "base/status.h"
-#include "base/text.h"
+#include <set>
+#include <string>
 
 namespace talosmq::server {
 namespace {
@@ -51,7 +51,8 @@ class Flattener {
       list += (list.empty() ? "" : ",") + item.Scalar();
     }
     if (list.empty() || list.size() > kConfigFileBytesMax) {
-      return Invalid(node, base::StrCat(base::Printable(key, 100), " takes a word or a list of words"));
+      const std::string name = base::Printable(key, 100);
+      return Invalid(node, base::StrCat(name, " takes a word or a list of words"));
     }
     return list;
   }

@@ -1,10 +1,11 @@
 #pragma once
 
-#include <string_view>
-#include <vector>
+#include "server/config.h"
 
 #include "absl/status/statusor.h"
-#include "server/config.h"
+
+#include <string_view>
+#include <vector>
 
 namespace talosmq::server {
 

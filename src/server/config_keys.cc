@@ -1,12 +1,12 @@
 #include "server/config_keys.h"
 
-#include <cctype>
-#include <utility>
+#include "base/status.h"
+#include "base/text.h"
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
-#include "base/status.h"
-#include "base/text.h"
+
+#include <utility>
 
 namespace talosmq::server {
 namespace {
@@ -38,8 +38,8 @@ struct Range {
 absl::StatusOr<int64_t> ParseNumber(std::string_view value, const Range& range,
                                     std::string_view bound) {
   int64_t number = 0;
-  const bool has_digits = !value.empty() && (std::isdigit(static_cast<unsigned char>(value[0])) != 0);
-  if (!has_digits || !absl::SimpleAtoi(base::ToAbsl(value), &number) || number < range.min ||
+  const bool begins_with_digit = !value.empty() && value[0] >= '0' && value[0] <= '9';
+  if (!begins_with_digit || !absl::SimpleAtoi(base::ToAbsl(value), &number) || number < range.min ||
       number > range.max) {
     return Expected(bound, value);
   }
@@ -208,8 +208,8 @@ std::vector<ConfigKey> StorageKeys() {
   return {
       TextKey("metadata.store",
               "Where topics, partitions and their state are kept. rocksdb: is in the data "
-              "directory, for a single node. etcd://HOST:PORT,.../PREFIX, for a cluster, is refused "
-              "until it is built.",
+              "directory, for a single node. etcd://HOST:PORT,.../PREFIX, for a cluster, is "
+              "refused until it is built.",
               "rocksdb:", [](auto& c) -> auto& { return c.metadata_store; }),
       SwitchKey("recovery.accept_restored_copy",
                 "Starts although node.json is older than the metadata store, which means that a "

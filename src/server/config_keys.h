@@ -1,12 +1,13 @@
 #pragma once
 
+#include "server/config.h"
+
+#include "absl/status/status.h"
+
 #include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "absl/status/status.h"
-#include "server/config.h"
 
 namespace talosmq::server {
 

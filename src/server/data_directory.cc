@@ -1,12 +1,12 @@
 #include "server/data_directory.h"
 
-#include <algorithm>
-#include <utility>
+#include "base/status.h"
+#include "base/text.h"
 
 #include <nlohmann/json.hpp>
 
-#include "base/status.h"
-#include "base/text.h"
+#include <algorithm>
+#include <utility>
 
 namespace talosmq::server {
 namespace {

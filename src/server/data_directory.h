@@ -1,16 +1,17 @@
 #pragma once
 
+#include "base/random.h"
+#include "io/file_system.h"
+#include "server/node_identity.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "base/random.h"
-#include "io/file_system.h"
-#include "server/node_identity.h"
 
 namespace talosmq::server {
 

@@ -1,13 +1,14 @@
 #include "server/listen_address.h"
 
-#include <algorithm>
-#include <set>
-#include <vector>
+#include "base/status.h"
+#include "base/text.h"
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
-#include "base/status.h"
-#include "base/text.h"
+
+#include <algorithm>
+#include <set>
+#include <vector>
 
 namespace talosmq::server {
 namespace {
@@ -83,7 +84,8 @@ absl::StatusOr<std::vector<ListenAddress>> ParseNamedAddresses(std::string_view 
       return Expected("NAME=HOST:PORT", entry);
     }
     if (!names.insert(name).second) return Expected("each name once", text);
-    TALOSMQ_ASSIGN_OR_RETURN(addresses.emplace_back(), ParseListenAddress(entry.substr(equals + 1)));
+    const std::string_view address = entry.substr(equals + 1);
+    TALOSMQ_ASSIGN_OR_RETURN(addresses.emplace_back(), ParseListenAddress(address));
   }
   return addresses;
 }

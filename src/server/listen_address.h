@@ -1,10 +1,10 @@
 #pragma once
 
+#include "absl/status/statusor.h"
+
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "absl/status/statusor.h"
 
 namespace talosmq::server {
 

@@ -1,10 +1,3 @@
-#include <csignal>
-#include <cstdio>
-#include <string>
-#include <utility>
-
-#include <malloc.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -14,6 +7,13 @@
 #include "server/config.h"
 #include "server/config_file.h"
 #include "server/server.h"
+
+#include <malloc.h>
+
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <utility>
 
 namespace talosmq::server {
 namespace {

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "broker/dump_control.h"
 #include "talosmq/error.h"
+
+#include <string>
+#include <vector>
 
 namespace talosmq::server {
 

@@ -1,12 +1,12 @@
 #include "server/node_identity.h"
 
-#include <nlohmann/json.hpp>
-
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_format.h"
 #include "base/crc32c.h"
 #include "base/status.h"
 #include "base/text.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_format.h"
+#include <nlohmann/json.hpp>
 
 namespace talosmq::server {
 namespace {

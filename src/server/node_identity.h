@@ -1,14 +1,15 @@
 #pragma once
 
+#include "io/file_system.h"
+#include "talosmq/ids.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "io/file_system.h"
-#include "talosmq/ids.h"
 
 namespace talosmq::server {
 

@@ -1,14 +1,14 @@
 #include "server/registration.h"
 
-#include <optional>
-#include <utility>
-
 #include "base/status.h"
 #include "base/text.h"
 #include "metadata/codec.h"
 #include "metadata/keys.h"
 #include "metadata/records.h"
 #include "server/await.h"
+
+#include <optional>
+#include <utility>
 
 namespace talosmq::server {
 namespace {

@@ -1,12 +1,13 @@
 #pragma once
 
-#include <string>
-
-#include "absl/status/status.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "metadata/metadata_store.h"
 #include "server/data_directory.h"
+
+#include "absl/status/status.h"
+
+#include <string>
 
 namespace talosmq::server {
 

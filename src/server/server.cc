@@ -1,11 +1,5 @@
 #include "server/server.h"
 
-#include <algorithm>
-#include <thread>
-#include <utility>
-
-#include <unistd.h>
-
 #include "base/check.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -25,6 +19,12 @@
 #include "server/registration.h"
 #include "server/threads.h"
 #include "storage/log_store.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
 
 namespace talosmq::server {
 namespace {
@@ -139,7 +139,8 @@ absl::Status Node::StartMetadata() {
                                        threads_.admin(), dependencies_.clock));
   is_registered_ = true;
   TALOSMQ_RETURN_IF_ERROR(Await<absl::Status>([this](auto ready) {
-    images_ = metadata::ImagePublisher::Start(*metadata_store_, threads_.images(), std::move(ready));
+    images_ =
+        metadata::ImagePublisher::Start(*metadata_store_, threads_.images(), std::move(ready));
   }));
   topic_controller_ = std::make_unique<controller::TopicController>(
       controller::TopicController::Options{},

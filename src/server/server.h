@@ -1,15 +1,16 @@
 #pragma once
 
-#include <memory>
-#include <string>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "io/file_system.h"
 #include "server/config.h"
 #include "server/data_directory.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include <memory>
+#include <string>
 
 namespace talosmq::server {
 

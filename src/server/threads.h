@@ -1,10 +1,10 @@
 #pragma once
 
+#include "base/executor.h"
+
 #include <cstddef>
 #include <memory>
 #include <vector>
-
-#include "base/executor.h"
 
 namespace talosmq::server {
 

@@ -1,12 +1,12 @@
 // Any bytes are a config file or are refused; what was taken renders to a page that is taken again.
 
-#include <cstddef>
-#include <cstdint>
-#include <string_view>
-
 #include "base/check.h"
 #include "server/config.h"
 #include "server/config_file.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace talosmq;

@@ -116,6 +116,9 @@ TEST_F(ServerTest, ListenerOffLoopbackIsRefusedUnlessAllowedAndThenTold) {
       Start({"--set", "http.listen=0.0.0.0:0", "--set", "security.insecure_network=true"});
   ASSERT_NE(server, nullptr);
   EXPECT_THAT(server->Output(), HasSubstr("warning server: security.insecure_network is set"));
+  const Result health = Cli(*server, {"cluster", "health"});
+  EXPECT_EQ(health.status, 0);
+  EXPECT_THAT(health.output, AllOf(HasSubstr("listener http"), HasSubstr("0.0.0.0")));
 }
 
 TEST_F(ServerTest, FirstLineOfTheLogTellsTheDataDirectory) {

@@ -1,16 +1,16 @@
 #include "http/http_front.h"
 
-#include <string>
+#include "base/text.h"
+#include "talosmq/error.h"
 
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
 #include <arpa/inet.h>
 #include <httplib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/text.h"
-#include "gmock/gmock.h"
-#include "gtest/gtest.h"
-#include "talosmq/error.h"
+#include <string>
 
 namespace talosmq::http {
 namespace {
@@ -121,7 +121,8 @@ TEST_F(HttpFrontTest, EndlessHeadersAreCutOff) {
 
 TEST_F(HttpFrontTest, BodyAboveTheBoundIsRefused) {
   const std::string answer =
-      Exchange("POST /health HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n" + std::string(70'000, 'x'));
+      Exchange("POST /health HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n" +
+               std::string(70'000, 'x'));
   EXPECT_THAT(answer, testing::Not(HasSubstr("200 OK")));
   EXPECT_TRUE(Get("/health"));
 }

@@ -1,12 +1,5 @@
 #pragma once
 
-#include <deque>
-#include <map>
-#include <memory>
-#include <string>
-#include <utility>
-#include <vector>
-
 #include "base/mutex.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -14,6 +7,13 @@
 #include "broker/dump_control.h"
 #include "broker/messages.h"
 #include "broker/topics.h"
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace talosmq::rpc {
 

@@ -1,8 +1,8 @@
+#include "unit/rpc/front_fixture.h"
+
 #include <set>
 #include <string>
 #include <thread>
-
-#include "unit/rpc/front_fixture.h"
 
 namespace talosmq::rpc {
 namespace {

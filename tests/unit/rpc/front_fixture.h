@@ -1,19 +1,19 @@
 #pragma once
 
-#include <chrono>
-#include <memory>
-#include <string>
-
-#include <grpcpp/grpcpp.h>
-
 #include "base/clock.h"
-#include "gtest/gtest.h"
 #include "rpc/grpc_front.h"
 #include "talosmq/v1/cluster.grpc.pb.h"
 #include "talosmq/v1/dump.grpc.pb.h"
 #include "talosmq/v1/message.grpc.pb.h"
 #include "talosmq/v1/topic.grpc.pb.h"
 #include "unit/rpc/fake_broker.h"
+
+#include "gtest/gtest.h"
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
 
 namespace talosmq::rpc {
 
@@ -50,7 +50,8 @@ class FrontTest : public testing::Test {
     const auto found = trailers.find("talosmq-error-bin");
     EXPECT_NE(found, trailers.end()) << "no structured error came";
     if (found != trailers.end()) {
-      EXPECT_TRUE(error.ParseFromArray(found->second.data(), static_cast<int>(found->second.size())));
+      EXPECT_TRUE(
+          error.ParseFromArray(found->second.data(), static_cast<int>(found->second.size())));
     }
     return error;
   }

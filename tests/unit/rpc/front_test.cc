@@ -1,8 +1,8 @@
-#include <string>
-
 #include "rpc/error_status.h"
 #include "rpc/limits.h"
 #include "unit/rpc/front_fixture.h"
+
+#include <string>
 
 namespace talosmq::rpc {
 namespace {

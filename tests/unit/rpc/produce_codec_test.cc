@@ -1,12 +1,13 @@
 #include "rpc/produce_codec.h"
 
-#include <string>
-#include <vector>
-
-#include "gtest/gtest.h"
 #include "rpc/fetch_codec.h"
 #include "rpc/wire.h"
 #include "talosmq/error.h"
+
+#include "gtest/gtest.h"
+
+#include <string>
+#include <vector>
 
 namespace talosmq::rpc {
 namespace {

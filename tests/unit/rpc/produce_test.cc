@@ -1,7 +1,7 @@
+#include "unit/rpc/front_fixture.h"
+
 #include <string>
 #include <thread>
-
-#include "unit/rpc/front_fixture.h"
 
 namespace talosmq::rpc {
 namespace {

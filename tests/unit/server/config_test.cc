@@ -1,15 +1,16 @@
 #include "server/config.h"
 
+#include "server/config_file.h"
+#include "server/config_keys.h"
+#include "talosmq/error.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
 #include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
-
-#include "gmock/gmock.h"
-#include "gtest/gtest.h"
-#include "server/config_file.h"
-#include "server/config_keys.h"
-#include "talosmq/error.h"
 
 namespace talosmq::server {
 namespace {
@@ -87,7 +88,8 @@ TEST(ConfigTest, TextThatIsNoMapOfSettingsIsRefused) {
   EXPECT_THAT(ErrorOf("- a\n- b"), HasSubstr("expected keys with values"));
   EXPECT_THAT(ErrorOf("a: [b"), HasSubstr("test.yaml line"));
   EXPECT_THAT(ErrorOf("? [a]\n: b"), HasSubstr("a key is a word"));
-  EXPECT_THAT(ErrorOf("log.level: info\nlog:\n  level: debug"), HasSubstr("log.level is set twice"));
+  EXPECT_THAT(ErrorOf("log.level: info\nlog:\n  level: debug"),
+              HasSubstr("log.level is set twice"));
   EXPECT_THAT(ErrorOf("roles: [[broker]]"), HasSubstr("a word or a list of words"));
   EXPECT_TRUE(Load("").ok());
   EXPECT_TRUE(Load("# nothing but words").ok());

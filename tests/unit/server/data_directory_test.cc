@@ -1,14 +1,15 @@
 #include "server/data_directory.h"
 
+#include "base/bytes.h"
+#include "support/memory_file_system.h"
+#include "talosmq/error.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
 #include <memory>
 #include <string>
 #include <utility>
-
-#include "base/bytes.h"
-#include "gmock/gmock.h"
-#include "gtest/gtest.h"
-#include "support/memory_file_system.h"
-#include "talosmq/error.h"
 
 namespace talosmq::server {
 namespace {

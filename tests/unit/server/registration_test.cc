@@ -1,18 +1,19 @@
 #include "server/registration.h"
 
-#include <memory>
-#include <optional>
-#include <string>
-#include <utility>
-
 #include "base/random.h"
-#include "gtest/gtest.h"
 #include "metadata/codec.h"
 #include "metadata/keys.h"
 #include "metadata/memory/memory_store.h"
 #include "server/await.h"
 #include "support/memory_file_system.h"
 #include "talosmq/error.h"
+
+#include "gtest/gtest.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
 
 namespace talosmq::server {
 namespace {

@@ -1,0 +1,30 @@
+#include "rpc/grpc_log.h"
+
+#include "base/log.h"
+
+#include <grpc/support/log.h>
+
+namespace talosmq::rpc {
+namespace {
+
+/// gRPC calls an error what one connection did wrong; to the server none of it is.
+base::LogLevel LevelOf(gpr_log_severity severity) {
+  switch (severity) {
+    case GPR_LOG_SEVERITY_DEBUG:
+    case GPR_LOG_SEVERITY_INFO:
+      return base::LogLevel::kDebug;
+    case GPR_LOG_SEVERITY_ERROR:
+      return base::LogLevel::kWarning;
+  }
+  return base::LogLevel::kWarning;
+}
+
+void ToOurLog(gpr_log_func_args* line) {
+  base::Log(LevelOf(line->severity), "grpc", line->message);
+}
+
+}  // namespace
+
+void RedirectGrpcLog() { gpr_set_log_function(ToOurLog); }
+
+}  // namespace talosmq::rpc
