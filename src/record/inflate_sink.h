@@ -23,7 +23,6 @@ class InflateSink {
   absl::StatusOr<base::MutableByteSpan> Room(size_t bytes_min);
   /// The first `bytes` of the room now hold output.
   void Commit(size_t bytes) { used_ += bytes; }
-  size_t used() const { return used_; }
 
   /// All the output, the sink being empty afterwards; kBatchTooLarge when it passed the cap.
   absl::StatusOr<base::Buffer> Take();
