@@ -41,6 +41,7 @@ void Partition::OnLogOpened() {
                      log.durable_end().value())));
     return;
   }
+  log_.open()->SetOptions(assignment_.log_options);
   const auto& in_sync = assignment_.image.in_sync;
   leader_.Recovered({in_sync.begin(), in_sync.end()}, log.durable_end());
   for (auto& use : std::exchange(uses_, {})) {
@@ -106,6 +107,7 @@ void Partition::Adopt(Assignment assignment) {
   const bool is_leader = image.leader == dependencies_.options.id;
   const bool is_superseded = image.epoch > epoch_;
   epoch_ = std::max(epoch_, image.epoch);
+  if (log_.open() != nullptr) log_.open()->SetOptions(assignment_.log_options);
   if (is_leader && !is_superseded) return;
   const absl::Status status =
       MakeNotLeader(base::StrCat("partition ", assignment_.name, ": led by broker ",

@@ -7,7 +7,7 @@
 #include "talosmq/error.h"
 
 #include <algorithm>
-#include <string_view>
+#include <string>
 #include <utility>
 
 namespace talosmq::broker {
@@ -16,7 +16,7 @@ namespace {
 /// Damage that stays on the disk does not close the log: what lies around it is served.
 absl::Status TroubleIn(const storage::RecoveryReport& report) {
   if (report.corruptions == 0) return absl::OkStatus();
-  const std::string_view what = report.notes.empty() ? "" : report.notes.front();
+  const std::string what = report.notes.empty() ? "" : report.notes.front();
   return MakeError(
       Reason::kCorruptData,
       base::StrCat(report.corruptions, " damaged places below the flushed point: ", what));

@@ -47,6 +47,7 @@ class LocalLog final : public PartitionLog, private FlushListener {
   const std::vector<EpochEntry>& epochs() const override { return *epochs_; }
   int64_t size_bytes() const override { return size_bytes_; }
 
+  void SetOptions(const LogOptions& options) override { options_ = options; }
   void SetDurableListener(base::Callback<absl::Status> listener) override;
   absl::Status BeginEpoch(LeaderEpoch epoch) override;
   absl::StatusOr<AppendResult> Append(base::Buffer batch, const record::BatchFacts& facts) override;
@@ -73,7 +74,7 @@ class LocalLog final : public PartitionLog, private FlushListener {
   std::optional<DurableProgress> LastProgress();
 
   const std::shared_ptr<LogFiles> files_;
-  const LogOptions options_;
+  LogOptions options_;
   const Dependencies dependencies_;
   TailCache::LogTail tail_;
   /// What completions hold weakly: they come after a log that is gone, and are dropped.

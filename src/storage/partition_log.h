@@ -81,6 +81,9 @@ class PartitionLog {
   virtual const std::vector<EpochEntry>& epochs() const = 0;
   virtual int64_t size_bytes() const = 0;
 
+  /// The topic's configuration has changed: holds from the next append on.
+  virtual void SetOptions(const LogOptions& options) = 0;
+
   /// Called on the shard when durable_end() has moved, or with the error that fenced the log. It
   /// may call the log, but not destroy it.
   virtual void SetDurableListener(base::Callback<absl::Status> listener) = 0;

@@ -4,6 +4,7 @@
 #include "gtest/gtest.h"
 #include "unit/broker/broker_harness.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -44,6 +45,12 @@ class TopicTest : public ::testing::Test {
   }
   bool HasFolder(const TopicPartition& log) {
     return harness_.disk().Exists("data/topics/" + log.ToString()).value_or(false);
+  }
+  int64_t SegmentsOf(const TopicPartition& log) {
+    const auto names = harness_.disk().List("data/topics/" + log.ToString());
+    EXPECT_TRUE(names.ok()) << names.status();
+    return std::count_if(names->begin(), names->end(),
+                         [](const std::string& name) { return name.ends_with(".log"); });
   }
   TopicPartition First(const std::string& name, int32_t partitions = 1) {
     return {.topic_id = harness_.CreateTopic(name, partitions), .partition = PartitionId(0)};
@@ -134,6 +141,23 @@ TEST_F(TopicTest, AnAlteredLimitHoldsForTheNextAppend) {
   harness_.Run();
   EXPECT_EQ(ReasonOf(refused->value.status), Reason::kBatchTooLarge);
   harness_.AppendNow(target, {.values = {"small"}});
+}
+
+TEST_F(TopicTest, AnAlteredSegmentSizeHoldsForALogThatIsOpen) {
+  const TopicPartition target = First("orders");
+  const BatchOf large{.values = {std::string(600'000, 'x')}};
+  for (int i = 0; i < 3; ++i) harness_.AppendNow(target, large);
+  EXPECT_EQ(SegmentsOf(target), 1);
+  auto altered = std::make_shared<Answer<absl::Status>>();
+  harness_.broker().topics().Alter(
+      {.name = "orders",
+       .set = {{"segment.bytes", "1048576"}, {"max.message.bytes", "1048576"}},
+       .unset = {}},
+      WriteDown(altered));
+  harness_.Run();
+  ASSERT_TRUE(altered->value.ok()) << altered->value;
+  for (int i = 0; i < 3; ++i) harness_.AppendNow(target, large);
+  EXPECT_GE(SegmentsOf(target), 3);
 }
 
 TEST_F(TopicTest, DeletionAnswersWhatWaitsOnceAndRemovesTheFiles) {
