@@ -45,7 +45,7 @@ struct BatchReport {
 struct SegmentReport {
   std::string file;
   Offset base_offset;
-  Offset end_offset;       ///< One past the last record that was read.
+  Offset end_offset;  ///< One past the last record that was read.
   int64_t file_bytes = 0;
   int64_t batch_bytes = 0;  ///< Of whole batches; the rest is preallocated, or damaged.
   int64_t batches_count = 0;

@@ -16,7 +16,8 @@ RecoveryPlan PlanRecovery(std::span<const SegmentFacts> segments,
           : FlushedPoint{.log_start = first, .end_offset = first, .segment = first, .position = 0};
   plan.is_careful = !is_recorded && (recorded.has_value() || segments.size() > 1);
   for (const SegmentFacts& segment : segments) {
-    if (segment.indexed_end <= plan.flushed.end_offset) continue;
+    const bool has_entries = segment.indexed_position > 0;
+    if (!has_entries || segment.indexed_end <= plan.flushed.end_offset) continue;
     plan.flushed.end_offset = segment.indexed_end;
     plan.flushed.segment = segment.base;
     plan.flushed.position = segment.indexed_position;
