@@ -1,6 +1,7 @@
 #include "sink/format_json.h"
 
 #include "base/bytes.h"
+#include "base/utf8.h"
 #include "sink/json_text.h"
 
 #include "absl/strings/escaping.h"
@@ -27,7 +28,7 @@ void AppendField(std::string_view name, std::optional<std::string_view> value, s
   out.append(name);
   if (!value.has_value()) {
     out.append("\":null");
-  } else if (IsUtf8(*value)) {
+  } else if (base::IsUtf8(*value)) {
     out.append("\":");
     AppendJsonString(*value, out);
   } else {
