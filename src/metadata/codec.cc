@@ -4,6 +4,9 @@
 #include "talosmq/error.h"
 #include "talosmq/internal/metadata.pb.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include <limits>
 #include <optional>
 #include <utility>
@@ -20,19 +23,24 @@ absl::Status Damaged(const KeyValue& entry, std::string_view what) {
                    base::StrCat("metadata key ", base::Printable(entry.key, 300), ": ", what));
 }
 
+/// The same record gives the same bytes, so that a reply that was lost can be found by its value.
 std::string Serialize(const google::protobuf::MessageLite& message) {
   std::string value(1, kValueVersion);
-  message.AppendToString(&value);
+  google::protobuf::io::StringOutputStream stream(&value);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&coded);
+  coded.Trim();
   return value;
 }
 
 absl::Status Parse(const KeyValue& entry, google::protobuf::MessageLite& message) {
   if (entry.value.empty()) return Damaged(entry, "expected a version byte, found an empty value");
   if (entry.value.front() != kValueVersion) {
-    return MakeError(
-        Reason::kUnsupportedVersion,
-        base::StrCat("metadata key ", base::Printable(entry.key, 300), ": expected value version ",
-                     int{kValueVersion}, ", found ", int{entry.value.front()}));
+    return MakeError(Reason::kUnsupportedVersion,
+                     base::StrCat("metadata key ", base::Printable(entry.key, 300),
+                                  ": expected value version ", int{kValueVersion}, ", found ",
+                                  int{static_cast<unsigned char>(entry.value.front())}));
   }
   const std::string_view body = std::string_view(entry.value).substr(1);
   if (body.size() > static_cast<size_t>(std::numeric_limits<int>::max()) ||
@@ -157,6 +165,10 @@ absl::StatusOr<TopicRecord> Decode(const KeyValue& entry) {
   if (message.partitions() < 1 || message.replicas() < 1) {
     return Damaged(entry, base::StrCat("expected at least one partition and replica, found ",
                                        message.partitions(), " and ", message.replicas()));
+  }
+  if (!stored::Topic::State_IsValid(message.state())) {
+    return Damaged(
+        entry, base::StrCat("expected a topic state, found ", static_cast<int>(message.state())));
   }
   return TopicRecord{.name = message.name(),
                      .state = message.state() == stored::Topic::ACTIVE ? TopicState::kActive

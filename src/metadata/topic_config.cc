@@ -1,6 +1,7 @@
 #include "metadata/topic_config.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "talosmq/error.h"
 
 #include "absl/strings/numbers.h"
@@ -14,6 +15,8 @@ namespace {
 constexpr int64_t kMiB = int64_t{1} << 20;
 constexpr std::string_view kLabelPrefix = "label.";
 constexpr size_t kLabelBytesMax = 1024;
+/// Of all keys and values together: a topic's record has to fit a value of the metadata store.
+constexpr size_t kConfigBytesMax = size_t{32} << 10;
 
 absl::Status Refuse(std::string_view key, std::string_view expected, std::string_view found) {
   return MakeError(Reason::kInvalidConfig,
@@ -165,8 +168,20 @@ absl::Status Apply(std::string_view key, std::string_view value, int32_t replica
                    TopicConfig& config) {
   if (absl::Status status = CheckTopicConfigKey(key); !status.ok()) return status;
   if (!IsLabel(key)) return FindKey(key)->set(key, value, replicas, config);
-  if (key.size() + value.size() <= kLabelBytesMax) return absl::OkStatus();
-  return Refuse(key, base::StrCat("at most ", kLabelBytesMax, " bytes of key and value"), value);
+  if (key.size() + value.size() > kLabelBytesMax) {
+    return Refuse(key, base::StrCat("at most ", kLabelBytesMax, " bytes of key and value"), value);
+  }
+  if (!base::IsUtf8(key) || !base::IsUtf8(value)) return Refuse(key, "UTF-8", value);
+  return absl::OkStatus();
+}
+
+absl::Status CheckBytes(const ConfigMap& configs) {
+  size_t bytes = 0;
+  for (const auto& [key, value] : configs) bytes += key.size() + value.size();
+  if (bytes <= kConfigBytesMax) return absl::OkStatus();
+  return MakeError(Reason::kInvalidConfig,
+                   base::StrCat("topic configuration: expected at most ", kConfigBytesMax,
+                                " bytes of all keys and values, found ", bytes));
 }
 
 }  // namespace
@@ -187,6 +202,7 @@ absl::Status CheckTopicConfigKey(std::string_view key) {
 }
 
 absl::StatusOr<TopicConfig> ParseTopicConfig(const ConfigMap& configs, int32_t replicas) {
+  if (absl::Status status = CheckBytes(configs); !status.ok()) return status;
   TopicConfig config;
   config.min_insync_replicas = replicas / 2 + 1;
   for (const auto& [key, value] : configs) {
