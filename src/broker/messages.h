@@ -92,9 +92,9 @@ struct ProducerIdentity {
 /// Produce, fetch and offsets, whatever protocol asked. The high watermark is the only bound of
 /// reads and acknowledgements, also with one replica (G2).
 ///
-/// Thread-safe. Every callback runs exactly once, on a shard or on the calling thread (when the
-/// answer is known at once: a refusal, a batch already in memory); it must not block. After Stop()
-/// every call answers kShuttingDown.
+/// Thread-safe. Every callback runs exactly once, on one of the broker's executors (a partition's
+/// answer: on its shard) or, when the call is refused at once, on the calling thread; it must not
+/// block. After Stop() every call answers kShuttingDown.
 class MessageService {
  public:
   virtual ~MessageService() = default;

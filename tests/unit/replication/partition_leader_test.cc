@@ -1,13 +1,14 @@
 #include "replication/partition_leader.h"
 
+#include "talosmq/error.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "gmock/gmock.h"
-#include "gtest/gtest.h"
-#include "talosmq/error.h"
 
 namespace talosmq::replication {
 namespace {
