@@ -1,0 +1,370 @@
+"""The command line against a real server: every command in every form, and what goes wrong."""
+
+import json
+import re
+import select
+import signal
+import unittest
+
+import yaml
+
+from talosmq_process import Server, start_talosmq, talosmq
+
+SNAKE_CASE = re.compile(r"^[a-z][a-z0-9_.]*$")
+
+
+def keys_of(document):
+    """All keys of a document, also those of what lies inside."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield key
+            if key not in ("configs", "set"):  # Their keys are settings and have names of their own.
+                yield from keys_of(value)
+    elif isinstance(document, list):
+        for item in document:
+            yield from keys_of(item)
+
+
+class CliTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def run_ok(self, *arguments, stdin=b""):
+        status, out, err = talosmq(self.server, *arguments, stdin=stdin)
+        self.assertEqual(status, 0, f"{arguments}: {err}")
+        return out
+
+    def run_json(self, *arguments, stdin=b""):
+        return json.loads(self.run_ok(*arguments, "-o", "json", stdin=stdin))
+
+    def run_failing(self, *arguments, stdin=b"", expected=1):
+        status, out, err = talosmq(self.server, *arguments, stdin=stdin)
+        self.assertEqual(status, expected, f"{arguments}: {out}{err}")
+        self.assertTrue(err.startswith("talosmq"), err)
+        return err
+
+    def make_topic(self, name, *arguments):
+        self.run_ok("topic", "create", name, *arguments)
+        return name
+
+
+class FormsTest(CliTest):
+    """Everything that answers with a document does so as a table, as JSON and as YAML."""
+
+    def check_forms(self, *arguments):
+        table = self.run_ok(*arguments)
+        self.assertTrue(table.strip(), arguments)
+        document = json.loads(self.run_ok(*arguments, "-o", "json"))
+        self.assertTrue(list(keys_of(document)), arguments)
+        for key in keys_of(document):
+            self.assertRegex(key, SNAKE_CASE)
+        from_yaml = yaml.safe_load(self.run_ok("-o", "yaml", *arguments))
+        self.assertEqual(list(keys_of(from_yaml)), list(keys_of(document)), arguments)
+
+    def test_commands_that_ask(self):
+        topic = self.make_topic("forms", "-p", "2")
+        self.run_ok("produce", topic, stdin=b"a\nb\nc\n")
+        target = f"file://{self.server.directory}/forms"
+        self.run_ok("dump", "create", "forms", "--topic", topic, "--to", target, "--format", "json")
+        for command in (
+            ["topic", "list"],
+            ["topic", "describe", topic],
+            ["dump", "list"],
+            ["dump", "describe", "forms"],
+            ["cluster", "describe"],
+            ["cluster", "health"],
+            ["log", "inspect", self.server.data],
+            ["log", "inspect", self.server.data, "--batches"],
+            ["log", "verify", self.server.data],
+        ):
+            with self.subTest(command=command):
+                self.check_forms(*command)
+        self.run_ok("dump", "delete", "forms")
+        self.run_ok("topic", "delete", topic)
+
+    def test_commands_that_change(self):
+        for form in ("table", "json", "yaml"):
+            topic = f"changes-{form}"
+            target = f"file://{self.server.directory}/{topic}"
+            for command in (
+                ["topic", "create", topic, "-p", "1"],
+                ["topic", "alter", topic, "-c", "max.record.bytes=1000000"],
+                ["topic", "alter", topic, "--unset", "max.record.bytes"],
+                ["topic", "add-partitions", topic, "2"],
+                ["dump", "create", topic, "--topic", topic, "--to", target, "--format", "raw"],
+                ["dump", "pause", topic],
+                ["dump", "resume", topic],
+                ["dump", "delete", topic],
+                ["topic", "delete", topic],
+            ):
+                with self.subTest(command=command, form=form):
+                    out = self.run_ok(*command, "-o", form)
+                    if form != "table":
+                        self.assertIn("result", yaml.safe_load(out))
+
+    def test_benches(self):
+        small = ["--records", "500", "--size", "100"]
+        for command in (
+            ["bench", "produce", *small, "--runs", "2"],
+            ["bench", "consume", *small],
+            ["bench", "latency", *small, "--rate", "20000"],
+            ["bench", "ceiling", *small, "--directory", self.server.directory],
+        ):
+            with self.subTest(command=command):
+                self.check_forms(*command)
+                document = self.run_json(*command)
+                self.assertGreater(document["records_per_second"], 0)
+                self.assertEqual(set(document["latency_ms"]), {"p50", "p99", "p999", "max"})
+        left = [t for t in self.run_json("topic", "list") if t["topic"].startswith("bench-")]
+        self.assertTrue(all(t["state"] == "deleting" for t in left), left)
+
+
+class ProduceTest(CliTest):
+    def test_unknown_topic_is_told(self):
+        self.assertIn("nowhere", self.run_failing("produce", "nowhere", stdin=b"x\n"))
+
+    def test_missing_file_is_told(self):
+        topic = self.make_topic("missing-file")
+        self.assertIn("/no/file", self.run_failing("produce", topic, "-f", "/no/file"))
+
+    def test_line_without_key_stops_and_says_how_far_it_came(self):
+        topic = self.make_topic("no-key", "-p", "1")
+        err = self.run_failing("produce", topic, "-k", ":", stdin=b"a:1\nb:2\nnone\nc:3\n")
+        self.assertIn("2 records are acknowledged", err)
+        self.assertIn("line 3", err)
+        self.assertEqual(self.run_ok("consume", topic, "-e"), "1\n2\n")
+
+    def test_nothing_to_send_is_said(self):
+        topic = self.make_topic("nothing-to-send")
+        status, out, err = talosmq(self.server, "produce", topic)
+        self.assertEqual((status, out), (0, ""))
+        self.assertIn("nothing was sent", err)
+
+    def test_lines_arrive_as_they_are(self):
+        topic = self.make_topic("lines", "-p", "1")
+        lines = b"first\n\n  blanks \n\xc3\xa4\xff\x00\nlast without newline"
+        self.run_ok("produce", topic, stdin=lines)
+        process = start_talosmq(self.server, "consume", topic, "-e")
+        out, _ = process.communicate(timeout=60)
+        self.assertEqual(out, lines + b"\n")
+
+    def test_each_codec_and_each_acks_arrives(self):
+        topic = self.make_topic("codecs", "-p", "1")
+        for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
+            self.run_ok("produce", topic, "-z", codec, stdin=f"{codec}\n".encode())
+        for acks in ("all", "leader"):
+            self.run_ok("produce", topic, "--acks", acks, stdin=f"{acks}\n".encode())
+        expected = "none\ngzip\nsnappy\nlz4\nzstd\nall\nleader\n"
+        self.assertEqual(self.run_ok("consume", topic, "-e"), expected)
+
+    def test_json_tells_each_acknowledged_batch(self):
+        topic = self.make_topic("batches", "-p", "3")
+        lines = b"".join(b"%d\n" % i for i in range(20000))
+        out = self.run_ok("produce", topic, "-o", "json", stdin=lines)
+        next_offset = {}
+        for line in out.splitlines():
+            batch = json.loads(line)
+            self.assertEqual(set(batch), {"partition", "first_offset", "last_offset", "count"})
+            # Dense and in order within a partition.
+            self.assertEqual(batch["first_offset"], next_offset.get(batch["partition"], 0))
+            self.assertEqual(batch["last_offset"] - batch["first_offset"] + 1, batch["count"])
+            next_offset[batch["partition"]] = batch["last_offset"] + 1
+        self.assertEqual(sum(next_offset.values()), 20000)
+
+    def test_partition_key_and_headers_are_kept(self):
+        topic = self.make_topic("parts", "-p", "4")
+        arguments = ["--partition", "2", "-k", "\\t", "-H", "b=1", "-H", "a=", "-H", "b=2"]
+        self.run_ok("produce", topic, *arguments, stdin=b"key\tva\tlue\n")
+        record = self.run_json("consume", topic, "-e")
+        self.assertEqual((record["partition"], record["key"], record["value"]), (2, "key", "va\tlue"))
+        self.assertEqual([(h["key"], h["value"]) for h in record["headers"]], [("b", "1"), ("a", ""), ("b", "2")])
+
+    def test_interrupt_keeps_what_was_read(self):
+        topic = self.make_topic("interrupted-produce", "-p", "1")
+        process = start_talosmq(self.server, "produce", topic, "-o", "json")
+        process.stdin.write(b"one\ntwo\n")
+        process.stdin.flush()
+        told = 0
+        while told < 2:  # Both are acknowledged although the input is still open.
+            told += json.loads(process.stdout.readline())["count"]
+        process.send_signal(signal.SIGINT)
+        # Its input stays open: it is the signal that must end it.
+        self.assertEqual(process.wait(timeout=60), 1)
+        self.assertIn("2 records are acknowledged, 0 are not", process.stderr.read().decode())
+        for stream in (process.stdin, process.stdout, process.stderr):
+            stream.close()
+        self.assertEqual(self.run_ok("consume", topic, "-e"), "one\ntwo\n")
+
+
+class ConsumeTest(CliTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        talosmq(cls.server, "topic", "create", "numbers", "-p", "1")
+        talosmq(cls.server, "produce", "numbers", stdin=b"".join(b"%d\n" % i for i in range(100)))
+        talosmq(cls.server, "topic", "create", "empty", "-p", "3")
+
+    def test_unknown_topic_partition_and_offset_are_told(self):
+        self.assertIn("nowhere", self.run_failing("consume", "nowhere", "-e"))
+        self.assertIn("no 9", self.run_failing("consume", "numbers", "--partition", "9", "-e"))
+        self.assertIn("ends at 100", self.run_failing("consume", "numbers", "-O", "500"))
+
+    def test_reading_nothing_says_why(self):
+        for arguments, why in (
+            (["empty", "-e"], "holds no records"),
+            (["empty", "-e", "-O", "-5"], "holds no records"),
+            (["numbers", "-e", "-O", "end"], "range end"),
+            (["numbers", "-e", "-O", "@2001-01-01..@2001-01-02"], "lies in the range"),
+        ):
+            with self.subTest(arguments=arguments):
+                status, out, err = talosmq(self.server, "consume", *arguments)
+                self.assertEqual((status, out), (0, ""))
+                self.assertIn(why, err)
+
+    def test_ranges(self):
+        for arguments, expected in (
+            (["-e"], range(100)),
+            (["-e", "-O", "start"], range(100)),
+            (["-e", "-O", "97"], range(97, 100)),
+            (["-e", "-O", "-3"], range(97, 100)),
+            (["-e", "-O", "-1000"], range(100)),
+            (["-O", "10..13"], range(10, 13)),
+            (["-e", "-O", "98..5000"], range(98, 100)),
+            (["-e", "-O", "@-1h"], range(100)),
+            (["-e", "-O", "@-1h..@2100-01-01"], range(100)),
+            (["-n", "4"], range(4)),
+            (["-n", "2", "-O", "50"], range(50, 52)),
+        ):
+            with self.subTest(arguments=arguments):
+                out = self.run_ok("consume", "numbers", *arguments)
+                self.assertEqual(out, "".join(f"{i}\n" for i in expected))
+
+    def test_format(self):
+        out = self.run_ok("consume", "numbers", "-O", "7..9", "-f", "%t\\t%p\\t%o\\t%k\\t%v\\t%h%%\\n")
+        self.assertEqual(out, "numbers\t0\t7\t\t7\t%\nnumbers\t0\t8\t\t8\t%\n")
+        stamp = self.run_ok("consume", "numbers", "-n", "1", "-f", "%T")
+        self.assertRegex(stamp, r"^\d{13}$")
+
+    def test_json_and_yaml_stream_one_object_a_record(self):
+        lines = self.run_ok("consume", "numbers", "-e", "-o", "json").splitlines()
+        self.assertEqual([json.loads(line)["offset"] for line in lines], list(range(100)))
+        documents = list(yaml.safe_load_all(self.run_ok("consume", "numbers", "-n", "3", "-o", "yaml")))
+        self.assertEqual([document["value"] for document in documents], ["0", "1", "2"])
+
+    def test_closed_pipe_ends_quietly(self):
+        topic = self.make_topic("closed-pipe", "-p", "1")
+        self.run_ok("produce", topic, stdin=b"x" * 99 + b"\n" + (b"y" * 99 + b"\n") * 50000)
+        process = start_talosmq(self.server, "consume", topic, "-e")
+        self.assertEqual(process.stdout.readline(), b"x" * 99 + b"\n")
+        process.stdout.close()
+        self.assertEqual(process.wait(timeout=60), 0)
+        self.assertEqual(process.stderr.read(), b"")
+        process.stdin.close()
+        process.stderr.close()
+
+    def test_interrupt_leaves_whole_lines_and_tells_where_to_go_on(self):
+        topic = self.make_topic("interrupted", "-p", "1")
+        lines = b"".join(b"%09d\n" % i for i in range(200000))
+        self.run_ok("produce", topic, stdin=lines)
+        # Unbuffered: communicate() would not see what read() left in a buffer.
+        process = start_talosmq(self.server, "consume", topic, bufsize=0)
+        head = process.stdout.read(1000)  # Much more waits; it is in the middle of its work.
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0)  # Without -e or -n there was nothing to finish.
+        told = re.search(r"next offsets: partition 0: (\d+)", err.decode())
+        self.assertIsNotNone(told, err)
+        self.assertEqual(head + out, lines[: 10 * int(told.group(1))])
+
+    def test_interrupt_of_a_bounded_read_is_a_failure(self):
+        process = start_talosmq(self.server, "consume", "empty", "-n", "1")
+        # It says nothing before the first record, so it is interrupted as soon as it has connected;
+        # whenever that is, the answer is the same.
+        self.assertEqual(select.select([process.stdout], [], [], 1.0)[0], [])
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, out), (1, b""))
+        self.assertIn(b"interrupted after 0 records", err)
+
+    def test_waits_for_records_that_come_later(self):
+        topic = self.make_topic("later", "-p", "1")
+        process = start_talosmq(self.server, "consume", topic, "-n", "1")
+        self.run_ok("produce", topic, stdin=b"here\n")
+        out, _ = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, out), (0, b"here\n"))
+
+
+class DumpTest(CliTest):
+    def test_wrong_jobs_are_told(self):
+        topic = self.make_topic("dump-errors")
+        target = f"file://{self.server.directory}/dump-errors"
+        make = ["dump", "create", "wrong", "--topic", topic, "--format", "json", "--to"]
+        self.assertIn("file:///", self.run_failing(*make, "relative/path"))
+        self.assertIn("roll.never", self.run_failing(*make, target, "-c", "roll.never=1"))
+        self.assertIn("nowhere", self.run_failing("dump", "create", "x", "--topic", "nowhere",
+                                                  "--to", target, "--format", "json"))
+        for verb in ("describe", "pause", "resume", "delete"):
+            self.assertIn("wrong", self.run_failing("dump", verb, "wrong"))
+
+    def test_pause_publishes_every_record(self):
+        topic = self.make_topic("dumped", "-p", "2")
+        self.run_ok("produce", topic, stdin=b"".join(b"%d\n" % i for i in range(500)))
+        target = self.server.directory / "dumped"
+        self.run_ok("dump", "create", "job", "--topic", topic, "--to", f"file://{target}",
+                    "--format", "json", "-c", "roll.ms=1000")
+        while self.run_json("dump", "describe", "job")["lag_records"] > 0:
+            select.select([], [], [], 0.05)
+        self.run_ok("dump", "pause", "job")
+        described = self.run_json("dump", "describe", "job")
+        self.assertEqual((described["state"], described["lag_records"]), ("paused", 0))
+        self.assertEqual(described["records_published"], 500)
+        lines = [line for file in target.rglob("*.json") for line in file.read_text().splitlines()]
+        self.assertEqual(len(lines), 500)
+
+
+class OtherTest(CliTest):
+    def test_server_in_the_config_file(self):
+        config = self.server.directory / "config.yaml"
+        config.write_text(f"server: {self.server.address}\noutput: json\n")
+        status, out, err = talosmq(None, "cluster", "describe", variables={"TALOSMQ_CONFIG": str(config)})
+        self.assertEqual(status, 0, err)
+        self.assertEqual(json.loads(out)["brokers"][0]["address"], self.server.address)
+
+    def test_server_that_is_not_there_is_told_by_its_address(self):
+        for command in (["topic", "list"], ["produce", "t"], ["consume", "t"], ["dump", "list"],
+                        ["cluster", "health"], ["bench", "produce"]):
+            with self.subTest(command=command):
+                err = self.run_failing("--server", "127.0.0.1:1", *command)
+                self.assertIn("127.0.0.1:1", err)
+                self.assertIn("talosmqd", err)
+
+    def test_directory_without_logs_is_told(self):
+        self.assertIn("/nowhere", self.run_failing("log", "verify", "/nowhere"))
+
+    def test_damage_is_found(self):
+        topic = self.make_topic("damaged", "-p", "1")
+        self.run_ok("produce", topic, stdin=b"a value that is to be broken\n")
+        topic_id = self.run_json("topic", "describe", topic)["topic_id"]
+        self.server.process.send_signal(signal.SIGTERM)
+        self.server.process.wait(timeout=60)
+        segment = next((self.server.data / "topics" / topic_id / "0").glob("*.log"))
+        content = bytearray(segment.read_bytes())
+        content[80] ^= 1
+        original = segment.read_bytes()
+        segment.write_bytes(content)
+        try:
+            status, out, _ = talosmq(None, "log", "verify", self.server.data, "-o", "json")
+            self.assertEqual(status, 1)
+            self.assertGreater(json.loads(out)["damaged"], 0)
+        finally:
+            segment.write_bytes(original)
+            self.server.start()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
