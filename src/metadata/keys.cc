@@ -17,10 +17,9 @@ std::string NumberText(int32_t number) { return absl::StrFormat("%010d", number)
 
 std::optional<int32_t> ParseNumber(std::string_view text) {
   int32_t number = 0;
-  if (text.size() != kNumberDigits || !absl::SimpleAtoi(base::ToAbsl(text), &number) ||
-      number < 0) {
-    return std::nullopt;
-  }
+  if (!absl::SimpleAtoi(base::ToAbsl(text), &number) || number < 0) return std::nullopt;
+  // One text for each number, so that no key has a second form.
+  if (text != NumberText(number)) return std::nullopt;
   return number;
 }
 

@@ -39,16 +39,16 @@ TEST(MetadataDocumentTest, TableHasTheKeysThatTheCodeWrites) {
   const std::string page = Page();
   for (const std::string& row :
        {std::string(metadata::kClusterKey), std::string(metadata::kProducerIdsKey),
-        std::string(metadata::kBrokersPrefix) + "BBBBBB",
+        std::string(metadata::kBrokersPrefix) + "BROKER",
         std::string(metadata::kTopicNamesPrefix) + "NAME",
         std::string(metadata::kTopicsPrefix) + "ID",
-        std::string(metadata::kAssignmentsPrefix) + "ID/CCCCCC",
-        std::string(metadata::kPartitionStatesPrefix) + "ID/PPPPPP",
+        std::string(metadata::kAssignmentsPrefix) + "ID/CHUNK",
+        std::string(metadata::kPartitionStatesPrefix) + "ID/PARTITION",
         std::string(metadata::kDeletionsPrefix) + "ID",
         std::string(metadata::kDumpPrefix) + "..."}) {
     EXPECT_NE(page.find("\n| `" + row + "` |"), std::string::npos) << "expected a row " << row;
   }
-  EXPECT_EQ(metadata::BrokerKey(BrokerId(7)), "brokers/000007");
+  EXPECT_EQ(metadata::BrokerKey(BrokerId(7)), "brokers/0000000007");
 }
 
 TEST(MetadataDocumentTest, EmbeddedEntryIsLaidOutAsTheTableSays) {

@@ -33,11 +33,26 @@ TEST(TopicNameTest, RightNamesPass) {
 
 TEST(KeysTest, ForeignKeysAreTold) {
   const std::string id = Id().ToString();
-  for (const std::string& key : std::vector<std::string>{
-           "", "clusters", "brokers/", "brokers/7", "brokers/00000x", "brokers/-00001",
-           "brokers/0000007", "topics/", "topics/x", "topics/" + id + "/", "assignments/" + id,
-           "assignments/" + id + "/", "assignments/" + id + "/1", "assignments/" + id + "x000001",
-           "partitions/" + id + "/99999999999", "deleted/", "dump/jobs/x", "producers/next"}) {
+  for (const std::string& key : std::vector<std::string>{"",
+                                                         "clusters",
+                                                         "brokers/",
+                                                         "brokers/7",
+                                                         "brokers/000000000x",
+                                                         "brokers/-000000001",
+                                                         "brokers/000000007",
+                                                         "brokers/+000000007",
+                                                         "brokers/ 000000007",
+                                                         "topics/",
+                                                         "topics/x",
+                                                         "topics/" + id + "/",
+                                                         "assignments/" + id,
+                                                         "assignments/" + id + "/",
+                                                         "assignments/" + id + "/1",
+                                                         "assignments/" + id + "x0000000001",
+                                                         "partitions/" + id + "/99999999999",
+                                                         "deleted/",
+                                                         "dump/jobs/x",
+                                                         "producers/next"}) {
     EXPECT_EQ(ParseKey(key).kind, KeyKind::kForeign) << key;
   }
 }
