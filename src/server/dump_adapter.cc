@@ -2,6 +2,7 @@
 
 #include "base/gate.h"
 #include "base/random.h"
+#include "base/status.h"
 #include "server/broker_record_source.h"
 #include "sink/dump_jobs.h"
 #include "sink/metadata_job_state.h"
@@ -69,6 +70,10 @@ broker::DumpDescription FromSink(const sink::JobDescription& job) {
   return description;
 }
 
+absl::Status Stopping() {
+  return MakeError(Reason::kShuttingDown, "dump jobs: the server is stopping");
+}
+
 }  // namespace
 
 /// In the order in which they depend on each other; the jobs go first.
@@ -90,6 +95,7 @@ struct DumpAdapter::Parts {
   base::ThreadExecutor executor;
   sink::MetadataJobState state;
   sink::DumpJobs jobs;
+  base::Gate calls;  ///< Open until Stop; what passes it is queued before the jobs stop.
   bool is_stopped = false;
 };
 
@@ -104,6 +110,7 @@ void DumpAdapter::Start(base::Callback<absl::Status> ready) {
 
 void DumpAdapter::Stop() {
   if (std::exchange(parts_->is_stopped, true)) return;
+  parts_->calls.CloseAndWait();
   base::Gate stopping;
   parts_->jobs.Stop([pass = stopping.Enter()] {});
   stopping.CloseAndWait();
@@ -113,6 +120,8 @@ void DumpAdapter::Stop() {
 }
 
 void DumpAdapter::Create(broker::DumpDefinition definition, base::Callback<absl::Status> done) {
+  const auto pass = parts_->calls.Enter();
+  if (!pass.has_value()) return done(Stopping());
   parts_->jobs.Create({.name = std::move(definition.name),
                        .topic = std::move(definition.topic),
                        .target = std::move(definition.target),
@@ -122,6 +131,8 @@ void DumpAdapter::Create(broker::DumpDefinition definition, base::Callback<absl:
 }
 
 void DumpAdapter::List(base::Callback<absl::StatusOr<std::vector<broker::DumpDescription>>> done) {
+  const auto pass = parts_->calls.Enter();
+  if (!pass.has_value()) return done(Stopping());
   parts_->jobs.List([done = std::move(done)](
                         const absl::StatusOr<std::vector<sink::JobDescription>>& jobs) mutable {
     if (!jobs.ok()) return done(jobs.status());
@@ -134,6 +145,8 @@ void DumpAdapter::List(base::Callback<absl::StatusOr<std::vector<broker::DumpDes
 
 void DumpAdapter::Describe(std::string name,
                            base::Callback<absl::StatusOr<broker::DumpDescription>> done) {
+  const auto pass = parts_->calls.Enter();
+  if (!pass.has_value()) return done(Stopping());
   parts_->jobs.Describe(
       std::move(name),
       [done = std::move(done)](const absl::StatusOr<sink::JobDescription>& job) mutable {
@@ -143,14 +156,20 @@ void DumpAdapter::Describe(std::string name,
 }
 
 void DumpAdapter::Pause(std::string name, base::Callback<absl::Status> done) {
+  const auto pass = parts_->calls.Enter();
+  if (!pass.has_value()) return done(Stopping());
   parts_->jobs.Pause(std::move(name), std::move(done));
 }
 
 void DumpAdapter::Resume(std::string name, base::Callback<absl::Status> done) {
+  const auto pass = parts_->calls.Enter();
+  if (!pass.has_value()) return done(Stopping());
   parts_->jobs.Resume(std::move(name), std::move(done));
 }
 
 void DumpAdapter::Delete(std::string name, base::Callback<absl::Status> done) {
+  const auto pass = parts_->calls.Enter();
+  if (!pass.has_value()) return done(Stopping());
   parts_->jobs.Remove(std::move(name), std::move(done));
 }
 

@@ -23,9 +23,9 @@ namespace talosmq::server {
 /// other reader does.
 ///
 /// Owns the executor "sink", on which all jobs run and do their file I/O; nothing else runs there.
-/// Thread-safe between Start and Stop. Everything in Dependencies outlives it. Stop it before the
-/// broker's services: what is open is left unpublished and is dumped again after the next start, so
-/// a crash costs the same.
+/// Thread-safe, but for Start and Stop, which one thread calls. Everything in Dependencies outlives
+/// it. Stop it before the broker's services: what is open is left unpublished and is dumped again
+/// after the next start, so a crash costs the same.
 class DumpAdapter final : public broker::DumpControl {
  public:
   struct Dependencies {
@@ -45,7 +45,8 @@ class DumpAdapter final : public broker::DumpControl {
 
   /// Loads the jobs and continues those that ran; `ready` runs on the sink's executor.
   void Start(base::Callback<absl::Status> ready);
-  /// Answers what waits with kShuttingDown and joins the executor. Idempotent; not from a callback.
+  /// Answers what waits, and what is asked later, with kShuttingDown and joins the executor.
+  /// Idempotent; not from a callback.
   void Stop();
 
   void Create(broker::DumpDefinition definition, base::Callback<absl::Status> done) override;
