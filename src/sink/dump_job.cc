@@ -25,6 +25,15 @@ PublishCounters MakeCounters(base::MetricRegistry& metrics, const std::string& j
                              "Bytes of the files published by a dump job", labels)};
 }
 
+/// At most so many bytes of UTF-8 `text`, without half a character at the end.
+std::string CutText(std::string text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  size_t size = bytes_max;
+  while (size > 0 && (static_cast<uint8_t>(text[size]) & 0xc0) == 0x80) --size;
+  text.resize(size);
+  return text;
+}
+
 }  // namespace
 
 DumpJob::DumpJob(const SinkServices& services, StoredJob stored)
@@ -92,9 +101,9 @@ void DumpJob::Run(Done done) {
   const bool is_new = stored_.version == StateVersion::kNone;
   const absl::Status writable = destination_->ProveWritable();
   if (!writable.ok()) {
-    const absl::Status status = MakeError(
-        Reason::kInvalidDumpJob,
-        base::StrCat(Where(), ": the target cannot be written: ", writable.message()));
+    const absl::Status status =
+        MakeError(Reason::kInvalidDumpJob,
+                  base::StrCat(Where(), ": the target cannot be written: ", writable.message()));
     return is_new ? EndOperation(status) : Fail(status);
   }
   stored_.record.claim = services_.random.Next();
@@ -219,8 +228,8 @@ void DumpJob::Fail(const absl::Status& status) {
 
 void DumpJob::StopAsFailed(const absl::Status& status) {
   StopWork();
-  stored_.record.error = base::StrCat(ReasonName(ReasonOf(status)), ": ", status.message());
-  stored_.record.error.resize(std::min(stored_.record.error.size(), kJobErrorBytesMax));
+  stored_.record.error = CutText(base::StrCat(ReasonName(ReasonOf(status)), ": ", status.message()),
+                                 kJobErrorBytesMax);
   stored_.record.phase = JobPhase::kFailed;
   base::LogError("sink", Where(), " has failed: ", stored_.record.error);
   EndOperation(status);

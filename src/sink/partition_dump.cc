@@ -146,8 +146,10 @@ void PartitionDump::OnRead(uint64_t round, absl::StatusOr<SourceRead> read) {
   if (is_over_ || round != read_round_) return;
   if (!read.ok()) {
     if (!IsTransientSourceError(ReasonOf(read.status()))) {
-      return End(base::Annotate(read.status(),
-                                base::StrCat("reading at offset ", machine_->position().value())));
+      return End(base::Annotate(
+          read.status(), ReasonOf(read.status()) == Reason::kUnknownTopicId
+                             ? std::string("its topic was deleted")
+                             : base::StrCat("reading at offset ", machine_->position().value())));
     }
     return RetryLater([self = shared_from_this(), round] {
       if (self->is_over_ || round != self->read_round_) return;

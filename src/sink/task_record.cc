@@ -141,7 +141,7 @@ std::string EncodeJobRecord(const JobRecord& record) {
   encoder.Number(record.definition.roll.bytes);
   encoder.Number(record.definition.roll.records);
   encoder.Number(absl::ToInt64Milliseconds(record.definition.roll.age));
-  encoder.Text(std::string_view(record.error).substr(0, kJobErrorBytesMax));
+  encoder.Text(record.error);
   return encoder.Finish();
 }
 

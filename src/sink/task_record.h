@@ -34,8 +34,8 @@ struct JobRecord {
   friend bool operator==(const JobRecord&, const JobRecord&) = default;
 };
 
-/// Bounds the length of JobRecord::error in the store.
-inline constexpr size_t kJobErrorBytesMax = 2048;
+/// Bounds JobRecord::error, so that a job's record stays far below the store's bound of a value.
+inline constexpr size_t kJobErrorBytesMax = 8192;
 
 /// Hours since 1970-01-01T00Z, or nothing for a record without a usable time.
 using Hour = std::optional<int32_t>;

@@ -183,6 +183,14 @@ TEST_F(DumpJobsTest, DeletedTopicFailsTheJobWithWords) {
   ExpectFailed(Reason::kUnknownTopic, "was deleted");
 }
 
+TEST_F(DumpJobsTest, DeletionSeenByAReadIsCalledByItsName) {
+  ASSERT_TRUE(process_->CreateJson({}).ok());
+  world_.Append(0, {kNow});
+  world_.source.FailReads(1, MakeError(Reason::kUnknownTopicId, "no such id"));
+  process_->Pass(absl::Seconds(11));
+  ExpectFailed(Reason::kUnknownTopicId, "its topic was deleted");
+}
+
 TEST_F(DumpJobsTest, TopicMadeAgainIsNotContinued) {
   ASSERT_TRUE(process_->CreateJson({{"roll.ms", "100"}}).ok());
   world_.Append(0, {kNow});
