@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "broker/countdown.h"
 #include "metadata/topic_config.h"
+#include "metadata/topic_name.h"
 #include "talosmq/error.h"
 
 #include <optional>
@@ -20,12 +21,20 @@ absl::Status UnknownTopic(std::string_view name) {
   return MakeError(Reason::kUnknownTopic, base::StrCat("no topic is called '", name, "'"));
 }
 
+/// The system makes its own topics without asking here.
+absl::Status ReservedName(std::string_view name) {
+  return MakeError(Reason::kInvalidTopicName,
+                   base::StrCat("topic name '", base::Printable(name, metadata::kTopicNameBytesMax),
+                                "': names that begin with '__' are the system's own"));
+}
+
 }  // namespace
 
 void TopicCore::Create(TopicCreation creation,
                        base::Callback<absl::StatusOr<std::shared_ptr<const TopicImage>>> done) {
   std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
   if (!pass.has_value()) return done(ShuttingDown());
+  if (metadata::IsInternalName(creation.name)) return done(ReservedName(creation.name));
   const std::string name = creation.name;
   controller::NewTopic topic{.name = std::move(creation.name),
                              .partitions = creation.partitions,

@@ -72,6 +72,8 @@ TEST_F(TopicTest, ACreatedTopicIsInTheImageWhenItIsAnswered) {
 TEST_F(TopicTest, WhatCannotBeCreatedIsRefusedByItsOwnReason) {
   EXPECT_EQ(CreateReason({.name = "a/b", .partitions = 1, .replicas = {}, .configs = {}}),
             Reason::kInvalidTopicName);
+  EXPECT_EQ(CreateReason({.name = "__a", .partitions = 1, .replicas = {}, .configs = {}}),
+            Reason::kInvalidTopicName);
   EXPECT_EQ(CreateReason({.name = "a", .partitions = 0, .replicas = {}, .configs = {}}),
             Reason::kInvalidPartitions);
   EXPECT_EQ(CreateReason({.name = "a", .partitions = 1, .replicas = 3, .configs = {}}),
