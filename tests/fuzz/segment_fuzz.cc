@@ -1,0 +1,47 @@
+// Any bytes as a segment: reading it batch by batch, and passing over its damage, ends; the batches
+// it gives lie one behind the other inside of the file.
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "storage/segment_scanner.h"
+#include "support/memory_file_system.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace talosmq::storage {
+namespace {
+
+void Scan(const io::File& file, uint64_t size) {
+  SegmentScanner scanner(file, 0, size, BatchChain(Offset(0), {}));
+  uint64_t end = 0;
+  while (true) {
+    const auto step = scanner.Next();
+    TALOSMQ_CHECK(step.ok()) << step.status();
+    if (step->batch) {
+      TALOSMQ_CHECK(step->batch->position >= end);
+      end = step->batch->position + step->batch->bytes.size();
+      TALOSMQ_CHECK(end <= size);
+      TALOSMQ_CHECK(step->batch->bytes.size() == step->batch->header.size());
+      continue;
+    }
+    if (!step->mismatch) return;
+    const auto goes_on = scanner.SkipDamage();
+    TALOSMQ_CHECK(goes_on.ok()) << goes_on.status();
+    if (!*goes_on) return;
+  }
+}
+
+}  // namespace
+}  // namespace talosmq::storage
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  talosmq::support::MemoryFileSystem disk;
+  const auto file = disk.Open("segment", talosmq::io::OpenMode::kCreate);
+  const std::array<talosmq::base::ByteSpan, 1> pieces = {std::as_bytes(std::span(data, size))};
+  TALOSMQ_CHECK((*file)->Write(0, pieces).ok());
+  talosmq::storage::Scan(**file, size);
+  return 0;
+}
