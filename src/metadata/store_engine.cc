@@ -170,10 +170,10 @@ absl::Status StoreEngine::Core::WriteRound() {
   changes_.revision = keys_.revision();
   changes_.last_lease = last_lease_;
   const absl::Status written = writer_->Write(changes_);
-  if (written.ok()) return written;
-  const absl::Status failure = MakeError(Reason::kMetadataUnavailable,
-                                         base::StrCat("metadata store: shut after a failed write: ",
-                                                      base::FromAbsl(written.message())));
+  if (written.ok()) return absl::OkStatus();
+  absl::Status failure = MakeError(Reason::kMetadataUnavailable,
+                                   base::StrCat("metadata store: shut after a failed write: ",
+                                                base::FromAbsl(written.message())));
   base::LogError("metadata", base::FromAbsl(failure.message()));
   return failure;
 }

@@ -226,6 +226,8 @@ struct Operation {
   std::function<bool(TopicWorld&)> is_new;
 };
 
+void PrintTo(const Operation& operation, std::ostream* out) { *out << operation.name; }
+
 size_t PartitionsOf(TopicWorld& world) {
   const auto topic = world.Topic("t");
   return topic == nullptr ? 0 : topic->partitions.size();

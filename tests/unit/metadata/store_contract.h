@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,6 +34,8 @@ struct StoreFormFactory {
   std::string name;
   std::function<std::unique_ptr<StoreForm>()> make;
 };
+
+inline void PrintTo(const StoreFormFactory& form, std::ostream* out) { *out << form.name; }
 
 /// The language of the contract's tests: calls that wait for their answer.
 class MetadataStoreContractTest : public ::testing::TestWithParam<StoreFormFactory> {
