@@ -31,6 +31,19 @@ void CondVar::SignalAll() { condition_.notify_all(); }
 
 #else
 
+#ifdef NDEBUG
+namespace {
+
+// Debian builds Abseil with its deadlock detector in, which more than doubles the price of a lock
+// (60 ns, 24 ns without it). Release builds do without; all others keep it.
+[[maybe_unused]] const bool kDetectorIsOff = [] {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  return true;
+}();
+
+}  // namespace
+#endif
+
 void CondVar::Wait(Mutex& mutex) { condition_.Wait(&mutex.mutex_); }
 
 bool CondVar::WaitFor(Mutex& mutex, absl::Duration timeout) {
