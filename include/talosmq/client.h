@@ -21,8 +21,8 @@ struct ClientOptions {
   absl::Duration metadata_age_max = absl::Seconds(30);
 };
 
-/// The connections of one application to one cluster; producers, consumers and admins share them.
-/// Thread-safe. Outlives everything made from it.
+/// The connections of one application to one cluster, and one thread of its own ("sdk-core");
+/// producers, consumers and admins share them. Thread-safe. Outlives everything made from it.
 class Client {
  public:
   /// Checks the options (kInvalidArgument names key, range and value), connects, and shakes hands:

@@ -1,18 +1,19 @@
 #pragma once
 
+#include "talosmq/client.h"
+#include "talosmq/ids.h"
+#include "talosmq/record.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/time/time.h"
-#include "talosmq/client.h"
-#include "talosmq/ids.h"
-#include "talosmq/record.h"
 
 namespace talosmq {
 
@@ -77,9 +78,11 @@ class Consumer {
   /// Moves one assigned partition; what was fetched ahead of it is dropped.
   virtual absl::Status Seek(PartitionId partition, Position to) = 0;
 
-  /// What has come, or waits up to `wait` for the first records; empty when none came.
-  /// kOffsetOutOfRange and kCorruptData name partition and offsets and are told once a poll; the
-  /// partition stays where it is until a Seek.
+  /// What has come, about 1 MiB of it at most, or waits up to `wait` for the first records; empty
+  /// when none came.
+  /// kOffsetOutOfRange, kCorruptData and kUnknownTopicId (deleted) name partition and offset. Each
+  /// is told by one Poll, after the records that came before it; the partition stays where it is
+  /// until a Seek, the others go on. Lost connections and new leaders are dealt with silently.
   virtual absl::StatusOr<PolledRecords> Poll(absl::Duration wait) = 0;
 
   virtual std::vector<PartitionPosition> positions() const = 0;

@@ -1,5 +1,13 @@
 #pragma once
 
+#include "talosmq/client.h"
+#include "talosmq/ids.h"
+#include "talosmq/record.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
 #include <cstdint>
 #include <functional>
 #include <future>
@@ -8,29 +16,29 @@
 #include <span>
 #include <string>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/time/time.h"
-#include "talosmq/client.h"
-#include "talosmq/ids.h"
-#include "talosmq/record.h"
-
 namespace talosmq {
 
 /// What became of one record. Valid during the callback only, but for its values.
 struct Delivery {
-  uint64_t tag = 0;           ///< As given to Send.
+  uint64_t tag = 0;  ///< As given to Send.
   PartitionId partition;
-  Offset offset;              ///< Holds when status is OK.
+  Offset offset;  ///< Holds when status is OK; -1 with Acks::kNone.
   /// OK: stored as the acks option promises. kMaybeStored: the record may or may not be stored.
   absl::Status status;
 };
 
-enum class Acks { kAll, kLeader, kNone };
+/// What an acknowledgement stands for.
+enum class Acks {
+  kAll,     ///< Durable on every in-sync replica.
+  kLeader,  ///< Durable on the leader.
+  kNone,    ///< Handed to the network; errors of the broker are not heard of.
+};
 
 struct ProducerOptions {
   Acks acks = Acks::kAll;
   /// Sequences checked by the broker: a retry neither duplicates nor reorders (G4). Needs kAll.
+  /// Without it a lost answer is reported as kMaybeStored instead of being tried again, and a batch
+  /// that is tried again may come to stand behind later ones, unless in_flight_per_partition is 1.
   bool idempotent = true;
   Compression compression = Compression::kNone;
   /// How long a batch waits for company while the window has room. 0 to 1 min.
@@ -41,12 +49,16 @@ struct ProducerOptions {
   int64_t batch_records = 0;
   /// Batches of one partition under way at once. 1 to 5.
   int32_t in_flight_per_partition = 5;
-  /// All that is accepted and not yet answered; Send waits when it is full. 1 MiB to 64 GiB.
+  /// All that is accepted and not yet answered, as it is before compression; Send waits when it is
+  /// full. 1 MiB to 64 GiB, and at least batch_bytes.
   int64_t buffer_bytes = int64_t{256} << 20;
-  /// From Send to the delivery. 100 ms to 1 h.
+  /// From Send to the delivery; then kDeadlineExceeded when the record certainly is not stored,
+  /// kMaybeStored when an attempt was under way or ended without an answer. 100 ms to 1 h.
   absl::Duration delivery_timeout = absl::Minutes(2);
-  /// Runs on the producer's own thread, once for each batch that was answered; every accepted
-  /// record gets exactly one Delivery. Must not block and must not call Flush or Close.
+  /// Runs on the client's own thread (shared by all that was made from the Client), once for each
+  /// batch that was answered; every accepted record gets exactly one Delivery. Must not block and
+  /// must not call Flush or Close; it may Send, which then fails with kOverloaded instead of
+  /// waiting while the buffer is full.
   std::function<void(std::span<const Delivery>)> on_delivery;
 };
 
@@ -54,7 +66,13 @@ struct ProducerOptions {
 ///
 /// Keyed records go to the partition that Kafka's Java client would choose (murmur2); records
 /// without key stay with one partition for a batch, then move on.
-/// Thread-safe. Lives inside its Client. The destructor closes.
+/// Batches that wait are bounded by buffer_bytes, those under way by in_flight_per_partition. While
+/// a partition's window has room, what waits is sent at once (or after linger); while it is full,
+/// the next batch grows up to batch_bytes.
+///
+/// Should the topic be deleted, everything pending is delivered with kUnknownTopicId and Send
+/// refuses with it.
+/// Thread-safe. Lives inside its Client. The destructor closes: it waits like Close.
 class Producer {
  public:
   /// kInvalidArgument naming key, range and value; kUnknownTopic.
@@ -62,14 +80,15 @@ class Producer {
                                                           ProducerOptions options);
   virtual ~Producer() = default;
 
-  /// Copies the record into the batch of its partition. Blocks only while the buffer is full.
+  /// Copies the record into the batch of its partition. Blocks only while the buffer is full. `tag`
+  /// comes back with the Delivery and means nothing to the producer.
   /// An error (kInvalidArgument: too large; kClosed; kUnknownPartition) means: not accepted, and
   /// no Delivery will come.
   virtual absl::Status Send(const Record& record, uint64_t tag) = 0;
   virtual absl::Status Send(PartitionId partition, const Record& record, uint64_t tag) = 0;
 
-  /// Sends what waits and returns when everything accepted before has its Delivery. The first
-  /// delivery error since the last Flush, if there was one.
+  /// Sends what waits and returns when everything accepted before has its Delivery, at the latest
+  /// after delivery_timeout. The first delivery error since the last Flush, if there was one.
   virtual absl::Status Flush() = 0;
   /// Flush, then refuse. Idempotent.
   virtual absl::Status Close() = 0;
