@@ -70,15 +70,11 @@ std::vector<QueuedBatch> FlushGroup::TakeWaiting() {
 }
 
 void FlushGroup::Run() {
-  std::vector<QueuedBatch> batches = TakeWaiting();
-  Group group = Form(std::move(batches));
-  const absl::Duration begin = dependencies_.clock.Monotonic();
-  dependencies_.target.MakeDurable(group.writes);
-  const absl::Duration taken = dependencies_.clock.Monotonic() - begin;
-  dependencies_.metrics.flushes.Add(1);
-  dependencies_.metrics.flush_seconds.Observe(absl::ToDoubleSeconds(taken));
-  dependencies_.metrics.flush_group_bytes.Observe(static_cast<double>(group.bytes));
-  Complete(std::move(group));
+  Group group = Form(TakeWaiting());
+  if (!group.writes.empty()) {
+    Flush(group);
+    Complete(std::move(group));
+  }
 
   base::MutexLock lock(mutex_);
   if (!is_posted_) return;
@@ -86,6 +82,15 @@ void FlushGroup::Run() {
   auto pass = dependencies_.gate.Enter();
   TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
   dependencies_.executor.Post([this, pass = std::move(*pass)] { Run(); });
+}
+
+void FlushGroup::Flush(Group& group) {
+  const absl::Duration begin = dependencies_.clock.Monotonic();
+  dependencies_.target.MakeDurable(group.writes);
+  const absl::Duration taken = dependencies_.clock.Monotonic() - begin;
+  dependencies_.metrics.flushes.Add(1);
+  dependencies_.metrics.flush_seconds.Observe(absl::ToDoubleSeconds(taken));
+  dependencies_.metrics.flush_group_bytes.Observe(static_cast<double>(group.bytes));
 }
 
 FlushGroup::Group FlushGroup::Form(std::vector<QueuedBatch> batches) {

@@ -72,6 +72,7 @@ class FlushGroup {
   std::vector<QueuedBatch> TakeWaiting();
   Group Form(std::vector<QueuedBatch> batches);
   void Run();
+  void Flush(Group& group);
   void Complete(Group group);
   void FenceNow(LogFiles& files, const absl::Status& cause);
 

@@ -24,7 +24,7 @@ struct LogOptions {
 /// What opening a log has found and mended.
 struct RecoveryReport {
   int64_t scanned_bytes = 0;    ///< Read above the recorded flushed point.
-  int64_t truncated_bytes = 0;  ///< Torn or zero tail that was cut.
+  int64_t truncated_bytes = 0;  ///< Torn or zero tail that was cut. Zeros alone get no note.
   int64_t indexes_rebuilt = 0;
   int64_t corruptions = 0;  ///< Damage below the flushed point; it stays and is refused to readers.
   std::vector<std::string> notes;  ///< One sentence for each thing worth an operator's look.

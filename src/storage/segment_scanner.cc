@@ -74,4 +74,9 @@ absl::StatusOr<bool> SegmentScanner::SkipDamage() {
   return false;
 }
 
+absl::StatusOr<bool> SegmentScanner::IsZeroFromHere() {
+  TALOSMQ_ASSIGN_OR_RETURN(const base::ByteSpan bytes, Window(position_, kWindowBytes));
+  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{}; });
+}
+
 }  // namespace talosmq::storage

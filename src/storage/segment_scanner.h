@@ -46,6 +46,10 @@ class SegmentScanner {
   /// bytes in between were ever one batch or many cannot be told.
   absl::StatusOr<bool> SkipDamage();
 
+  /// True when the bytes from here on, as far as one window shows, are zeros: allocated ahead and
+  /// never written.
+  absl::StatusOr<bool> IsZeroFromHere();
+
   /// Goes on at a place that is known to begin a batch, or to be the end.
   void MoveTo(uint64_t position, Offset next) {
     position_ = position;

@@ -37,7 +37,7 @@ class Scan {
     return bases[index + 1];
   }
 
-  /// False when the log ends here.
+  /// False when the log ends in it.
   absl::StatusOr<bool> ReadSegment(size_t index) {
     const Offset base = input_.folder.segments[index];
     const bool is_first = index == input_.plan.first_segment;
@@ -62,6 +62,7 @@ class Scan {
     return goes_on;
   }
 
+  /// False when the log ends in this segment.
   absl::StatusOr<bool> ReadBatches(SegmentScanner& scanner, std::optional<Offset> next_base) {
     while (true) {
       TALOSMQ_ASSIGN_OR_RETURN(const ScanStep step, scanner.Next());
@@ -70,37 +71,47 @@ class Scan {
         on_batch_(step.batch->header);
         continue;
       }
-      const ScannedSegment& segment = result_.segments.back();
-      const Mismatch at_end{
-          .position = scanner.position(),
-          .expected = base::StrCat("a batch with base offset ", scanner.chain().next().value()),
-          .found = "the end of the file"};
-      const Damage damage = DamageAt(path_, 0, step.mismatch.value_or(at_end));
-      const StopKind kind = JudgeStop(input_.plan, {.segment = segment.base,
-                                                    .next_segment = next_base,
-                                                    .offset = scanner.chain().next(),
-                                                    .position = scanner.position(),
-                                                    .is_file_end = !step.mismatch});
-      switch (kind) {
-        case StopKind::kSegmentEnd:
-          return true;
-        case StopKind::kLogEnd:
-          return false;
-        case StopKind::kTornTail:
-          result_.tear = damage;
-          return false;
-        case StopKind::kCorruption:
-        case StopKind::kUnclear: {
-          TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on,
-                                   PassDamage(kind, damage, next_base, scanner));
-          if (goes_on) break;
-          if (result_.tear) return false;
-          // Nothing of the rest can be read, and nothing of it may be cut.
-          scanner.MoveTo(segment.file_bytes, scanner.chain().next());
-          return true;
-        }
-      }
+      TALOSMQ_ASSIGN_OR_RETURN(const Continuation next, Stop(step.mismatch, next_base, scanner));
+      if (next != Continuation::kInSegment) return next == Continuation::kInNextSegment;
     }
+  }
+
+  enum class Continuation { kInSegment, kInNextSegment, kNowhere };
+
+  /// No fitting batch stands at the scanner's position: notes why, and says where to go on.
+  absl::StatusOr<Continuation> Stop(const std::optional<Mismatch>& mismatch,
+                                    std::optional<Offset> next_base, SegmentScanner& scanner) {
+    const Offset offset = scanner.chain().next();
+    const ScannedSegment& segment = result_.segments.back();
+    const Mismatch at_end{.position = scanner.position(),
+                          .expected = base::StrCat("a batch with base offset ", offset.value()),
+                          .found = "the end of the file"};
+    const Damage damage = DamageAt(path_, 0, mismatch.value_or(at_end));
+    const StopKind kind = JudgeStop(input_.plan, {.segment = segment.base,
+                                                  .next_segment = next_base,
+                                                  .offset = offset,
+                                                  .position = scanner.position(),
+                                                  .is_file_end = !mismatch});
+    switch (kind) {
+      case StopKind::kSegmentEnd:
+        return Continuation::kInNextSegment;
+      case StopKind::kLogEnd:
+        return Continuation::kNowhere;
+      case StopKind::kTornTail: {
+        TALOSMQ_ASSIGN_OR_RETURN(const bool is_zero, scanner.IsZeroFromHere());
+        if (!is_zero || next_base) result_.tear = damage;
+        return Continuation::kNowhere;
+      }
+      case StopKind::kCorruption:
+      case StopKind::kUnclear:
+        break;
+    }
+    TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, PassDamage(kind, damage, next_base, scanner));
+    if (goes_on) return Continuation::kInSegment;
+    if (result_.tear) return Continuation::kNowhere;
+    // Nothing of the rest can be read, and nothing of it may be cut.
+    scanner.MoveTo(segment.file_bytes, scanner.chain().next());
+    return Continuation::kInNextSegment;
   }
 
   /// Moves the scanner behind the damage; false when nothing of this segment can be read there.

@@ -35,7 +35,8 @@ struct TailScan {
   /// must not be appended to.
   std::optional<RunBuilder> runs;
   std::vector<Damage> corruptions;
-  std::optional<Damage> tear;  ///< Why the tail is cut.
+  /// Why the tail is cut; nothing for mere zeros, which every process that was killed leaves.
+  std::optional<Damage> tear;
 };
 
 struct TailScanInput {

@@ -1,0 +1,159 @@
+// The process dies, or the disk fails, at every single change that a fixed scenario makes on disk:
+// what was acknowledged is there afterwards, in order, once (G1, G3, G4).
+
+#include "support/checkers.h"
+#include "support/storage_world.h"
+#include "talosmq/error.h"
+
+#include "gtest/gtest.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace talosmq::storage {
+namespace {
+
+using support::DiskCall;
+using support::DurableChecker;
+using support::MemoryFileSystem;
+using support::OrderChecker;
+using support::PowerCut;
+using support::StorageWorld;
+
+const TopicPartition kOther{.topic_id = TopicId({9, 8, 7}), .partition = PartitionId(8)};
+
+/// Produces to two logs through rolls, checkpoints, a restart and a log that is closed, and writes
+/// down what was acknowledged. Goes on after errors as a server would.
+class Scenario {
+ public:
+  Scenario() {
+    world_.log_options().segment_bytes = 6'000;
+    world_.store_options().checkpoint_bytes = 9'000;
+  }
+
+  void Run() {
+    if (!world_.Start().ok()) return;
+    for (int i = 0; i < 8; ++i) Produce(i % 3 == 2 ? kOther : StorageWorld::kLog, 900);
+    world_.Advance(absl::Seconds(2));
+    for (int i = 0; i < 4; ++i) Produce(StorageWorld::kLog, 2'500);
+    if (world_.is_open()) (void)world_.Close();
+    if (!world_.is_open() && world_.Open().ok()) Produce(StorageWorld::kLog, 50);
+    world_.Kill();
+    if (!world_.Start().ok()) return;
+    for (int i = 0; i < 4; ++i) Produce(i % 2 == 0 ? kOther : StorageWorld::kLog, 1'500);
+    world_.Advance(absl::Seconds(2));
+    world_.Run();
+    (void)world_.Stop();
+  }
+
+  /// After the disk works again.
+  void Verify() {
+    world_.disk().SetFaultHook(nullptr);
+    const absl::Status started = world_.Start();
+    ASSERT_TRUE(started.ok()) << started;
+    for (const TopicPartition& id : {StorageWorld::kLog, kOther}) {
+      const auto report = world_.Open(id);
+      ASSERT_TRUE(report.ok()) << report.status();
+      EXPECT_EQ(report->corruptions, 0);
+      const auto log = world_.ReadAll(id);
+      ASSERT_TRUE(log.ok()) << log.status();
+      const absl::Status durable = durable_.Check(id, *log);
+      EXPECT_TRUE(durable.ok()) << durable;
+      const absl::Status order = order_.Check(id, Offset(0), *log);
+      EXPECT_TRUE(order.ok()) << order;
+      const auto next =
+          world_.AppendDurably({.values = {"after " + std::to_string(++values_)}}, id);
+      EXPECT_TRUE(next.ok()) << next.status();
+      EXPECT_EQ(next->base_offset, Offset(static_cast<int64_t>(log->size())));
+    }
+    world_.Kill();
+  }
+
+  StorageWorld& world() { return world_; }
+  size_t acknowledged() const { return durable_.acknowledged(); }
+
+ private:
+  void Produce(const TopicPartition& id, size_t value_bytes) {
+    std::string value = std::to_string(++values_) + ":";
+    value.resize(value_bytes, 'v');
+    order_.Sent(id, value);
+    const auto appended = world_.AppendDurably({.values = {value}}, id);
+    if (appended.ok()) {
+      durable_.Acknowledged(id, appended->base_offset, value);
+    } else if (world_.is_open(id)) {
+      (void)world_.Close(id);  // Fenced, or overloaded by a fence: opened again for the next one.
+    }
+  }
+
+  StorageWorld world_;
+  DurableChecker durable_;
+  OrderChecker order_;
+  int64_t values_ = 0;
+};
+
+uint64_t ChangesOfTheScenario() {
+  Scenario scenario;
+  scenario.Run();
+  EXPECT_EQ(scenario.acknowledged(), 17U);
+  return scenario.world().disk().changes();
+}
+
+TEST(StorageCrashTest, PowerIsCutAtEveryChange) {
+  const uint64_t changes = ChangesOfTheScenario();
+  ASSERT_GT(changes, 100U);
+  for (uint64_t change = 1; change <= changes + 1; ++change) {
+    for (uint64_t seed = 0; seed < 3; ++seed) {
+      SCOPED_TRACE("change " + std::to_string(change) + " seed " + std::to_string(seed));
+      Scenario scenario;
+      scenario.world().disk().DieAtChange(change);
+      scenario.Run();
+      scenario.world().CutPower(seed == 0 ? PowerCut::DropUnsynced()
+                                          : PowerCut::Random(change * 10 + seed));
+      scenario.Verify();
+      if (testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+TEST(StorageCrashTest, PowerIsCutAgainAtEveryChangeOfTheRecovery) {
+  const uint64_t changes = ChangesOfTheScenario();
+  for (uint64_t change = 5; change <= changes; change += 7) {
+    for (uint64_t second = 1; second <= 12; ++second) {
+      SCOPED_TRACE("change " + std::to_string(change) + " then " + std::to_string(second));
+      Scenario scenario;
+      StorageWorld& world = scenario.world();
+      world.disk().DieAtChange(change);
+      scenario.Run();
+      world.CutPower(PowerCut::Random(change));
+      world.disk().DieAtChange(second);
+      if (world.Start().ok() && world.Open().ok()) (void)world.Open(kOther);
+      world.CutPower(PowerCut::Random(change * 100 + second));
+      scenario.Verify();
+      if (testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+TEST(StorageCrashTest, EveryCallFailsOnce) {
+  for (const DiskCall call :
+       {DiskCall::kOpen, DiskCall::kWrite, DiskCall::kSync, DiskCall::kTruncate,
+        DiskCall::kPreallocate, DiskCall::kRename, DiskCall::kRemove, DiskCall::kSyncDirectory,
+        DiskCall::kMakeDirectory, DiskCall::kRead, DiskCall::kList, DiskCall::kSize}) {
+    for (uint64_t nth = 1; nth <= 60; ++nth) {
+      SCOPED_TRACE("call " + std::to_string(static_cast<int>(call)) + " number " +
+                   std::to_string(nth));
+      Scenario scenario;
+      scenario.world().disk().FailNth(
+          call, nth,
+          nth % 2 == 0 ? MemoryFileSystem::IoError("disk") : MemoryFileSystem::StorageFull("disk"));
+      scenario.Run();
+      scenario.world().CutPower(PowerCut::Random(nth));
+      scenario.Verify();
+      if (testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace talosmq::storage
