@@ -1,9 +1,32 @@
+# What nearly every source includes is parsed once for the libraries and once, with GoogleTest, for
+# the tests. A folder with costlier headers of its own says OWN_PCH and lists them itself.
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch.cc CONTENT "")
+add_library(talosmq_pch OBJECT ${CMAKE_BINARY_DIR}/pch.cc)
+target_link_libraries(talosmq_pch PRIVATE absl::any_invocable absl::statusor absl::strings absl::time
+                      talosmq_warnings)
+target_precompile_headers(talosmq_pch PRIVATE
+  <algorithm> <functional> <map> <memory> <optional> <span> <string> <string_view> <utility> <vector>
+  <absl/functional/any_invocable.h> <absl/status/statusor.h> <absl/strings/str_cat.h>
+  <absl/time/time.h>)
+if(TALOSMQ_TESTS)
+  add_library(talosmq_test_pch OBJECT ${CMAKE_BINARY_DIR}/pch.cc)
+  target_link_libraries(talosmq_test_pch PRIVATE absl::any_invocable absl::statusor absl::strings
+                        absl::time GTest::gmock talosmq_warnings)
+  target_precompile_headers(talosmq_test_pch PRIVATE
+    <algorithm> <functional> <map> <memory> <optional> <span> <string> <string_view> <utility>
+    <vector> <absl/functional/any_invocable.h> <absl/status/statusor.h> <absl/time/time.h>
+    <gmock/gmock.h> <gtest/gtest.h>)
+endif()
+
 # talosmq_library(record SOURCES a.cc b.cc DEPS base PRIVATE_DEPS PkgConfig::ZSTD)
 # One static library per folder of src/. DEPS name other folders (without prefix) or, with "::",
 # imported targets; they say the same as tests/lint/layers.txt, so the linker agrees with the lint.
 function(talosmq_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "OWN_PCH" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   add_library(talosmq_${name} STATIC ${ARG_SOURCES})
+  if(NOT ARG_OWN_PCH)
+    target_precompile_headers(talosmq_${name} REUSE_FROM talosmq_pch)
+  endif()
   target_include_directories(talosmq_${name} PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
   # Every header has to compile alone: target all_verify_interface_header_sets, preset fuzz.
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.h)
@@ -31,6 +54,7 @@ function(talosmq_test name)
     set(ARG_TIMEOUT 120)
   endif()
   add_executable(${name} ${ARG_SOURCES})
+  target_precompile_headers(${name} REUSE_FROM talosmq_test_pch)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   _talosmq_link(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
   target_link_libraries(${name} PRIVATE talosmq_warnings)
