@@ -171,8 +171,10 @@ void DumpJob::StartPartition(PartitionId id) {
                                          .format = *format_};
   partition.dump = std::make_shared<PartitionDump>(
       services, std::move(assignment), destination_->TargetOf(id),
-      [self = shared_from_this(), run = run_](const absl::Status& status) {
-        if (run == self->run_) self->OnPartitionEnded(status);
+      // Weak: the job owns its dumps.
+      [job = weak_from_this(), run = run_](const absl::Status& status) {
+        const auto self = job.lock();
+        if (self != nullptr && run == self->run_) self->OnPartitionEnded(status);
       });
   ++running_;
   partition.dump->Start();
