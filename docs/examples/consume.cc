@@ -1,13 +1,13 @@
 // Prints the values of a topic from its start up to where it ends now:
 //   consume 127.0.0.1:9191 TOPIC
 
+#include "talosmq/client.h"
+#include "talosmq/consumer.h"
+
 #include <cstdio>
 #include <iostream>
 #include <map>
 #include <vector>
-
-#include "talosmq/client.h"
-#include "talosmq/consumer.h"
 
 namespace {
 

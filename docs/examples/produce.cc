@@ -1,12 +1,12 @@
 // Sends the lines of its standard input to a topic, one record a line:
 //   produce 127.0.0.1:9191 TOPIC < lines
 
+#include "talosmq/client.h"
+#include "talosmq/producer.h"
+
 #include <cstdio>
 #include <iostream>
 #include <string>
-
-#include "talosmq/client.h"
-#include "talosmq/producer.h"
 
 int main(int argc, char** argv) {
   if (argc != 3) {

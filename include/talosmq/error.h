@@ -1,9 +1,9 @@
 #pragma once
 
+#include "absl/status/status.h"
+
 #include <string>
 #include <string_view>
-
-#include "absl/status/status.h"
 
 namespace talosmq {
 

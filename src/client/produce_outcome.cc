@@ -15,12 +15,12 @@ RefusalKind KindOf(const ProduceOutcome& outcome) {
     case Reason::kUnknownEpoch:
     case Reason::kUnknownTopicId:  // Final only once the metadata says so too.
     case Reason::kOverloaded:
+    case Reason::kShuttingDown:
     case Reason::kNotEnoughReplicas:
     case Reason::kMetadataUnavailable:
     case Reason::kUnavailable:       // The stream ended before the batch had left.
     case Reason::kDeadlineExceeded:  // The broker did not begin in time.
       return RefusalKind::kRetry;
-    case Reason::kShuttingDown:
     case Reason::kStorageFenced:  // The write may be found when the log is opened again.
     case Reason::kMaybeStored:
       return RefusalKind::kUnknown;

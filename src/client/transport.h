@@ -111,8 +111,8 @@ class FetchStream {
 /// How the SDK's core reaches servers: gRPC, nothing at all (NullTransport), a script in tests.
 ///
 /// Thread-safe. A failure to connect is kUnavailable, a server's own error keeps its reason; who
-/// asked adds the address. The destructor cancels everything and returns once no callback will run any
-/// more; what it called before may have been called for cancelled work too.
+/// asked adds the address. The destructor cancels everything and returns once no callback will run
+/// any more; what it called before may have been called for cancelled work too.
 class Transport {
  public:
   using Reply = base::Callback<absl::StatusOr<std::string>>;

@@ -216,6 +216,16 @@ TEST_F(FetchCoreTest, AHaltedPartitionStaysSoAcrossReconnects) {
   EXPECT_EQ(LastSubscription().source.partition, PartitionId(1));
 }
 
+TEST_F(FetchCoreTest, ARetryThatWasPendingDoesNotWakeAHaltedPartition) {
+  Start();
+  Wish(0, 0);
+  stream().Fail(LastSubscription().id, Reason::kOverloaded);
+  Run();
+  fetcher_->Halt(PartitionId(0), 1);
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(stream().subscriptions().size(), 1u);
+}
+
 TEST_F(FetchCoreTest, AnAssignmentReplacesTheOneBefore) {
   Start();
   Wish(0, 0);
