@@ -6,7 +6,7 @@
 #include "rpc/call_registry.h"
 #include "rpc/cluster_handlers.h"
 #include "rpc/dump_handlers.h"
-#include "rpc/grpc_log.h"
+#include "rpc/grpc_library.h"
 #include "rpc/limits.h"
 #include "rpc/message_handlers.h"
 #include "rpc/topic_handlers.h"
@@ -128,7 +128,7 @@ class Front final : public GrpcFront {
 
 absl::StatusOr<std::unique_ptr<GrpcFront>> GrpcFront::Start(GrpcFrontOptions options,
                                                             Dependencies dependencies) {
-  RedirectGrpcLog();
+  PrepareGrpcLibrary();
   auto front = std::make_unique<Front>(dependencies);
   TALOSMQ_RETURN_IF_ERROR(front->Listen(options.listen));
   return front;

@@ -1,7 +1,8 @@
-#include "rpc/grpc_log.h"
+#include "rpc/grpc_library.h"
 
 #include "base/log.h"
 
+#include <grpc/grpc.h>
 #include <grpc/support/log.h>
 
 namespace talosmq::rpc {
@@ -25,6 +26,12 @@ void ToOurLog(gpr_log_func_args* line) {
 
 }  // namespace
 
-void RedirectGrpcLog() { gpr_set_log_function(ToOurLog); }
+void PrepareGrpcLibrary() {
+  [[maybe_unused]] static const bool is_ready = [] {
+    gpr_set_log_function(ToOurLog);
+    grpc_init();
+    return true;
+  }();
+}
 
 }  // namespace talosmq::rpc
