@@ -23,7 +23,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 namespace talosmq::server {
@@ -35,7 +34,7 @@ constexpr size_t kShardsAutoMax = 4;
 
 size_t ShardsOf(const ServerConfig& config) {
   if (config.shards > 0) return static_cast<size_t>(config.shards);
-  return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kShardsAutoMax);
+  return std::clamp<size_t>(static_cast<size_t>(sysconf(_SC_NPROCESSORS_ONLN)), 1, kShardsAutoMax);
 }
 
 int64_t TailCacheBytesOf(const ServerConfig& config) {
