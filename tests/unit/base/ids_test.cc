@@ -1,6 +1,7 @@
 #include "talosmq/ids.h"
 
 #include "base/random.h"
+#include "base/text.h"
 
 #include "gtest/gtest.h"
 
@@ -44,7 +45,7 @@ TEST(TopicIdTest, NilIsTheDefaultAlone) {
 
 TEST(TopicPartitionTest, NameIsThatOfTheFolder) {
   const TopicPartition partition{.topic_id = *TopicId::Parse(kText), .partition = PartitionId(7)};
-  EXPECT_EQ(partition.ToString(), std::string(kText) + "/7");
+  EXPECT_EQ(partition.ToString(), base::StrCat(kText, "/7"));
 }
 
 TEST(OffsetTest, ArithmeticIsThatOfPlacesAndDistances) {
