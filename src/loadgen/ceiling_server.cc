@@ -16,7 +16,10 @@ namespace talosmq::loadgen {
 namespace {
 
 /// What came back from the completion queue; stands in the tag's bits.
-enum class Event : uintptr_t { kAccepted = 1, kRead, kWritten, kFinished };
+enum class Event : uintptr_t { kAccepted = 1, kRead, kWritten, kFinished, kStop };
+
+/// A deadline that has passed. (gRPC takes what lies before 1970 for "never".)
+constexpr std::chrono::system_clock::time_point kLongAgo{};
 
 void* Tag(Event event) { return reinterpret_cast<void*>(event); }
 
@@ -59,8 +62,10 @@ absl::Status CeilingServer::Stop() {
     is_stopped_ = true;
     // Groups under way still write their acknowledgements, so they go first.
     flusher_.Stop();
-    if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::time_point::min());
-    if (queue_ != nullptr) queue_->Shutdown();
+    if (server_ != nullptr) {
+      server_->Shutdown(kLongAgo);
+      stop_alarm_.Set(queue_.get(), kLongAgo, Tag(Event::kStop));
+    }
     receiver_.Stop();
   }
   const base::MutexLock lock(mutex_);
@@ -70,8 +75,16 @@ absl::Status CeilingServer::Stop() {
 void CeilingServer::Serve() {
   void* tag = nullptr;
   bool is_ok = false;
+  bool is_stopping = false;
   while (queue_->Next(&tag, &is_ok)) {
+    // gRPC aborts when anything is begun on a queue that was shut down. All of it is begun on this
+    // thread by now, so this thread shuts it down.
+    if (is_stopping) continue;
     switch (static_cast<Event>(reinterpret_cast<uintptr_t>(tag))) {
+      case Event::kStop:
+        is_stopping = true;
+        queue_->Shutdown();
+        break;
       case Event::kAccepted:
         if (is_ok) stream_.Read(&incoming_, Tag(Event::kRead));
         break;

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "grpcpp/alarm.h"
 #include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/server.h"
 
@@ -57,6 +58,7 @@ class CeilingServer {
   grpc::GenericServerAsyncReaderWriter stream_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
+  grpc::Alarm stop_alarm_;     ///< Wakes the receiving thread for the last time.
   grpc::ByteBuffer incoming_;  ///< Confined to the receiving thread.
 
   base::Mutex mutex_;
