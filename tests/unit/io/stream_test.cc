@@ -5,7 +5,6 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -81,7 +80,8 @@ TEST(InputStreamTest, PipeIsReadToItsEnd) {
 }
 
 TEST(InputStreamTest, FileIsReadToItsEnd) {
-  const std::string path = testing::TempDir() + "/talosmq-stream-test." + std::to_string(::getpid());
+  const std::string path =
+      testing::TempDir() + "/talosmq-stream-test." + std::to_string(::getpid());
   std::ofstream(path) << "line";
   const auto stream = InputStream::Open(path, kNeverStops);
   ASSERT_TRUE(stream.ok()) << stream.status();
