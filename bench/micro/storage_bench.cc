@@ -23,6 +23,7 @@ namespace {
 
 constexpr int64_t kBatchBytes = 1 << 20;
 constexpr int kInFlight = 5;
+constexpr uint64_t kSegmentBytes = uint64_t{256} << 20;
 
 class TemporaryDirectory {
  public:
@@ -50,26 +51,33 @@ base::Buffer MakeBatch() {
   return *builder.Finish({});
 }
 
-/// One thread, kInFlight batches a sync, as the flush group gathers them.
+/// One thread, kInFlight batches a sync, as the flush group gathers them at best; a new file where
+/// the log begins a new segment.
 void BM_GatherWriteAndSync(benchmark::State& state) {
   const TemporaryDirectory directory;
   const auto file_system = io::MakePosixFileSystem();
-  auto file = *file_system->Open(directory.path() + "/file", io::OpenMode::kCreate);
   const base::Buffer batch = MakeBatch();
   const std::vector<base::ByteSpan> pieces(kInFlight, batch.bytes());
-  uint64_t position = 0;
+  const uint64_t bytes = kInFlight * batch.size();
+  std::unique_ptr<io::File> file;
+  int files = 0;
+  uint64_t position = kSegmentBytes;
   uint64_t allocated = 0;
   for (auto _ : state) {
-    const uint64_t end = position + kInFlight * batch.size();
-    if (end > allocated) {
+    if (position + bytes > kSegmentBytes) {
+      const std::string path = directory.path() + "/" + std::to_string(files++);
+      file = *file_system->Open(path, io::OpenMode::kCreateNew);
+      position = 0;
+      allocated = 0;
+    }
+    if (position + bytes > allocated) {
       allocated += uint64_t{16} << 20;
       if (!file->Preallocate(allocated).ok()) state.SkipWithError("preallocate");
     }
     if (!file->Write(position, pieces).ok() || !file->Sync().ok()) state.SkipWithError("write");
-    position = end;
-    if (position > (uint64_t{1} << 30)) position = 0;
+    position += bytes;
   }
-  state.SetBytesProcessed(state.iterations() * kInFlight * static_cast<int64_t>(batch.size()));
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(bytes));
 }
 BENCHMARK(BM_GatherWriteAndSync)->UseRealTime();
 

@@ -75,16 +75,19 @@ void Checkpointer::RunJob() {
 
 absl::Status Checkpointer::Record(const Dirty& dirty) {
   for (const auto& [id, progress] : dirty) {
-    if (!progress.files->checkpoint_failure.ok()) continue;
-    const absl::Status written = WriteLogFiles(progress);
-    if (written.ok()) {
-      recorded_[id] = progress.point;
-    } else {
-      progress.files->checkpoint_failure = written;
-      dependencies_.on_log_failure(progress.files, written);
-    }
+    const bool had_failed = !progress.files->checkpoint_failure.ok();
+    const absl::Status recorded = RecordLog(progress);
+    if (!recorded.ok() && !had_failed) dependencies_.on_log_failure(progress.files, recorded);
   }
   return WriteCheckpointFile();
+}
+
+absl::Status Checkpointer::RecordLog(const DurableProgress& progress) {
+  LogFiles& files = *progress.files;
+  if (!files.checkpoint_failure.ok()) return files.checkpoint_failure;
+  files.checkpoint_failure = WriteLogFiles(progress);
+  if (files.checkpoint_failure.ok()) recorded_[files.id] = progress.point;
+  return files.checkpoint_failure;
 }
 
 absl::Status Checkpointer::WriteLogFiles(const DurableProgress& progress) {
@@ -179,10 +182,7 @@ void Checkpointer::CloseLog(std::shared_ptr<LogFiles> files, std::optional<Durab
         ScheduleLocked(options_.interval);
       }
     }
-    absl::Status written = files->checkpoint_failure;
-    if (progress && written.ok()) written = WriteLogFiles(*progress);
-    if (progress && written.ok()) recorded_[files->id] = progress->point;
-    done(written);
+    done(progress ? RecordLog(*progress) : files->checkpoint_failure);
   });
 }
 

@@ -93,6 +93,8 @@ class Checkpointer {
   void Merge(DurableProgress progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunJob();
   absl::Status Record(const Dirty& dirty);
+  /// WriteLogFiles, unless the log has failed before, and what follows from its outcome.
+  absl::Status RecordLog(const DurableProgress& progress);
   absl::Status WriteLogFiles(const DurableProgress& progress);
   absl::Status WriteIndex(LogFiles& files, const PendingIndex::SegmentEntries& segment);
   absl::Status WriteSnapshots(const DurableProgress& progress);

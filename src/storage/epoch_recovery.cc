@@ -79,11 +79,15 @@ absl::StatusOr<std::optional<std::string>> MendEpochs(io::FileSystem& file_syste
   }
   const bool is_cut = CutEpochs(epochs.history, log_end);
   if (!is_broken && !is_cut) return note;
-  const std::string content = EncodeEpochs(log, epochs.history);
-  TALOSMQ_RETURN_IF_ERROR(
-      io::WriteFileAtomically(file_system, folder.EpochPath(), base::AsBytes(content)));
+  TALOSMQ_RETURN_IF_ERROR(WriteEpochs(file_system, log, folder, epochs.history));
   epochs.broken.clear();
   return note;
+}
+
+absl::Status WriteEpochs(io::FileSystem& file_system, const TopicPartition& log,
+                         const LogFolder& folder, std::span<const EpochEntry> history) {
+  const std::string content = EncodeEpochs(log, history);
+  return io::WriteFileAtomically(file_system, folder.EpochPath(), base::AsBytes(content));
 }
 
 }  // namespace talosmq::storage

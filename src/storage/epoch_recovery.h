@@ -40,4 +40,8 @@ absl::StatusOr<std::optional<std::string>> MendEpochs(io::FileSystem& file_syste
                                                       const LogFolder& folder, Offset log_end,
                                                       RecoveredEpochs& epochs);
 
+/// Replaces the epoch file.
+absl::Status WriteEpochs(io::FileSystem& file_system, const TopicPartition& log,
+                         const LogFolder& folder, std::span<const EpochEntry> history);
+
 }  // namespace talosmq::storage

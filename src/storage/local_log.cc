@@ -220,7 +220,7 @@ void LocalLog::CloseWhenIdle() {
   auto finish = [this, anchor = files_->listener](absl::Status status) {
     if (anchor.expired()) return;
     auto done = std::move(close_done_);
-    dependencies_.on_closed(id());
+    dependencies_.on_closed(id(), fence_.ok() ? status : fence_);
     done(std::move(status));
   };
   dependencies_.flush_group.Release(files_, [files = files_, last = LastProgress(),

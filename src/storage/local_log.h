@@ -33,8 +33,8 @@ class LocalLog final : public PartitionLog, private FlushListener {
     base::Clock& clock;
     base::Gate& gate;            ///< Held by reads under way.
     int64_t snapshot_bytes = 0;  ///< Of the log between two producer snapshots.
-    /// The log is closed: it may be opened again or deleted.
-    std::function<void(const TopicPartition&)> on_closed;
+    /// The log is closed: it may be opened again or deleted. Not OK when it had failed.
+    std::function<void(const TopicPartition&, const absl::Status&)> on_closed;
   };
 
   LocalLog(std::shared_ptr<LogFiles> files, LogOptions options, RecoveredLog recovered,

@@ -137,7 +137,10 @@ class FileLogStore final : public LogStore {
       absl::Status removed =
           RemoveLogFolder(dependencies_.file_system, LogDirectory(options_.directory, id));
       if (removed.ok()) removed = catalogue_.Remove(id);
-      if (removed.ok()) checkpointer_.Forget(id);
+      if (removed.ok()) {
+        checkpointer_.Forget(id);
+        ClearSuspect(id);
+      }
       Unclaim(id);
       done(std::move(removed));
     });
@@ -186,6 +189,20 @@ class FileLogStore final : public LogStore {
     claimed_.erase(id);
   }
 
+  void NoteClosed(const TopicPartition& id, const absl::Status& status) {
+    base::MutexLock lock(mutex_);
+    claimed_.erase(id);
+    if (!status.ok()) suspects_.insert(id);
+  }
+  bool IsSuspect(const TopicPartition& id) const {
+    base::MutexLock lock(mutex_);
+    return suspects_.contains(id);
+  }
+  void ClearSuspect(const TopicPartition& id) {
+    base::MutexLock lock(mutex_);
+    suspects_.erase(id);
+  }
+
   void NoteFailure(const absl::Status& status) {
     base::MutexLock lock(mutex_);
     if (failure_.ok()) failure_ = status;
@@ -199,8 +216,10 @@ class FileLogStore final : public LogStore {
                                         {.log = files.id,
                                          .directory = files.directory,
                                          .recorded = checkpointer_.Find(files.id),
+                                         .is_suspect = IsSuspect(files.id),
                                          .is_in_catalogue = files.is_in_catalogue,
                                          .now_ms = absl::ToUnixMillis(dependencies_.clock.Now())}));
+    ClearSuspect(files.id);
     files.log_start = recovered.log_start;
     files.epochs_bytes = recovered.epochs_bytes;
     files.snapshots = recovered.snapshots;
@@ -236,14 +255,17 @@ class FileLogStore final : public LogStore {
     RecoveryReport report = std::move(recovered.report);
     auto log = std::make_unique<LocalLog>(
         std::move(files), options, std::move(recovered), cache_.AddLog(),
-        LocalLog::Dependencies{.flush_group = flush_group_,
-                               .checkpointer = checkpointer_,
-                               .reader = lane.reader,
-                               .io_executor = lane.executor,
-                               .clock = dependencies_.clock,
-                               .gate = gate_,
-                               .snapshot_bytes = options_.checkpoint_bytes,
-                               .on_closed = [this](const TopicPartition& id) { Unclaim(id); }});
+        LocalLog::Dependencies{
+            .flush_group = flush_group_,
+            .checkpointer = checkpointer_,
+            .reader = lane.reader,
+            .io_executor = lane.executor,
+            .clock = dependencies_.clock,
+            .gate = gate_,
+            .snapshot_bytes = options_.checkpoint_bytes,
+            .on_closed = [this](const TopicPartition& id, const absl::Status& status) {
+              NoteClosed(id, status);
+            }});
     return {.log = std::move(log), .report = std::move(report)};
   }
 
@@ -261,6 +283,7 @@ class FileLogStore final : public LogStore {
 
   mutable base::Mutex mutex_;
   std::set<TopicPartition> claimed_ ABSL_GUARDED_BY(mutex_);
+  std::set<TopicPartition> suspects_ ABSL_GUARDED_BY(mutex_);  ///< Closed after a failure.
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
 };
 

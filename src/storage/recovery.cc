@@ -12,6 +12,7 @@
 #include "storage/tail_scan.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 namespace talosmq::storage {
@@ -139,7 +140,7 @@ class Recovery {
     const SegmentFacts& first = facts_[plan_.first_segment];
     const bool lacks_entries = plan_.flushed.segment == first.base &&
                                plan_.flushed.position >= first.indexed_position + kRunBytesMin;
-    if (!lacks_entries || !epochs_.broken.empty()) return;
+    if (!lacks_entries || input_.is_suspect || !epochs_.broken.empty()) return;
     const auto& index = indexes_[plan_.first_segment];
     NoteRebuilt(first.base, !index                  ? std::string("it was missing")
                             : index->broken.empty() ? std::string("it ended too early")
@@ -212,18 +213,23 @@ class Recovery {
     return absl::OkStatus();
   }
 
-  /// Leaves in the files just the sound entries below the first position that was read; those of
-  /// what was read go to the next checkpoint.
+  /// Leaves in the files the sound entries at or below the recorded point: only these are known to
+  /// be on the disk. The others, and those of what was read, go to the next checkpoint.
   absl::Status RepairIndexes() {
+    const bool is_recorded = input_.recorded && input_.recorded->is_known();
+    const Offset recorded = is_recorded ? input_.recorded->end_offset : log_.log_start;
     for (size_t i = plan_.first_segment; i < scan_.segments_kept; ++i) {
-      const size_t entries = indexes_[i] ? indexes_[i]->entries.size() : 0;
-      TALOSMQ_RETURN_IF_ERROR(
-          CutIndex(file_system_, folder_, folder_.segments[i],
-                   entries == 0 ? 0 : kIndexHeaderBytes + entries * kIndexEntryBytes));
-    }
-    for (const ScannedSegment& segment : scan_.segments) {
-      for (const IndexEntry& entry : segment.entries) {
-        log_.entries.emplace_back(segment.base, entry);
+      const Offset segment = folder_.segments[i];
+      std::span<const IndexEntry> found;
+      if (indexes_[i]) found = indexes_[i]->entries;
+      size_t kept = 0;
+      while (kept < found.size() && found[kept].end_offset <= recorded) ++kept;
+      const uint64_t size = kept == 0 ? 0 : kIndexHeaderBytes + kept * kIndexEntryBytes;
+      TALOSMQ_RETURN_IF_ERROR(input_.is_suspect ? RewriteIndex(file_system_, folder_, segment, size)
+                                                : CutIndex(file_system_, folder_, segment, size));
+      for (const IndexEntry& entry : found.subspan(kept)) log_.entries.emplace_back(segment, entry);
+      for (const IndexEntry& entry : scan_.segments[i - plan_.first_segment].entries) {
+        log_.entries.emplace_back(segment, entry);
       }
     }
     return absl::OkStatus();
@@ -233,6 +239,9 @@ class Recovery {
     TALOSMQ_ASSIGN_OR_RETURN(const auto note,
                              MendEpochs(file_system_, input_.log, folder_, log_.log_end, epochs_));
     if (note) Note(*note);
+    if (input_.is_suspect) {
+      TALOSMQ_RETURN_IF_ERROR(WriteEpochs(file_system_, input_.log, folder_, epochs_.history));
+    }
     log_.epochs = std::move(epochs_.history);
     log_.epochs_bytes = kEpochsHeaderBytes + log_.epochs.size() * kEpochEntryBytes;
     return absl::OkStatus();

@@ -23,6 +23,9 @@ struct RecoveryInput {
   TopicPartition log;
   std::string directory;
   std::optional<FlushedPoint> recorded;  ///< By the checkpoint; nothing when it lacks the log.
+  /// A write or sync for this log has failed in this process. Then what its files show need not be
+  /// on the disk (R01), nor all index entries below the recorded point be written.
+  bool is_suspect = false;
   bool is_in_catalogue = false;
   int64_t now_ms = 0;  ///< For the header of an index that is made again.
 };
@@ -59,7 +62,8 @@ struct RecoveredLog {
 ///     and synced with their folder, since what a reader sees after a failed sync or a restart
 ///     need not be on the disk; the rest is cut;
 ///   - damage below it stays as it is, is told in the report, and hides only itself;
-///   - missing and broken indexes, epoch files and producer snapshots are made again.
+///   - missing and broken indexes, epoch files and producer snapshots are made again; of a suspect
+///     log, the newest index and the epoch file are written anew in any case.
 /// kCorruptData when the folder or all segments of a log that had records are gone (loss). Running
 /// it again, also after a crash in the middle, gives the same log. Blocks on the disk.
 absl::StatusOr<RecoveredLog> RecoverLog(io::FileSystem& file_system, const RecoveryInput& input);

@@ -69,6 +69,7 @@ absl::StatusOr<int64_t> RemoveSegment(io::FileSystem& file_system, const LogFold
 absl::StatusOr<RepairedTail> RepairTail(io::FileSystem& file_system, const LogFolder& folder,
                                         const RecoveryPlan& plan, const TailScan& scan) {
   RepairedTail repaired;
+  bool must_sync_names = false;
   // From the newest: a crash in between leaves a log that is cut at the same place again.
   for (size_t i = folder.segments.size(); i > scan.segments_kept; --i) {
     TALOSMQ_ASSIGN_OR_RETURN(const int64_t bytes,
@@ -79,6 +80,7 @@ absl::StatusOr<RepairedTail> RepairTail(io::FileSystem& file_system, const LogFo
     TALOSMQ_RETURN_IF_ERROR(
         RepairSegment(file_system, folder.Path(segment.base, kSegmentSuffix), plan, segment));
     const uint64_t begin = FlushedPosition(plan, segment);
+    must_sync_names = must_sync_names || begin == 0;
     if (segment.end_position > begin) {
       repaired.kept_bytes += static_cast<int64_t>(segment.end_position - begin);
     }
@@ -86,7 +88,7 @@ absl::StatusOr<RepairedTail> RepairTail(io::FileSystem& file_system, const LogFo
       repaired.cut_bytes += static_cast<int64_t>(segment.file_bytes - segment.end_position);
     }
   }
-  if (repaired.kept_bytes > 0 || repaired.cut_bytes > 0) {
+  if (must_sync_names || repaired.kept_bytes > 0 || repaired.cut_bytes > 0) {
     TALOSMQ_RETURN_IF_ERROR(file_system.SyncDirectory(folder.directory));
   }
   return repaired;
@@ -101,6 +103,17 @@ absl::Status CutIndex(io::FileSystem& file_system, const LogFolder& folder, Offs
   if (found <= size) return absl::OkStatus();
   TALOSMQ_RETURN_IF_ERROR(file->Truncate(size));
   return file->Sync();
+}
+
+absl::Status RewriteIndex(io::FileSystem& file_system, const LogFolder& folder, Offset segment,
+                          uint64_t size) {
+  if (!folder.HasIndex(segment)) return absl::OkStatus();
+  const std::string path = folder.Path(segment, kIndexSuffix);
+  TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(path, io::OpenMode::kRead));
+  std::vector<std::byte> content(static_cast<size_t>(size));
+  TALOSMQ_ASSIGN_OR_RETURN(const size_t read, file->Read(0, content));
+  content.resize(read);
+  return io::WriteFileAtomically(file_system, path, content);
 }
 
 }  // namespace talosmq::storage

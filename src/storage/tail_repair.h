@@ -19,12 +19,17 @@ struct RepairedTail {
 
 /// Makes true on the disk what the scan has found: segments behind the log's end are removed, the
 /// last one is cut there, and what lies above the flushed point is written again in place and
-/// synced with the folder. Changes nothing when nothing lies above it.
+/// synced with the folder. A segment of which nothing is known to be flushed may have a name that
+/// is not durable, so it has its folder synced too. Changes nothing when nothing lies above.
 absl::StatusOr<RepairedTail> RepairTail(io::FileSystem& file_system, const LogFolder& folder,
                                         const RecoveryPlan& plan, const TailScan& scan);
 
 /// Leaves the first `size` bytes of a segment's index, if it is there and larger.
 absl::Status CutIndex(io::FileSystem& file_system, const LogFolder& folder, Offset segment,
                       uint64_t size);
+
+/// The same, as a new file in the place of the old one.
+absl::Status RewriteIndex(io::FileSystem& file_system, const LogFolder& folder, Offset segment,
+                          uint64_t size);
 
 }  // namespace talosmq::storage

@@ -101,6 +101,9 @@ class Simulation {
         return Flush();
       case 15:
         return world_.RunWithoutFlush();
+      case 16:
+      case 17:
+        return FlushWithoutCheckpoint();
       default:
         return Append(id);
     }
@@ -116,6 +119,7 @@ class Simulation {
     const auto report = world_.Open(id);
     ASSERT_TRUE(report.ok()) << report.status();
     ASSERT_EQ(report->corruptions, 0) << "a crash damages nothing that was durable";
+    ASSERT_EQ(report->indexes_rebuilt, 0) << "entries are durable before the point above them is";
     const absl::Status recovered = log.model.Recovered(world_.log(id).log_end());
     ASSERT_TRUE(recovered.ok()) << recovered;
     ASSERT_EQ(world_.log(id).durable_end(), world_.log(id).log_end());
@@ -159,6 +163,11 @@ class Simulation {
 
   void Flush() {
     world_.Run();
+    NoteDurable();
+  }
+
+  void FlushWithoutCheckpoint() {
+    world_.RunWithoutCheckpoint();
     NoteDurable();
   }
 

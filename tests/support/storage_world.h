@@ -62,6 +62,9 @@ class StorageWorld {
   void Run();
   /// All but the one that writes and syncs: nothing becomes durable.
   void RunWithoutFlush();
+  /// All but cold reads, opening and the checkpoint: batches become durable and nothing is
+  /// recorded.
+  void RunWithoutCheckpoint();
 
   // Logs.
   absl::StatusOr<storage::RecoveryReport> Open(const TopicPartition& id = kLog);

@@ -607,6 +607,56 @@ TEST_F(RecoveryTest, TornSegmentWithALaterOneIsCutWithIt) {
   ExpectDense(2);
 }
 
+TEST_F(RecoveryTest, RollInsideOfAGroupLeavesNothingUnsynced) {
+  world_.log_options().segment_bytes = 3000;
+  ASSERT_TRUE(world_.Append({.values = {std::string(2000, 'a')}}).ok());
+  ASSERT_TRUE(world_.Append({.values = {std::string(2000, 'b')}}).ok());
+  world_.RunWithoutCheckpoint();
+  ASSERT_EQ(world_.log().durable_end(), Offset(2));
+  world_.CutPower(PowerCut::DropUnsynced());
+  ReopenWell();
+  ExpectDense(2);
+}
+
+TEST_F(RecoveryTest, SegmentWhoseNameWasNotSyncedIsNotBuiltUponUnsynced) {
+  ASSERT_TRUE(world_.Open().ok());
+  // The folder is synced for the epoch file, then for the segment, which fails and leaves the name
+  // where everybody sees it.
+  int syncs = 0;
+  const std::string folder = LogDirectory(StorageWorld::kDirectory, StorageWorld::kLog);
+  world_.disk().SetFaultHook([&](DiskCall call, const std::string& path) {
+    const bool is_meant = call == DiskCall::kSyncDirectory && path == folder;
+    return is_meant && ++syncs == 2 ? MemoryFileSystem::IoError(path) : absl::OkStatus();
+  });
+  ASSERT_FALSE(world_.AppendDurably({.values = {"lost"}}).ok());
+  world_.disk().SetFaultHook(nullptr);
+  ASSERT_TRUE(world_.Exists(Segment()));
+  ReopenWell();
+  Append(2);
+  world_.CutPower(PowerCut::DropUnsynced());
+  ReopenWell();
+  EXPECT_GE(world_.log().log_end(), Offset(2));
+}
+
+TEST_F(RecoveryTest, IndexWhoseSyncFailedIsWrittenAnewWhenTheLogIsOpenedAgain) {
+  Append(3, 5000);
+  world_.disk().SetFaultHook([](DiskCall call, const std::string& path) {
+    const bool is_meant = call == DiskCall::kSync && path.ends_with(kIndexSuffix);
+    return is_meant ? MemoryFileSystem::IoError(path) : absl::OkStatus();
+  });
+  Record();
+  EXPECT_FALSE(world_.last_told().ok()) << "the log is fenced by its checkpoint as well";
+  world_.disk().SetFaultHook(nullptr);
+  EXPECT_FALSE(world_.Close().ok());
+  ASSERT_TRUE(world_.Open().ok());
+  Append(2, 5000);
+  Record();
+  world_.CutPower(PowerCut::DropUnsynced());
+  const RecoveryReport report = ReopenWell();
+  EXPECT_EQ(report.indexes_rebuilt, 0);
+  ExpectDense(5);
+}
+
 TEST_F(RecoveryTest, LeftoversOfAtomicWritesAreRemovedAndForeignFilesKept) {
   Append(1);
   world_.Kill();
