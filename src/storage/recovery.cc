@@ -80,9 +80,9 @@ class Recovery {
       TALOSMQ_ASSIGN_OR_RETURN(indexes_.back(),
                                LoadIndex(file_system_, folder_.Path(base, kIndexSuffix),
                                          {.log = input_.log, .base_offset = base}));
-      auto& entries = indexes_.back()->entries;
+      std::span<const IndexEntry> entries = indexes_.back()->entries;
       // With a broken epoch file the last batches have to be seen, for their epochs.
-      if (!epochs_.broken.empty() && !entries.empty()) entries.pop_back();
+      if (!epochs_.broken.empty() && !entries.empty()) entries = entries.first(entries.size() - 1);
       if (entries.empty()) continue;
       facts_.back().indexed_end = entries.back().end_offset;
       facts_.back().indexed_position = entries.back().end_position();
@@ -228,8 +228,9 @@ class Recovery {
       TALOSMQ_RETURN_IF_ERROR(input_.is_suspect ? RewriteIndex(file_system_, folder_, segment, size)
                                                 : CutIndex(file_system_, folder_, segment, size));
       for (const IndexEntry& entry : found.subspan(kept)) log_.entries.emplace_back(segment, entry);
+      const Offset found_end = found.empty() ? segment : found.back().end_offset;
       for (const IndexEntry& entry : scan_.segments[i - plan_.first_segment].entries) {
-        log_.entries.emplace_back(segment, entry);
+        if (entry.end_offset > found_end) log_.entries.emplace_back(segment, entry);
       }
     }
     return absl::OkStatus();
