@@ -81,8 +81,14 @@ std::shared_ptr<FetchSession> FetchCore::SessionFor(const std::string& address) 
 
 void FetchCore::ReturnCredit(PartitionId partition, int64_t bytes) {
   const auto entry = partitions_.find(partition);
-  if (entry == partitions_.end() || entry->second.session == nullptr) return;
-  entry->second.session->AddCredit(bytes);
+  if (entry != partitions_.end() && entry->second.session != nullptr) {
+    entry->second.session->AddCredit(bytes);
+    return;
+  }
+  // Not read any more, but the stream that brought it may serve others.
+  const PartitionLeader& leader = topic_->partitions[static_cast<size_t>(partition.value())];
+  const auto session = sessions_.find(leader.address);
+  if (session != sessions_.end()) session->second->AddCredit(bytes);
 }
 
 void FetchCore::OnFetched(FetchSession& session, std::vector<FetchedPartition> partitions) {

@@ -133,6 +133,18 @@ TEST_F(FetchCoreTest, DataOfAnOldSubscriptionIsDroppedAndItsCreditReturned) {
   EXPECT_EQ(stream().credit_bytes(), kPrefetchBytes + (4 << 20));
 }
 
+TEST_F(FetchCoreTest, CreditOfAPartitionThatIsReadNoMoreIsReturnedToo) {
+  Start();
+  Wish(0, 0);
+  SendRecords(LastSubscription().id, 10, kPrefetchBytes);
+  fetcher_->Assign({{.partition = PartitionId(1), .offset = Offset(3), .generation = 9}});
+  Run();
+  ASSERT_TRUE(TakeChunk().has_value());
+  fetcher_->ReturnCredit(PartitionId(0), kPrefetchBytes);
+  Run();
+  EXPECT_EQ(stream().credit_bytes(), 2 * kPrefetchBytes);
+}
+
 TEST_F(FetchCoreTest, ANewLeaderIsFollowed) {
   Start();
   Wish(0, 7);
