@@ -85,13 +85,14 @@ class ProducerCoreTest : public ::testing::Test {
     return all;
   }
   bool IsFlushed() {
-    bool flushed = false;
-    producer_->Flush([&](const absl::Status& status) {
-      flushed = true;
+    // Shared: a flush that has not ended yet may end in a later step of the test.
+    const auto flushed = std::make_shared<bool>(false);
+    producer_->Flush([this, flushed](const absl::Status& status) {
+      *flushed = true;
       flush_status_ = status;
     });
     Run();
-    return flushed;
+    return *flushed;
   }
 
   support::ManualClock clock_;
