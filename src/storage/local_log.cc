@@ -24,7 +24,7 @@ LocalLog::LocalLog(std::shared_ptr<LogFiles> files, LogOptions options, Recovere
       size_bytes_(recovered.size_bytes),
       segments_(std::make_shared<const SegmentList>(std::move(recovered.segments))),
       epochs_(std::make_shared<const std::vector<EpochEntry>>(std::move(recovered.epochs))),
-      active_(std::move(recovered.active)),
+      active_(recovered.active),
       producers_(std::move(recovered.producers)),
       snapshot_offset_(recovered.snapshots.empty() ? files_->log_start
                                                    : recovered.snapshots.back()),
