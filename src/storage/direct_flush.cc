@@ -81,7 +81,8 @@ absl::Status DirectFlush::WriteEpochs(LogWrite& write) {
   const std::array<base::ByteSpan, 1> pieces = {base::AsBytes(content)};
   TALOSMQ_RETURN_IF_ERROR(file->Write(files.epochs_bytes, pieces));
   TALOSMQ_RETURN_IF_ERROR(file->Sync());
-  if (is_new) TALOSMQ_RETURN_IF_ERROR(file_system_.SyncDirectory(files.directory));
+  // Also for an old file: an opening that failed may have left names that only the cache holds.
+  TALOSMQ_RETURN_IF_ERROR(file_system_.SyncDirectory(files.directory));
   files.epochs_bytes += content.size();
   return absl::OkStatus();
 }

@@ -638,6 +638,33 @@ TEST_F(RecoveryTest, SegmentWhoseNameWasNotSyncedIsNotBuiltUponUnsynced) {
   EXPECT_GE(world_.log().log_end(), Offset(2));
 }
 
+TEST_F(RecoveryTest, EpochFileWhoseNameWasNotSyncedIsNotBuiltUponUnsynced) {
+  Append(1);
+  Record();
+  Append(1);
+  ReopenWell();
+  Append(1);
+  const std::vector<uint64_t> positions = Positions(Segment());
+  world_.Kill();
+  world_.Resize(Segment(), positions[1] + 10);
+  // Opening moves the second epoch down in a new epoch file, and dies before the folder is synced.
+  bool is_renamed = false;
+  world_.disk().SetFaultHook([&](DiskCall call, const std::string& path) {
+    if (is_renamed && call == DiskCall::kSyncDirectory) return MemoryFileSystem::IoError(path);
+    is_renamed = is_renamed || (call == DiskCall::kRename && path.find("epochs") != path.npos);
+    return absl::OkStatus();
+  });
+  ASSERT_FALSE(Reopen().ok());
+  world_.disk().SetFaultHook(nullptr);
+  ReopenWell();
+  ASSERT_EQ(world_.log().log_end(), Offset(1));
+  Append(1);
+  world_.CutPower(PowerCut::DropUnsynced());
+  const RecoveryReport report = ReopenWell();
+  EXPECT_EQ(report.corruptions, 0);
+  ExpectDense(2);
+}
+
 TEST_F(RecoveryTest, IndexWhoseSyncFailedIsWrittenAnewWhenTheLogIsOpenedAgain) {
   Append(3, 5000);
   world_.disk().SetFaultHook([](DiskCall call, const std::string& path) {
