@@ -1,5 +1,7 @@
 #pragma once
 
+#include "absl/strings/string_view.h"
+
 #include <concepts>
 #include <cstddef>
 #include <cstring>
@@ -7,8 +9,6 @@
 #include <span>
 #include <string_view>
 #include <type_traits>
-
-#include "absl/strings/string_view.h"
 
 namespace talosmq::base {
 

@@ -1,9 +1,9 @@
 #include "base/crc32c.h"
 
+#include <isa-l/crc.h>
+
 #include <algorithm>
 #include <limits>
-
-#include <isa-l/crc.h>
 
 namespace talosmq::base {
 

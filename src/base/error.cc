@@ -1,9 +1,9 @@
 #include "talosmq/error.h"
 
+#include "base/text.h"
 
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
-#include "base/text.h"
 
 namespace talosmq {
 namespace {

@@ -1,17 +1,17 @@
 #include "base/executor.h"
 
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
 #include <deque>
 #include <map>
 #include <thread>
 #include <utility>
-
-#include <pthread.h>
-
-#include "base/check.h"
-#include "base/clock.h"
-#include "base/mutex.h"
 
 namespace talosmq::base {
 

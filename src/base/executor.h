@@ -1,11 +1,11 @@
 #pragma once
 
+#include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
-
-#include "absl/functional/any_invocable.h"
-#include "absl/time/time.h"
 
 namespace talosmq::base {
 
@@ -29,7 +29,8 @@ class Executor {
   [[nodiscard]] virtual bool TryPost(Task& task) = 0;
   /// Posts the task once `delay` has passed by the monotonic clock.
   virtual TimerId PostAfter(absl::Duration delay, Task task) = 0;
-  /// Drops a timer that has not been posted yet; any other id is ignored. A task already posted runs.
+  /// Drops a timer that has not been posted yet; any other id is ignored. A task already posted
+  /// runs.
   virtual void Cancel(TimerId timer) = 0;
   /// True when called from a task of this executor.
   virtual bool IsCurrent() const = 0;

@@ -1,8 +1,8 @@
 #include "base/gate.h"
 
-#include <utility>
-
 #include "base/check.h"
+
+#include <utility>
 
 namespace talosmq::base {
 

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "base/executor.h"
+#include "base/mutex.h"
+
 #include <cstdint>
 #include <optional>
 #include <utility>
-
-#include "base/executor.h"
-#include "base/mutex.h"
 
 namespace talosmq::base {
 

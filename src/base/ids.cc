@@ -1,8 +1,8 @@
 #include "talosmq/ids.h"
 
-#include <cstring>
-
 #include "base/text.h"
+
+#include <cstring>
 
 namespace talosmq {
 namespace {

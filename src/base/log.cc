@@ -1,10 +1,10 @@
 #include "base/log.h"
 
-#include <memory>
-#include <string>
-
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include <memory>
+#include <string>
 
 namespace talosmq::base {
 namespace {
@@ -29,7 +29,8 @@ struct State {
 };
 
 State& GlobalState() {
-  static State* const state = new State();  // Never destroyed: threads may log while the process ends.
+  static State* const state =
+      new State();  // Never destroyed: threads may log while the process ends.
   return *state;
 }
 

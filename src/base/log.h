@@ -1,15 +1,16 @@
 #pragma once
 
-#include <string_view>
-
 #include "base/text.h"
+
+#include <string_view>
 
 namespace talosmq::base {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 enum class LogForm { kText, kJson };
 
-/// Sets level and form of the process's one logger, which writes to stderr. Before any thread starts.
+/// Sets level and form of the process's one logger, which writes to stderr. Before any thread
+/// starts.
 void ConfigureLog(LogLevel level_min, LogForm form);
 bool LogEnabled(LogLevel level);
 /// `area` is a word for where it comes from ("storage"). Thread-safe; never fails.

@@ -20,8 +20,7 @@ bool CondVar::WaitFor(Mutex& mutex, absl::Duration timeout) {
     return false;
   }
   std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
-  const std::cv_status status =
-      condition_.wait_for(lock, absl::ToChronoNanoseconds(timeout));
+  const std::cv_status status = condition_.wait_for(lock, absl::ToChronoNanoseconds(timeout));
   lock.release();
   return status == std::cv_status::timeout;
 }

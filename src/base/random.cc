@@ -1,10 +1,10 @@
 #include "base/random.h"
 
-#include <cerrno>
+#include "base/check.h"
 
 #include <sys/random.h>
 
-#include "base/check.h"
+#include <cerrno>
 
 namespace talosmq::base {
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <cstdint>
-
 #include "talosmq/ids.h"
+
+#include <cstdint>
 
 namespace talosmq::base {
 

@@ -1,10 +1,11 @@
 #pragma once
 
-#include <utility>
+#include "talosmq/error.h"
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "talosmq/error.h"
+
+#include <utility>
 
 namespace talosmq::base {
 
@@ -17,10 +18,10 @@ absl::Status Annotate(const absl::Status& status, std::string_view context);
 #define TALOSMQ_CONCAT(a, b) TALOSMQ_CONCAT_INNER(a, b)
 
 /// Returns from the calling function when `expression`, a Status, is not OK.
-#define TALOSMQ_RETURN_IF_ERROR(expression)                      \
-  do {                                                           \
-    absl::Status talosmq_status = (expression);                  \
-    if (!talosmq_status.ok()) return talosmq_status;             \
+#define TALOSMQ_RETURN_IF_ERROR(expression)          \
+  do {                                               \
+    absl::Status talosmq_status = (expression);      \
+    if (!talosmq_status.ok()) return talosmq_status; \
   } while (false)
 
 /// TALOSMQ_ASSIGN_OR_RETURN(auto file, filesystem.Open(path));

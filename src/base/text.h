@@ -1,11 +1,12 @@
 #pragma once
 
+#include "base/bytes.h"
+
+#include "absl/strings/str_cat.h"
+
 #include <string>
 #include <string_view>
 #include <type_traits>
-
-#include "absl/strings/str_cat.h"
-#include "base/bytes.h"
 
 namespace talosmq::base {
 

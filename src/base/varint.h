@@ -1,10 +1,10 @@
 #pragma once
 
+#include "base/bytes.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-
-#include "base/bytes.h"
 
 namespace talosmq::base {
 

@@ -115,10 +115,10 @@ class Front final : public HttpFront {
   absl::Status Listen(const HttpFrontOptions& options) {
     port_ = Bind(options);
     if (port_ <= 0) {
-      return MakeError(Reason::kUnavailable,
-                       base::StrCat("http.listen: cannot listen on ", options.host, ":",
-                                    options.port,
-                                    "; is the port taken, or the address not of this machine?"));
+      return MakeError(
+          Reason::kUnavailable,
+          base::StrCat("http.listen: cannot listen on ", options.host, ":", options.port,
+                       "; is the port taken, or the address not of this machine?"));
     }
     server_.set_payload_max_length(kRequestBytesMax);
     AddRoutes();

@@ -34,7 +34,7 @@ class SocketStream final : public httplib::Stream {
   const socket_t socket_;
   const base::Clock& clock_;
   const absl::Duration deadline_;  ///< By Monotonic().
-  size_t bytes_left_;  ///< That may still be read from the socket.
+  size_t bytes_left_;              ///< That may still be read from the socket.
   std::array<char, 4096> buffer_;  ///< httplib reads lines byte by byte.
   size_t begin_ = 0;               ///< [begin_, end_) of buffer_ is not taken yet.
   size_t end_ = 0;

@@ -1,15 +1,16 @@
 #pragma once
 
+#include "base/bytes.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "base/bytes.h"
 
 namespace talosmq::io {
 
@@ -39,11 +40,11 @@ class FileLock {
 };
 
 enum class OpenMode {
-  kRead,          ///< Must exist.
-  kReadWrite,     ///< Must exist.
-  kCreate,        ///< Read and write; made when missing, content kept when not.
-  kCreateNew,     ///< Read and write; kAlreadyExists when there is one.
-  kTruncate,      ///< Read and write; made when missing, emptied when not.
+  kRead,       ///< Must exist.
+  kReadWrite,  ///< Must exist.
+  kCreate,     ///< Read and write; made when missing, content kept when not.
+  kCreateNew,  ///< Read and write; kAlreadyExists when there is one.
+  kTruncate,   ///< Read and write; made when missing, emptied when not.
 };
 
 /// The only way to the disk: open, sync, rename and remove happen nowhere else. A new, renamed or

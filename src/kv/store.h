@@ -1,13 +1,13 @@
 #pragma once
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 
 namespace talosmq::kv {
 

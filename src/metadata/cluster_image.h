@@ -1,14 +1,15 @@
 #pragma once
 
+#include "metadata/metadata_store.h"
+#include "talosmq/ids.h"
+
+#include "absl/time/time.h"
+
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "absl/time/time.h"
-#include "metadata/metadata_store.h"
-#include "talosmq/ids.h"
 
 namespace talosmq::metadata {
 
@@ -18,7 +19,7 @@ enum class TopicState { kActive, kDeleting };
 struct PartitionImage {
   std::vector<BrokerId> replicas;  ///< The first is preferred as leader.
   BrokerId leader;
-  LeaderEpoch epoch{0};            ///< 0: nobody has led it yet (no state key).
+  LeaderEpoch epoch{0};  ///< 0: nobody has led it yet (no state key).
   std::vector<BrokerId> in_sync;
   Revision revision = Revision::kNone;  ///< Of its own state key; kNone: it has none.
 };

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <functional>
-#include <memory>
-
 #include "base/executor.h"
 #include "base/mutex.h"
 #include "metadata/cluster_image.h"
 #include "metadata/metadata_store.h"
+
+#include <functional>
+#include <memory>
 
 namespace talosmq::metadata {
 

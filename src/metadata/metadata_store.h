@@ -1,15 +1,16 @@
 #pragma once
 
+#include "base/executor.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/time/time.h"
-#include "base/executor.h"
 
 namespace talosmq::metadata {
 
@@ -35,7 +36,7 @@ struct Compare {
 struct Operation {
   std::string key;
   std::optional<std::string> value = std::nullopt;  ///< Nothing: delete.
-  LeaseId lease = LeaseId::kNone;    ///< The key goes when the lease ends.
+  LeaseId lease = LeaseId::kNone;                   ///< The key goes when the lease ends.
 };
 
 /// All operations take effect together if all compares hold, else none. No key twice, none empty.
@@ -46,7 +47,7 @@ struct Transaction {
 };
 
 struct CommitResult {
-  bool succeeded = false;                ///< False: a compare did not hold, nothing has changed.
+  bool succeeded = false;  ///< False: a compare did not hold, nothing has changed.
   /// Of the store, after this transaction; one that changed nothing does not raise it.
   Revision revision = Revision::kNone;
 };
@@ -105,7 +106,8 @@ class MetadataStore {
                           base::Callback<absl::StatusOr<LeaseId>> done) = 0;
   /// kConflict when the lease has ended.
   virtual void KeepAlive(LeaseId lease, base::Executor& on, base::Callback<absl::Status> done) = 0;
-  virtual void RevokeLease(LeaseId lease, base::Executor& on, base::Callback<absl::Status> done) = 0;
+  virtual void RevokeLease(LeaseId lease, base::Executor& on,
+                           base::Callback<absl::Status> done) = 0;
 };
 
 }  // namespace talosmq::metadata

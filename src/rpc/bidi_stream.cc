@@ -101,9 +101,7 @@ void BidiStream::EndWith(const absl::Status& status) {
   Advance();
 }
 
-void BidiStream::Drain() {
-  EndWith(MakeError(Reason::kShuttingDown, "the server is stopping"));
-}
+void BidiStream::Drain() { EndWith(MakeError(Reason::kShuttingDown, "the server is stopping")); }
 
 void BidiStream::OnReadDone(bool ok) {
   bool is_wanted = false;

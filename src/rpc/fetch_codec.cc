@@ -16,8 +16,8 @@ using google::protobuf::io::CodedOutputStream;
 
 constexpr uint32_t kPartitionsTag = WireFormatLite::MakeTag(
     v1::FetchResponse::kPartitionsFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
-constexpr uint32_t kRecordsTag = WireFormatLite::MakeTag(
-    v1::FetchedPartition::kRecordsFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+constexpr uint32_t kRecordsTag = WireFormatLite::MakeTag(v1::FetchedPartition::kRecordsFieldNumber,
+                                                         WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
 
 /// Everything about the partition but its records.
 v1::FetchedPartition Envelope(const FetchReply& reply) {

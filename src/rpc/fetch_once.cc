@@ -81,8 +81,8 @@ void FetchOnceCall::Step() {
     if (open_ > 0 || stage_ == Stage::kDone) return;
     while (asked_ < entries_.size() && !entries_[asked_].source.ok()) ++asked_;
     is_asking = asked_ < entries_.size();
-    has_to_wait = stage_ == Stage::kAsking && !has_answer_ && !wait_over_ &&
-                  wait_ > absl::ZeroDuration();
+    has_to_wait =
+        stage_ == Stage::kAsking && !has_answer_ && !wait_over_ && wait_ > absl::ZeroDuration();
     if (!is_asking) stage_ = has_to_wait ? Stage::kWaiting : Stage::kDone;
   }
   if (is_asking) {
@@ -112,9 +112,9 @@ void FetchOnceCall::AskNext() {
   if (request.bytes_max > 0) {
     Fetch(index, request);
   } else {
-    AskForEnd(index, {.source = request.source,
-                      .known_epoch = request.known_epoch,
-                      .spec = broker::FromEnd()});
+    AskForEnd(
+        index,
+        {.source = request.source, .known_epoch = request.known_epoch, .spec = broker::FromEnd()});
   }
 }
 

@@ -41,9 +41,9 @@ absl::Status FetchStream::Subscribe(const v1::Subscription& wanted) {
                      base::StrCat(Name(id), " exists already; each takes a new number"));
   }
   if (subscriptions_.size() >= kSubscriptionsMax) {
-    return MakeError(Reason::kOverloaded,
-                     base::StrCat(Name(id), " is one too many: a stream has at most ",
-                                  kSubscriptionsMax));
+    return MakeError(
+        Reason::kOverloaded,
+        base::StrCat(Name(id), " is one too many: a stream has at most ", kSubscriptionsMax));
   }
   if (!source.ok()) {
     FetchReply refusal{.subscription_id = id,
@@ -138,12 +138,12 @@ bool FetchStream::TakeNextFetch(SubscriptionRef& subscription, broker::FetchRequ
   ready_.pop_front();
   subscription->ready.reset();
   const bool is_behind = subscription->phase == Phase::kBehind;
-  request = {.source = subscription->source,
-             .known_epoch = subscription->known_epoch,
-             .offset = subscription->next_offset,
-             .bytes_max = std::min(credit, kFetchBytesMax),
-             .wait_until = is_behind ? absl::ZeroDuration()
-                                     : clock_.Monotonic() + kStreamFetchWait};
+  request = {
+      .source = subscription->source,
+      .known_epoch = subscription->known_epoch,
+      .offset = subscription->next_offset,
+      .bytes_max = std::min(credit, kFetchBytesMax),
+      .wait_until = is_behind ? absl::ZeroDuration() : clock_.Monotonic() + kStreamFetchWait};
   subscription->is_fetching = true;
   subscription->wants_cancel = false;
   subscription->ticket = {};

@@ -30,7 +30,8 @@ namespace talosmq::rpc {
 /// 1. At most one fetch of a subscription is under way; its answers are sent in order.
 /// 2. What is read or being read and not yet sent stays within kFetchAheadBytesMax, one fetch more
 ///    at most. An answer that finds no room or no credit is thrown away and asked for again.
-/// 3. Credit is spent by what is sent; the last chunk may go below zero, since batches go out whole.
+/// 3. Credit is spent by what is sent; the last chunk may go below zero, since batches go out
+/// whole.
 /// 4. An error ends its subscription and nothing else.
 /// Thread-safe; see BidiStream for its life.
 class FetchStream final : public BidiStream {
@@ -82,8 +83,7 @@ class FetchStream final : public BidiStream {
   void OnFetched(const SubscriptionRef& subscription, broker::FetchOutcome outcome);
   void OnRecordsLocked(const SubscriptionRef& subscription, broker::FetchOutcome outcome)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void MakeReadyLocked(const SubscriptionRef& subscription)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MakeReadyLocked(const SubscriptionRef& subscription) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void QueueLocked(const SubscriptionRef& subscription, broker::FetchOutcome outcome)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FailLocked(const SubscriptionRef& subscription, broker::FetchOutcome outcome)
@@ -100,7 +100,7 @@ class FetchStream final : public BidiStream {
   int64_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;    ///< In queue_.
   absl::flat_hash_map<uint64_t, SubscriptionRef> subscriptions_ ABSL_GUARDED_BY(mutex_);
   std::list<SubscriptionRef> ready_ ABSL_GUARDED_BY(mutex_);  ///< To be asked, in turn.
-  std::deque<Chunk> queue_ ABSL_GUARDED_BY(mutex_);            ///< To be sent, in order.
+  std::deque<Chunk> queue_ ABSL_GUARDED_BY(mutex_);           ///< To be sent, in order.
 };
 
 }  // namespace talosmq::rpc

@@ -13,8 +13,8 @@
 namespace talosmq::rpc {
 namespace {
 
-using google::protobuf::io::CodedInputStream;
 using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
 
 constexpr uint32_t VarintTag(int field) {
   return WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_VARINT);
@@ -101,10 +101,10 @@ bool ReadRequestField(CodedInputStream& in, uint32_t tag, ProduceMessage& messag
 }
 
 absl::Status Malformed(size_t size) {
-  return MakeError(Reason::kInvalidArgument,
-                   base::StrCat("the message of ", size,
-                                " bytes is no valid ProduceRequest of at most ",
-                                kPartitionsPerMessageMax, " batches"));
+  return MakeError(
+      Reason::kInvalidArgument,
+      base::StrCat("the message of ", size, " bytes is no valid ProduceRequest of at most ",
+                   kPartitionsPerMessageMax, " batches"));
 }
 
 }  // namespace
@@ -133,9 +133,9 @@ absl::StatusOr<broker::Acks> AcksOf(const ProduceMessage& message) {
     case v1::ACKS_NONE:
       return broker::Acks::kNone;
     default:
-      return MakeError(Reason::kInvalidAcks,
-                       base::StrCat("acks is ", message.acks,
-                                    "; it is 0 (all), 1 (leader) or 2 (none)"));
+      return MakeError(
+          Reason::kInvalidAcks,
+          base::StrCat("acks is ", message.acks, "; it is 0 (all), 1 (leader) or 2 (none)"));
   }
 }
 

@@ -46,9 +46,8 @@ void ProduceStream::Append(ProduceBatch batch, const absl::StatusOr<broker::Acks
                                 .deadline = deadline,
                                 .batch = std::move(batch.records)};
   if (*acks == broker::Acks::kNone) {
-    messages_.Append(std::move(request), [self, bytes = answer.bytes](const auto&) {
-      self->OnUnwantedAnswer(bytes);
-    });
+    messages_.Append(std::move(request),
+                     [self, bytes = answer.bytes](const auto&) { self->OnUnwantedAnswer(bytes); });
     return;
   }
   messages_.Append(std::move(request), [self, answer = std::move(answer)](auto outcome) mutable {

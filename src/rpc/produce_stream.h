@@ -39,8 +39,8 @@ class ProduceStream final : public BidiStream {
   std::optional<OutgoingMessage> TakeMessage() override;
   bool IsQuiet() override;
 
-  void Append(ProduceBatch batch, const absl::StatusOr<broker::Acks>& acks,
-              absl::Duration deadline, Answer answer);
+  void Append(ProduceBatch batch, const absl::StatusOr<broker::Acks>& acks, absl::Duration deadline,
+              Answer answer);
   void OnAnswer(Answer answer);
   void OnUnwantedAnswer(int64_t bytes);
   /// The oldest answers of one request.

@@ -75,10 +75,9 @@ grpc::ServerUnaryReactor* TopicHandlers::AlterTopic(grpc::CallbackServerContext*
   return ServeUnary<v1::AlterTopicRequest, v1::AlterTopicResponse>(
       context, request, response, [this](auto call) {
         const v1::AlterTopicRequest& asked = call->request;
-        broker::TopicAlteration alteration{
-            .name = asked.name(),
-            .set = ToMap(asked.set()),
-            .unset = {asked.unset().begin(), asked.unset().end()}};
+        broker::TopicAlteration alteration{.name = asked.name(),
+                                           .set = ToMap(asked.set()),
+                                           .unset = {asked.unset().begin(), asked.unset().end()}};
         topics_.Alter(std::move(alteration),
                       [call](const absl::Status& status) { call->Finish(status); });
       });

@@ -46,8 +46,7 @@ grpc::ServerUnaryReactor* ServeUnary(grpc::CallbackServerContext* context,
   auto call = std::make_shared<UnaryCall<Request, Response>>(*context, *response);
   grpc::ServerUnaryReactor& reactor = call->reactor();
   grpc::ByteBuffer bytes(*request);
-  const absl::Status status =
-      ParseInto(bytes, call->request, Request::descriptor()->name());
+  const absl::Status status = ParseInto(bytes, call->request, Request::descriptor()->name());
   if (status.ok()) {
     std::forward<Handler>(handler)(std::move(call));
   } else {

@@ -41,8 +41,8 @@ grpc::Slice SliceOver(base::Buffer buffer) {
 absl::StatusOr<TopicPartition> ParseTarget(std::string_view topic_id, int32_t partition) {
   const std::optional<TopicId> id = TopicId::FromBytes(topic_id);
   if (!id.has_value()) {
-    return MakeError(Reason::kUnknownTopicId, base::StrCat("a topic id has 16 bytes, this one has ",
-                                                           topic_id.size()));
+    return MakeError(Reason::kUnknownTopicId,
+                     base::StrCat("a topic id has 16 bytes, this one has ", topic_id.size()));
   }
   if (partition < 0) {
     return MakeError(Reason::kUnknownPartition,

@@ -62,8 +62,7 @@ ParsedCommandLine ParseCommandLine(int argc, const char* const* argv) {
     return WrongUsage(error.what());
   }
   CommandLine command;
-  command.action =
-      prints_config ? CommandLine::Action::kPrintConfig : CommandLine::Action::kServe;
+  command.action = prints_config ? CommandLine::Action::kPrintConfig : CommandLine::Action::kServe;
   command.config_file = config_file;
   for (const std::string& setting : settings) {
     absl::StatusOr<ConfigEntry> entry = ParseSetting(setting);

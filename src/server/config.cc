@@ -36,10 +36,10 @@ size_t Distance(std::string_view a, std::string_view b) {
 std::string_view NearestKey(std::string_view wrong) {
   constexpr size_t kComparedMax = 100;
   wrong = wrong.substr(0, kComparedMax);
-  const auto nearest = std::min_element(
-      ConfigKeys().begin(), ConfigKeys().end(), [wrong](const ConfigKey& a, const ConfigKey& b) {
-        return Distance(wrong, a.name) < Distance(wrong, b.name);
-      });
+  const auto nearest = std::min_element(ConfigKeys().begin(), ConfigKeys().end(),
+                                        [wrong](const ConfigKey& a, const ConfigKey& b) {
+                                          return Distance(wrong, a.name) < Distance(wrong, b.name);
+                                        });
   return nearest->name;
 }
 
@@ -51,10 +51,10 @@ absl::Status Apply(const ConfigEntry& entry, ServerConfig& config) {
   const auto key = std::find_if(ConfigKeys().begin(), ConfigKeys().end(),
                                 [&entry](const ConfigKey& k) { return k.name == entry.key; });
   if (key == ConfigKeys().end()) {
-    return MakeError(Reason::kInvalidConfig,
-                     base::StrCat(entry.origin, ": there is no key ",
-                                  base::Printable(entry.key, 100), "; did you mean ",
-                                  NearestKey(entry.key), "?"));
+    return MakeError(
+        Reason::kInvalidConfig,
+        base::StrCat(entry.origin, ": there is no key ", base::Printable(entry.key, 100),
+                     "; did you mean ", NearestKey(entry.key), "?"));
   }
   const absl::Status status = key->set(entry.value, config);
   if (status.ok()) return status;
@@ -177,8 +177,8 @@ std::string RenderConfigPage(const ServerConfig& config) {
       "# --set key=value overrides the file. An unknown key is refused.\n";
   for (const ConfigKey& key : ConfigKeys()) {
     page += "\n" + Comment(key.meaning);
-    page += Comment(base::StrCat("Value: ", key.bound, ". Default: ",
-                                 Scalar(key.print(defaults)), "."));
+    page += Comment(
+        base::StrCat("Value: ", key.bound, ". Default: ", Scalar(key.print(defaults)), "."));
     page += base::StrCat(key.name, ": ", Scalar(key.print(config)), "\n");
   }
   return page;

@@ -44,7 +44,7 @@ struct ServerConfig {
 
 /// One setting as somebody wrote it.
 struct ConfigEntry {
-  std::string key;    ///< With dots, "grpc.listen".
+  std::string key;  ///< With dots, "grpc.listen".
   std::string value;
   std::string origin;  ///< "config.yaml line 3", "--set".
 };

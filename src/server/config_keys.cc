@@ -155,116 +155,134 @@ ConfigKey RolesKey() {
 
 std::vector<ConfigKey> GeneralKeys() {
   return {
-      TextKey("data_dir",
-              "Where everything durable lies. Empty: /var/lib/talosmq for root, else "
-              "$XDG_DATA_HOME/talosmq or ~/.local/share/talosmq. The first log line tells it.",
-              "a directory", [](auto& c) -> auto& { return c.data_dir; }),
+      TextKey(
+          "data_dir",
+          "Where everything durable lies. Empty: /var/lib/talosmq for root, else "
+          "$XDG_DATA_HOME/talosmq or ~/.local/share/talosmq. The first log line tells it.",
+          "a directory", [](auto& c) -> auto& { return c.data_dir; }),
       RolesKey(),
-      WordKey<base::LogLevel>("log.level", "The least level that is logged.",
-                              {{"debug", base::LogLevel::kDebug},
-                               {"info", base::LogLevel::kInfo},
-                               {"warning", base::LogLevel::kWarning},
-                               {"error", base::LogLevel::kError}},
-                              [](auto& c) -> auto& { return c.log_level; }),
-      WordKey<base::LogForm>("log.form",
-                             "How a line of the log looks; json is one object a line. The log goes "
-                             "to stderr.",
-                             {{"text", base::LogForm::kText}, {"json", base::LogForm::kJson}},
-                             [](auto& c) -> auto& { return c.log_form; }),
+      WordKey<base::LogLevel>(
+          "log.level", "The least level that is logged.",
+          {{"debug", base::LogLevel::kDebug},
+           {"info", base::LogLevel::kInfo},
+           {"warning", base::LogLevel::kWarning},
+           {"error", base::LogLevel::kError}},
+          [](auto& c) -> auto& { return c.log_level; }),
+      WordKey<base::LogForm>(
+          "log.form",
+          "How a line of the log looks; json is one object a line. The log goes "
+          "to stderr.",
+          {{"text", base::LogForm::kText}, {"json", base::LogForm::kJson}},
+          [](auto& c) -> auto& { return c.log_form; }),
   };
 }
 
 std::vector<ConfigKey> ListenerKeys() {
   return {
-      AddressKey("grpc.listen",
-                 "The port of the SDK and the command line. Off loopback it needs "
-                 "security.insecure_network.",
-                 [](auto& c) -> auto& { return c.grpc_listen; }),
-      TextKey("grpc.advertised",
-              "The address that clients are told to use for this broker. Empty: the one that is "
-              "listened on.",
-              "HOST:PORT", [](auto& c) -> auto& { return c.grpc_advertised; }),
-      AddressKey("http.listen",
-                 "The port of /metrics and /health. Off loopback it needs "
-                 "security.insecure_network.",
-                 [](auto& c) -> auto& { return c.http_listen; }),
-      TextKey("kafka.listen",
-              "The port for Kafka clients. It is checked and accepted; the port is not built yet "
-              "and stays shut.",
-              "HOST:PORT or NAME=HOST:PORT,...", [](auto& c) -> auto& { return c.kafka_listen; }),
-      TextKey("kafka.advertised",
-              "The addresses that Kafka clients are told, under the names of kafka.listen. Empty: "
-              "the ones that are listened on.",
-              "HOST:PORT or NAME=HOST:PORT,...",
-              [](auto& c) -> auto& { return c.kafka_advertised; }),
-      SwitchKey("security.insecure_network",
-                "Allows listeners off loopback without TLS: whoever reaches the port may read, "
-                "write and delete everything. Logged at every start and told by cluster health.",
-                [](auto& c) -> auto& { return c.insecure_network; }),
+      AddressKey(
+          "grpc.listen",
+          "The port of the SDK and the command line. Off loopback it needs "
+          "security.insecure_network.",
+          [](auto& c) -> auto& { return c.grpc_listen; }),
+      TextKey(
+          "grpc.advertised",
+          "The address that clients are told to use for this broker. Empty: the one that is "
+          "listened on.",
+          "HOST:PORT", [](auto& c) -> auto& { return c.grpc_advertised; }),
+      AddressKey(
+          "http.listen",
+          "The port of /metrics and /health. Off loopback it needs "
+          "security.insecure_network.",
+          [](auto& c) -> auto& { return c.http_listen; }),
+      TextKey(
+          "kafka.listen",
+          "The port for Kafka clients. It is checked and accepted; the port is not built yet "
+          "and stays shut.",
+          "HOST:PORT or NAME=HOST:PORT,...", [](auto& c) -> auto& { return c.kafka_listen; }),
+      TextKey(
+          "kafka.advertised",
+          "The addresses that Kafka clients are told, under the names of kafka.listen. Empty: "
+          "the ones that are listened on.",
+          "HOST:PORT or NAME=HOST:PORT,...", [](auto& c) -> auto& { return c.kafka_advertised; }),
+      SwitchKey(
+          "security.insecure_network",
+          "Allows listeners off loopback without TLS: whoever reaches the port may read, "
+          "write and delete everything. Logged at every start and told by cluster health.",
+          [](auto& c) -> auto& { return c.insecure_network; }),
   };
 }
 
 std::vector<ConfigKey> StorageKeys() {
   return {
-      TextKey("metadata.store",
-              "Where topics, partitions and their state are kept. rocksdb: is in the data "
-              "directory, for a single node. etcd://HOST:PORT,.../PREFIX, for a cluster, is "
-              "refused until it is built.",
-              "rocksdb:", [](auto& c) -> auto& { return c.metadata_store; }),
-      SwitchKey("recovery.accept_restored_copy",
-                "Starts although node.json is older than the metadata store, which means that a "
-                "part of the data directory was put back from a copy. Records acknowledged since "
-                "may be missing. Set it for one start only.",
-                [](auto& c) -> auto& { return c.accept_restored_copy; }),
-      NumberKey("storage.tail_cache_bytes_max",
-                "The newest records of all partitions that are kept in memory; what is not durable "
-                "yet is part of it. 0: an eighth of the memory, at most 256 MiB.",
-                {"bytes, 0 or at least 33554432; in all", 0, 64 * kGiB},
-                [](auto& c) -> auto& { return c.tail_cache_bytes_max; }),
-      NumberKey("storage.flush_group_bytes_max", "What one flush makes durable at most.",
-                {"bytes", kMiB, kGiB},
-                [](auto& c) -> auto& { return c.storage.flush_group_bytes_max; }),
-      DurationKey("storage.checkpoint_interval_ms",
-                  "How often the durable ends of all logs are recorded, which is where recovery "
-                  "begins.",
-                  10, 60'000, [](auto& c) -> auto& { return c.storage.checkpoint_interval; }),
-      NumberKey("storage.checkpoint_bytes",
-                "A log's durable end is recorded after so much more of it, too.",
-                {"bytes", 64 * kKiB, kGiB},
-                [](auto& c) -> auto& { return c.storage.checkpoint_bytes; }),
+      TextKey(
+          "metadata.store",
+          "Where topics, partitions and their state are kept. rocksdb: is in the data "
+          "directory, for a single node. etcd://HOST:PORT,.../PREFIX, for a cluster, is "
+          "refused until it is built.",
+          "rocksdb:", [](auto& c) -> auto& { return c.metadata_store; }),
+      SwitchKey(
+          "recovery.accept_restored_copy",
+          "Starts although node.json is older than the metadata store, which means that a "
+          "part of the data directory was put back from a copy. Records acknowledged since "
+          "may be missing. Set it for one start only.",
+          [](auto& c) -> auto& { return c.accept_restored_copy; }),
+      NumberKey(
+          "storage.tail_cache_bytes_max",
+          "The newest records of all partitions that are kept in memory; what is not durable "
+          "yet is part of it. 0: an eighth of the memory, at most 256 MiB.",
+          {"bytes, 0 or at least 33554432; in all", 0, 64 * kGiB},
+          [](auto& c) -> auto& { return c.tail_cache_bytes_max; }),
+      NumberKey(
+          "storage.flush_group_bytes_max", "What one flush makes durable at most.",
+          {"bytes", kMiB, kGiB}, [](auto& c) -> auto& { return c.storage.flush_group_bytes_max; }),
+      DurationKey(
+          "storage.checkpoint_interval_ms",
+          "How often the durable ends of all logs are recorded, which is where recovery "
+          "begins.",
+          10, 60'000, [](auto& c) -> auto& { return c.storage.checkpoint_interval; }),
+      NumberKey(
+          "storage.checkpoint_bytes",
+          "A log's durable end is recorded after so much more of it, too.",
+          {"bytes", 64 * kKiB, kGiB}, [](auto& c) -> auto& { return c.storage.checkpoint_bytes; }),
   };
 }
 
 std::vector<ConfigKey> BrokerKeys() {
   return {
-      NumberKey("broker.shards",
-                "Threads that partitions are spread over. 0: as many as cores, at most 4.",
-                {"threads", 0, 64}, [](auto& c) -> auto& { return c.shards; }),
-      NumberKey("broker.shard_append_bytes_max",
-                "Batches that wait for one shard; more is refused as OVERLOADED.",
-                {"bytes", kMiB, 64 * kGiB},
-                [](auto& c) -> auto& { return c.broker.shard_append_bytes_max; }),
-      NumberKey("broker.pending_appends_max",
-                "Batches of one partition that wait for its log to open; more is refused as "
-                "OVERLOADED.",
-                {"batches", 1, 1'000'000},
-                [](auto& c) -> auto& { return c.broker.partition.pending_appends_max; }),
-      NumberKey("broker.parked_acks_max",
-                "Batches of one partition that wait to become durable; more is refused as "
-                "OVERLOADED.",
-                {"batches", 1, 1'000'000},
-                [](auto& c) -> auto& { return c.broker.partition.parked_acks_max; }),
-      NumberKey("broker.waiting_fetches_max",
-                "Readers that wait at the end of one partition; more are refused as OVERLOADED.",
-                {"fetches", 1, 1'000'000},
-                [](auto& c) -> auto& { return c.broker.partition.waiting_fetches_max; }),
-      DurationKey("broker.reopen_backoff_min_ms",
-                  "How long a log rests after an I/O error before it is opened again; doubles with "
-                  "each failure.",
-                  1, 60'000,
-                  [](auto& c) -> auto& { return c.broker.partition.reopen_backoff_min; }),
-      DurationKey("broker.reopen_backoff_max_ms", "Where that doubling ends.", 1, 60'000,
-                  [](auto& c) -> auto& { return c.broker.partition.reopen_backoff_max; }),
+      NumberKey(
+          "broker.shards",
+          "Threads that partitions are spread over. 0: as many as cores, at most 4.",
+          {"threads", 0, 64}, [](auto& c) -> auto& { return c.shards; }),
+      NumberKey(
+          "broker.shard_append_bytes_max",
+          "Batches that wait for one shard; more is refused as OVERLOADED.",
+          {"bytes", kMiB, 64 * kGiB},
+          [](auto& c) -> auto& { return c.broker.shard_append_bytes_max; }),
+      NumberKey(
+          "broker.pending_appends_max",
+          "Batches of one partition that wait for its log to open; more is refused as "
+          "OVERLOADED.",
+          {"batches", 1, 1'000'000},
+          [](auto& c) -> auto& { return c.broker.partition.pending_appends_max; }),
+      NumberKey(
+          "broker.parked_acks_max",
+          "Batches of one partition that wait to become durable; more is refused as "
+          "OVERLOADED.",
+          {"batches", 1, 1'000'000},
+          [](auto& c) -> auto& { return c.broker.partition.parked_acks_max; }),
+      NumberKey(
+          "broker.waiting_fetches_max",
+          "Readers that wait at the end of one partition; more are refused as OVERLOADED.",
+          {"fetches", 1, 1'000'000},
+          [](auto& c) -> auto& { return c.broker.partition.waiting_fetches_max; }),
+      DurationKey(
+          "broker.reopen_backoff_min_ms",
+          "How long a log rests after an I/O error before it is opened again; doubles with "
+          "each failure.",
+          1, 60'000, [](auto& c) -> auto& { return c.broker.partition.reopen_backoff_min; }),
+      DurationKey(
+          "broker.reopen_backoff_max_ms", "Where that doubling ends.", 1, 60'000,
+          [](auto& c) -> auto& { return c.broker.partition.reopen_backoff_max; }),
   };
 }
 

@@ -45,8 +45,7 @@ absl::Status DataDirectory::ReadOrMakeIdentity(const std::string& metadata_store
                      base::StrCat("metadata.store is ", metadata_store, ", but ", node_path(),
                                   " says that this directory uses ", identity_.metadata_store));
   }
-  TALOSMQ_RETURN_IF_ERROR(
-      CheckAbsent({"kv", "topics"}, base::StrCat(node_path(), " is missing")));
+  TALOSMQ_RETURN_IF_ERROR(CheckAbsent({"kv", "topics"}, base::StrCat(node_path(), " is missing")));
   identity_ = {.cluster_id = NewId(random),
                .broker = BrokerId(0),
                .directory_id = NewId(random),
@@ -65,7 +64,8 @@ absl::Status DataDirectory::CheckAbsent(const std::vector<const char*>& folders,
   }
   if (present.empty()) return absl::OkStatus();
   return MakeError(Reason::kCorruptData,
-                   base::StrCat(missing, ", but ", present, " is there; nothing was changed. Put "
+                   base::StrCat(missing, ", but ", present,
+                                " is there; nothing was changed. Put "
                                 "back what is missing, or move the data away to begin anew"));
 }
 

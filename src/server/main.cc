@@ -25,9 +25,8 @@ constexpr int kMallocArenasMax = 4;
 absl::StatusOr<ServerConfig> LoadConfig(const CommandLine& command, io::FileSystem& file_system) {
   std::vector<ConfigEntry> entries;
   if (!command.config_file.empty()) {
-    TALOSMQ_ASSIGN_OR_RETURN(
-        const std::string text,
-        io::ReadFile(file_system, command.config_file, kConfigFileBytesMax));
+    TALOSMQ_ASSIGN_OR_RETURN(const std::string text,
+                             io::ReadFile(file_system, command.config_file, kConfigFileBytesMax));
     TALOSMQ_ASSIGN_OR_RETURN(entries, ParseConfigFile(text, command.config_file));
   }
   entries.insert(entries.end(), command.settings.begin(), command.settings.end());
@@ -50,8 +49,9 @@ void TellStart(const ServerConfig& config) {
   base::LogInfo("server", "kafka.listen ", config.kafka_listen,
                 " is accepted; the Kafka port is not built yet and stays shut");
   if (config.insecure_network) {
-    base::LogWarning("server", "security.insecure_network is set: listeners off loopback let "
-                               "whoever reaches them read, write and delete everything");
+    base::LogWarning("server",
+                     "security.insecure_network is set: listeners off loopback let "
+                     "whoever reaches them read, write and delete everything");
   }
 }
 
@@ -64,8 +64,8 @@ absl::Status Serve(ServerConfig config, io::FileSystem& file_system) {
   TellStart(config);
   base::SystemClock clock;
   base::SystemRandom random;
-  TALOSMQ_ASSIGN_OR_RETURN(const auto server, Server::Start(std::move(config),
-                                                            {file_system, clock, random}));
+  TALOSMQ_ASSIGN_OR_RETURN(const auto server,
+                           Server::Start(std::move(config), {file_system, clock, random}));
   base::LogInfo("server", "ready: grpc ", server->ports().grpc, ", http ", server->ports().http);
   int signal = 0;
   sigwait(&signals, &signal);

@@ -17,10 +17,10 @@ constexpr uint64_t kFileBytesMax = 64 << 10;
 absl::Status Damaged(std::string_view what) { return MakeError(Reason::kCorruptData, what); }
 
 std::string Checksum(const NodeIdentity& identity) {
-  const std::string text = base::StrCat(
-      kFormat, "\n", identity.cluster_id, "\n", identity.broker.value(), "\n",
-      identity.directory_id, "\n", identity.metadata_store, "\n", identity.boot_counter, "\n",
-      identity.is_clean ? "clean" : "running");
+  const std::string text =
+      base::StrCat(kFormat, "\n", identity.cluster_id, "\n", identity.broker.value(), "\n",
+                   identity.directory_id, "\n", identity.metadata_store, "\n",
+                   identity.boot_counter, "\n", identity.is_clean ? "clean" : "running");
   return absl::StrFormat("%08x", base::Crc32c(base::AsBytes(text)));
 }
 

@@ -36,8 +36,7 @@ absl::Status Commit(metadata::Transaction transaction, metadata::MetadataStore& 
       [&](auto done) { store.Commit(std::move(transaction), executor, std::move(done)); });
   TALOSMQ_RETURN_IF_ERROR(result.status());
   if (result->succeeded) return absl::OkStatus();
-  return MakeError(Reason::kConflict,
-                   "somebody else changed this broker's registration meanwhile");
+  return MakeError(Reason::kConflict, "somebody else changed this broker's registration meanwhile");
 }
 
 metadata::Revision RevisionOf(const std::optional<KeyValue>& entry) {
@@ -79,10 +78,9 @@ absl::Status RegisterNode(DataDirectory& directory, DataDirectory::OldCopy old_c
   TALOSMQ_RETURN_IF_ERROR(directory.CheckAgainst(boot, old_copy));
   TALOSMQ_RETURN_IF_ERROR(directory.BeginBoot(boot.has_value() ? boot->boot_counter : 0));
   const NodeIdentity& identity = directory.identity();
-  metadata::Transaction transaction{
-      .compares = {{cluster_key, RevisionOf(stored.cluster)},
-                   {broker_key, RevisionOf(stored.broker)}},
-      .operations = {PutBroker(identity, address)}};
+  metadata::Transaction transaction{.compares = {{cluster_key, RevisionOf(stored.cluster)},
+                                                 {broker_key, RevisionOf(stored.broker)}},
+                                    .operations = {PutBroker(identity, address)}};
   if (!stored.cluster.has_value()) {
     const ClusterRecord cluster{.cluster_id = identity.cluster_id, .created = clock.Now()};
     transaction.operations.push_back({.key = cluster_key, .value = metadata::Encode(cluster)});

@@ -47,10 +47,10 @@ std::vector<broker::HealthProblem> WarningsOf(const ServerConfig& config) {
   std::vector<broker::HealthProblem> warnings;
   const auto warn = [&warnings](std::string_view listener, const ListenAddress& address) {
     if (address.is_loopback()) return;
-    warnings.push_back({base::StrCat("listener ", listener),
-                        base::StrCat("whoever reaches ", address.ToString(),
-                                     " may read, write and delete everything "
-                                     "(security.insecure_network is set)")});
+    warnings.push_back(
+        {base::StrCat("listener ", listener), base::StrCat("whoever reaches ", address.ToString(),
+                                                           " may read, write and delete everything "
+                                                           "(security.insecure_network is set)")});
   };
   warn("grpc", config.grpc_listen);
   warn("http", config.http_listen);
@@ -113,9 +113,9 @@ class Node final : public Server {
 };
 
 absl::Status Node::OpenDirectory() {
-  TALOSMQ_ASSIGN_OR_RETURN(
-      directory_, DataDirectory::Open(dependencies_.file_system, config_.data_dir,
-                                      config_.metadata_store, dependencies_.random));
+  TALOSMQ_ASSIGN_OR_RETURN(directory_,
+                           DataDirectory::Open(dependencies_.file_system, config_.data_dir,
+                                               config_.metadata_store, dependencies_.random));
   const NodeIdentity& identity = directory_->identity();
   if (!identity.is_clean) {
     base::LogInfo("server", "the last stop was not a clean one; logs recover as they are opened");
@@ -130,8 +130,9 @@ absl::Status Node::StartMetadata() {
   const auto old_copy = config_.accept_restored_copy ? DataDirectory::OldCopy::kAccept
                                                      : DataDirectory::OldCopy::kRefuse;
   if (config_.accept_restored_copy) {
-    base::LogWarning("server", "recovery.accept_restored_copy is set: an older copy of the data "
-                               "directory would be taken; take the setting out again");
+    base::LogWarning("server",
+                     "recovery.accept_restored_copy is set: an older copy of the data "
+                     "directory would be taken; take the setting out again");
   }
   TALOSMQ_RETURN_IF_ERROR(RegisterNode(*directory_, old_copy,
                                        Advertised(config_.grpc_listen.ToString()), *metadata_store_,
@@ -145,8 +146,7 @@ absl::Status Node::StartMetadata() {
       controller::TopicController::Options{},
       controller::TopicController::Dependencies{*metadata_store_, threads_.admin(),
                                                 dependencies_.clock, dependencies_.random});
-  return Await<absl::Status>(
-      [this](auto done) { topic_controller_->Recover(std::move(done)); });
+  return Await<absl::Status>([this](auto done) { topic_controller_->Recover(std::move(done)); });
 }
 
 absl::Status Node::StartBroker() {
@@ -154,41 +154,40 @@ absl::Status Node::StartBroker() {
   storage.directory = directory_->path();
   storage.tail_cache_bytes_max = TailCacheBytesOf(config_);
   TALOSMQ_ASSIGN_OR_RETURN(
-      log_store_, storage::LogStore::Open(std::move(storage),
-                                          {.file_system = dependencies_.file_system,
-                                           .catalogue = *kv_,
-                                           .clock = dependencies_.clock,
-                                           .metrics = *metrics_,
-                                           .flush_executor = threads_.flush(),
-                                           .io_executors = threads_.io()}));
+      log_store_,
+      storage::LogStore::Open(std::move(storage), {.file_system = dependencies_.file_system,
+                                                   .catalogue = *kv_,
+                                                   .clock = dependencies_.clock,
+                                                   .metrics = *metrics_,
+                                                   .flush_executor = threads_.flush(),
+                                                   .io_executors = threads_.io()}));
   broker::BrokerOptions options = config_.broker;
   options.id = directory_->identity().broker;
   options.version = Version();
   options.data_directory = directory_->path();
   options.metadata_store = config_.metadata_store;
-  TALOSMQ_ASSIGN_OR_RETURN(broker_,
-                           broker::Broker::Start(std::move(options),
-                                                 {.log_store = *log_store_,
-                                                  .metadata_store = *metadata_store_,
-                                                  .images = *images_,
-                                                  .topic_controller = *topic_controller_,
-                                                  .shards = threads_.shards(),
-                                                  .admin_executor = threads_.admin(),
-                                                  .clock = dependencies_.clock,
-                                                  .metrics = *metrics_}));
+  TALOSMQ_ASSIGN_OR_RETURN(
+      broker_, broker::Broker::Start(std::move(options), {.log_store = *log_store_,
+                                                          .metadata_store = *metadata_store_,
+                                                          .images = *images_,
+                                                          .topic_controller = *topic_controller_,
+                                                          .shards = threads_.shards(),
+                                                          .admin_executor = threads_.admin(),
+                                                          .clock = dependencies_.clock,
+                                                          .metrics = *metrics_}));
   cluster_ = std::make_unique<ClusterNotices>(broker_->cluster(), WarningsOf(config_));
   return absl::OkStatus();
 }
 
 absl::Status Node::StartDumps() {
   if (!config_.roles.sink) return absl::OkStatus();
-  dumps_ = std::make_unique<DumpAdapter>(DumpAdapter::Dependencies{
-      .messages = broker_->messages(),
-      .topics = broker_->topics(),
-      .store = *metadata_store_,
-      .file_system = dependencies_.file_system,
-      .clock = dependencies_.clock,
-      .metrics = *metrics_});
+  dumps_ = std::make_unique<DumpAdapter>(
+      DumpAdapter::Dependencies{.messages = broker_->messages(),
+                                .topics = broker_->topics(),
+                                .store = *metadata_store_,
+                                .file_system = dependencies_.file_system,
+                                .clock = dependencies_.clock,
+                                .metrics = *metrics_});
   return Await<absl::Status>([this](auto ready) { dumps_->Start(std::move(ready)); });
 }
 

@@ -6,7 +6,6 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-
 #include <signal.h>
 
 #include <filesystem>
@@ -32,9 +31,8 @@ constexpr char kCliProgram[] = TALOSMQ_CLI_PROGRAM;
 class ServerTest : public testing::Test {
  protected:
   absl::StatusOr<std::unique_ptr<ServerProcess>> TryStart(std::vector<std::string> arguments = {}) {
-    return ServerProcess::Start({.program = kServerProgram,
-                                 .data_dir = data_dir(),
-                                 .arguments = std::move(arguments)});
+    return ServerProcess::Start(
+        {.program = kServerProgram, .data_dir = data_dir(), .arguments = std::move(arguments)});
   }
 
   std::unique_ptr<ServerProcess> Start(std::vector<std::string> arguments = {}) {

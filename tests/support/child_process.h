@@ -2,7 +2,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-
 #include <sys/types.h>
 
 #include <memory>

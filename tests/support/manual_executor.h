@@ -1,15 +1,15 @@
 #pragma once
 
+#include "base/executor.h"
+#include "base/mutex.h"
+#include "support/manual_clock.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <initializer_list>
 #include <map>
 #include <utility>
-
-#include "base/executor.h"
-#include "base/mutex.h"
-#include "support/manual_clock.h"
 
 namespace talosmq::support {
 

@@ -4,7 +4,6 @@
 #include "base/text.h"
 
 #include <nlohmann/json.hpp>
-
 #include <poll.h>
 #include <signal.h>
 #include <sys/inotify.h>
@@ -57,10 +56,10 @@ bool SawListeners(int watch) {
 absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const Options& options) {
   std::filesystem::create_directories(options.data_dir);
   const DirectoryWatch watch(options.data_dir);
-  ChildProcess::Options child{.command = {options.program, "--data-dir", options.data_dir, "--set",
-                                          "grpc.listen=127.0.0.1:0", "--set",
-                                          "http.listen=127.0.0.1:0"},
-                              .output_file = options.data_dir + ".log"};
+  ChildProcess::Options child{
+      .command = {options.program, "--data-dir", options.data_dir, "--set",
+                  "grpc.listen=127.0.0.1:0", "--set", "http.listen=127.0.0.1:0"},
+      .output_file = options.data_dir + ".log"};
   child.command.insert(child.command.end(), options.arguments.begin(), options.arguments.end());
   TALOSMQ_ASSIGN_OR_RETURN(auto process, ChildProcess::Start(child));
   auto server = std::unique_ptr<ServerProcess>(new ServerProcess(std::move(process)));

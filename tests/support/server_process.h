@@ -4,7 +4,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-
 #include <sys/types.h>
 
 #include <memory>

@@ -120,9 +120,8 @@ TEST_F(HttpFrontTest, EndlessHeadersAreCutOff) {
 }
 
 TEST_F(HttpFrontTest, BodyAboveTheBoundIsRefused) {
-  const std::string answer =
-      Exchange("POST /health HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n" +
-               std::string(70'000, 'x'));
+  const std::string answer = Exchange("POST /health HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n" +
+                                      std::string(70'000, 'x'));
   EXPECT_THAT(answer, testing::Not(HasSubstr("200 OK")));
   EXPECT_TRUE(Get("/health"));
 }

@@ -121,8 +121,7 @@ class FakeMessages final : public broker::MessageService {
     fail_appends_with_ = std::move(status);
   }
   void Store(const TopicPartition& id, std::string_view bytes) {
-    Append({.target = id, .batch = base::Buffer::CopyOf(base::AsBytes(bytes))},
-           [](const auto&) {});
+    Append({.target = id, .batch = base::Buffer::CopyOf(base::AsBytes(bytes))}, [](const auto&) {});
   }
   std::vector<Appended> WaitForAppends(size_t count) {
     const base::MutexLock lock(mutex_);
@@ -161,9 +160,9 @@ class FakeMessages final : public broker::MessageService {
     outcome.next_offset = request.offset;
     outcome.epoch = LeaderEpoch(3);
     if (request.offset < Offset(0) || request.offset > Offset(end)) {
-      outcome.status = MakeError(Reason::kOffsetOutOfRange,
-                                 base::StrCat("offset ", request.offset.value(), " is not in [0, ",
-                                              end, "]"));
+      outcome.status =
+          MakeError(Reason::kOffsetOutOfRange,
+                    base::StrCat("offset ", request.offset.value(), " is not in [0, ", end, "]"));
     }
     int64_t bytes = 0;
     for (int64_t i = request.offset.value(); outcome.status.ok() && i < end; ++i) {
@@ -181,10 +180,9 @@ class FakeMessages final : public broker::MessageService {
     std::vector<base::Task> woken;
     for (auto it = waiting_.begin(); it != waiting_.end();) {
       if (it->second.request.source == id) {
-        woken.push_back([done = std::move(it->second.done),
-                         outcome = ReadLocked(it->second.request)]() mutable {
-          done(std::move(outcome));
-        });
+        woken.push_back(
+            [done = std::move(it->second.done),
+             outcome = ReadLocked(it->second.request)]() mutable { done(std::move(outcome)); });
         it = waiting_.erase(it);
       } else {
         ++it;

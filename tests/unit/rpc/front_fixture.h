@@ -6,9 +6,9 @@
 #include "talosmq/v1/dump.grpc.pb.h"
 #include "talosmq/v1/message.grpc.pb.h"
 #include "talosmq/v1/topic.grpc.pb.h"
-#include "unit/rpc/fake_broker.h"
 
 #include "gtest/gtest.h"
+#include "unit/rpc/fake_broker.h"
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
@@ -21,8 +21,8 @@ namespace talosmq::rpc {
 class FrontTest : public testing::Test {
  protected:
   FrontTest() {
-    auto front = GrpcFront::Start({.listen = "127.0.0.1:0"},
-                                  {messages_, topics_, cluster_, dumps_, clock_});
+    auto front =
+        GrpcFront::Start({.listen = "127.0.0.1:0"}, {messages_, topics_, cluster_, dumps_, clock_});
     EXPECT_TRUE(front.ok()) << front.status();
     front_ = *std::move(front);
     grpc::ChannelArguments arguments;

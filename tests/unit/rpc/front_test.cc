@@ -1,5 +1,6 @@
 #include "rpc/error_status.h"
 #include "rpc/limits.h"
+
 #include "unit/rpc/front_fixture.h"
 
 #include <string>
@@ -67,9 +68,8 @@ TEST_F(TopicHandlersTest, DescriptionHasAnErrorForThePartitionThatFailed) {
   v1::DescribeTopicRequest request;
   request.set_name("orders");
   v1::DescribeTopicResponse response;
-  ASSERT_TRUE(v1::TopicService::NewStub(channel_)
-                  ->DescribeTopic(Context().get(), request, &response)
-                  .ok());
+  ASSERT_TRUE(
+      v1::TopicService::NewStub(channel_)->DescribeTopic(Context().get(), request, &response).ok());
   ASSERT_EQ(response.partitions_size(), 2);
   EXPECT_FALSE(response.partitions(0).has_error());
   EXPECT_EQ(response.partitions(1).error().reason(), v1::REASON_STORAGE_FENCED);

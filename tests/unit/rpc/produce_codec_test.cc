@@ -65,8 +65,8 @@ TEST(ProduceCodecTest, MessageCutAnywhereIsRefusedOrAWholePrefix) {
 
 TEST(ProduceCodecTest, LengthBeyondTheBytesIsRefused) {
   // Field 4 (batches) of 2 GiB, and a batch whose records claim 16 MiB.
-  for (const std::string& bytes : {std::string("\x22\xff\xff\xff\xff\x07"),
-                                   std::string("\x22\x06\x22\x80\x80\x80\x08x", 8)}) {
+  for (const std::string& bytes :
+       {std::string("\x22\xff\xff\xff\xff\x07"), std::string("\x22\x06\x22\x80\x80\x80\x08x", 8)}) {
     grpc::ByteBuffer buffer = InPieces(bytes, bytes.size());
     EXPECT_EQ(ReasonOf(ParseProduceRequest(buffer).status()), Reason::kInvalidArgument);
   }

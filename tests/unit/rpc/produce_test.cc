@@ -203,8 +203,7 @@ TEST_F(ProduceOnceTest, TimeoutOfTheRequestBoundsTheAppend) {
   request.set_timeout_ms(1000);
   v1::ProduceResponse response;
   ASSERT_TRUE(stub_->ProduceOnce(context.get(), request, &response).ok());
-  EXPECT_LT(messages_.WaitForAppends(1)[0].request.deadline,
-            clock_.Monotonic() + absl::Seconds(2));
+  EXPECT_LT(messages_.WaitForAppends(1)[0].request.deadline, clock_.Monotonic() + absl::Seconds(2));
 }
 
 TEST_F(ProduceOnceTest, AcksNoneAndNoBatchesAreAnsweredAtOnce) {

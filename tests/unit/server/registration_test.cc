@@ -104,8 +104,7 @@ TEST_F(RegistrationTest, EachStartRaisesBothCounters) {
 
 TEST_F(RegistrationTest, AddressIsReplacedOnceThePortIsKnown) {
   ASSERT_TRUE(Register("127.0.0.1:0").ok());
-  ASSERT_TRUE(
-      UpdateAddress(directory_->identity(), "127.0.0.1:4567", *store_, executor_).ok());
+  ASSERT_TRUE(UpdateAddress(directory_->identity(), "127.0.0.1:4567", *store_, executor_).ok());
   EXPECT_EQ(Broker().grpc_address, "127.0.0.1:4567");
   EXPECT_EQ(Broker().boot_counter, 1);
 }
