@@ -45,6 +45,12 @@ absl::StatusOr<FlushedPoints> LoadCheckpoint(io::FileSystem& file_system,
   }
   if (checkpoint.broken.empty()) return std::move(checkpoint.points);
   TALOSMQ_ASSIGN_OR_RETURN(const auto folders, ListLogFolders(file_system, directory));
+  if (absl::IsNotFound(content.status()) && folders.empty()) {
+    // A log begun before the first checkpoint is a young one, not one whose point was lost.
+    TALOSMQ_RETURN_IF_ERROR(
+        io::WriteFileAtomically(file_system, path, base::AsBytes(EncodeCheckpoint({}))));
+    return FlushedPoints();
+  }
   size_t unknown = 0;
   for (const TopicPartition& log : folders) {
     const FlushedPoint point{

@@ -437,6 +437,20 @@ TEST_F(RecoveryTest, MissingLastSegmentKeepsItsOffsets) {
   EXPECT_TRUE(world_.Read(Offset(8), 10).ok());
 }
 
+TEST_F(RecoveryTest, TornGroupBeforeTheFirstCheckpointIsCut) {
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(world_.Append({.values = {std::string(100, 'v')}}).ok());
+  }
+  world_.RunWithoutCheckpoint();
+  const std::vector<uint64_t> positions = Positions(Segment());
+  world_.Kill();
+  // As a power cut within their flush leaves it: the last one reached the disk, the second did not.
+  world_.FlipBit(Segment(), positions[1] + 70);
+  const RecoveryReport report = ReopenWell();
+  EXPECT_EQ(report.corruptions, 0);
+  ExpectDense(1);
+}
+
 TEST_F(RecoveryTest, WithoutACheckpointNothingIsLost) {
   Append(5, 100);
   Record();
