@@ -70,6 +70,10 @@ void DumpJob::EndOperation(const absl::Status& status) {
   if (done) done(status);
 }
 
+void DumpJob::ExpectPartitions(int32_t count) {
+  for (int32_t i = 0; i < count; ++i) partitions_[PartitionId(i)];
+}
+
 void DumpJob::Load(base::Task done) { ListTasks(std::move(done)); }
 
 void DumpJob::ListTasks(base::Task next) {
@@ -298,15 +302,17 @@ void DumpJob::Describe(base::Callback<absl::StatusOr<JobDescription>> done) {
   pending->description.record = stored_.record;
   for (const auto& [id, partition] : partitions_) {
     const TaskRecord* record = partition.record();
-    if (record == nullptr) continue;
     JobDescription& description = pending->description;
-    description.files_published += record->files_published;
-    description.records_published += record->records_published;
-    description.bytes_published += record->bytes_published;
+    Offset next(0);  // Not begun yet: all of it is still to come.
+    if (record != nullptr) {
+      description.files_published += record->files_published;
+      description.records_published += record->records_published;
+      description.bytes_published += record->bytes_published;
+      next = record->next_offset;
+    }
     const Offset seen =
         partition.dump != nullptr ? partition.dump->high_watermark() : partition.high_watermark;
-    description.partitions.push_back(
-        {id, record->next_offset, std::max(seen, record->next_offset)});
+    description.partitions.push_back({id, next, std::max(seen, next)});
   }
   pending->unanswered = pending->description.partitions.size();
   if (pending->unanswered == 0) return pending->done(std::move(pending->description));

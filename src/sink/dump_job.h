@@ -65,6 +65,8 @@ class DumpJob : public std::enable_shared_from_this<DumpJob> {
 
   const JobRecord& record() const { return stored_.record; }
 
+  /// A new job's partitions are described, with all that they hold as lag, before they begin.
+  void ExpectPartitions(int32_t count);
   /// Fetches the positions of a stored job; then `done`.
   void Load(base::Task done);
   /// Saves the record as running, which makes a new one, and runs. `done` comes after the save.

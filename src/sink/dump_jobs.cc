@@ -125,6 +125,7 @@ void DumpJobs::CreateChecked(JobDefinition definition, const absl::StatusOr<Sour
   record.topic_id = topic->id;
   auto job = std::make_shared<DumpJob>(
       services_, StoredJob{.record = std::move(record), .version = StateVersion::kNone});
+  job->ExpectPartitions(topic->partitions);
   const std::string name = job->record().definition.name;
   // In the map from now on, so that nobody makes another one of the name while this is being saved.
   jobs_.emplace(name, job);

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace talosmq::sink {
@@ -77,6 +78,22 @@ TEST_F(DumpJobsTest, LagCountsWhatIsNotPublishedYet) {
   EXPECT_EQ(Described().partitions[0].lag_records(), 0);
   world_.Append(0, {kNow});
   EXPECT_EQ(Described().partitions[0].lag_records(), 1);
+}
+
+TEST_F(DumpJobsTest, LagCountsPartitionsThatHaveNotBegun) {
+  world_.Append(0, {kNow, kNow, kNow});
+  world_.Append(1, {kNow});
+  // The job itself is saved, then the store is away.
+  bool is_saved = false;
+  world_.store.SetChooser([&is_saved] {
+    return std::exchange(is_saved, true) ? support::StoreFate::kRefuse
+                                         : support::StoreFate::kAnswer;
+  });
+  ASSERT_TRUE(process_->CreateJson({}).ok());
+  const JobDescription job = Described();
+  ASSERT_EQ(job.partitions.size(), 2u);
+  EXPECT_EQ(job.partitions[0].lag_records(), 3);
+  EXPECT_EQ(job.partitions[1].lag_records(), 1);
 }
 
 TEST_F(DumpJobsTest, PauseFirstPublishesWhatIsOpen) {
