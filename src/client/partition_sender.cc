@@ -122,7 +122,7 @@ void PartitionSender::BackOff() {
 }
 
 void PartitionSender::EndBackOff() {
-  if (host_ == nullptr) return;
+  if (host_ == nullptr || !failed_.ok()) return;
   is_waiting_ = false;
   if (!std::exchange(needs_metadata_, false)) {
     Pump();

@@ -313,6 +313,20 @@ TEST_F(ProducerCoreTest, ADeletedTopicEndsEverythingOnceWithThatReason) {
   EXPECT_TRUE(IsFlushed());
 }
 
+TEST_F(ProducerCoreTest, AfterTheEndOfItsTopicNothingIsAskedAnyMore) {
+  MustCreate();
+  SendFirst();
+  Send(1);
+  net_->topics.clear();
+  stream().Refuse(1, Reason::kUnknownTopicId);
+  Run();
+  Advance(absl::Seconds(1));
+  ASSERT_EQ(TakeDelivered().size(), 1u);
+  net_->calls.clear();
+  for (int i = 0; i < 10; ++i) Advance(absl::Seconds(1));
+  EXPECT_EQ(net_->calls.size(), 0u);
+}
+
 TEST_F(ProducerCoreTest, AnUnknownTopicIdThatTheMetadataDoesNotConfirmIsRetried) {
   MustCreate();
   SendFirst();
