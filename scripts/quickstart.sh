@@ -35,7 +35,8 @@ topic=quickstart
 server=
 doing="starting"
 
-# Whatever ends the script, this says what it was doing, why it failed, and leaves nothing behind.
+# Whatever ends the script, this says what it was doing, why it failed and where the files are, and
+# leaves nothing running.
 finish() {
   local status=$?
   trap - EXIT
@@ -51,7 +52,7 @@ finish() {
     echo "quickstart: the server's last words:" >&2
     tail -n 15 "$log" | sed 's/^/  /' >&2
   fi
-  rm -rf "$work"
+  [ ! -d "$work" ] || echo "quickstart: the files are below $work" >&2
   exit "$status"
 }
 trap finish EXIT
