@@ -59,6 +59,8 @@ std::vector<QueuedBatch> FlushGroup::TakeWaiting() {
   std::vector<QueuedBatch> batches;
   int64_t bytes = 0;
   base::MutexLock lock(mutex_);
+  // Their listeners have heard of it, and a closed log leaves nothing behind here.
+  std::erase_if(waiting_, [](const QueuedBatch& batch) { return !batch.files->fence.ok(); });
   while (!waiting_.empty()) {
     bytes += static_cast<int64_t>(waiting_.front().batch.size());
     if (bytes > group_bytes_max_ && !batches.empty()) break;
@@ -98,7 +100,6 @@ FlushGroup::Group FlushGroup::Form(std::vector<QueuedBatch> batches) {
   absl::flat_hash_map<const LogFiles*, size_t> places;
   for (QueuedBatch& batch : batches) {
     LogFiles& files = *batch.files;
-    if (!files.fence.ok()) continue;  // Its listener has heard of it.
     const auto [place, is_new] = places.try_emplace(&files, group.writes.size());
     if (is_new) {
       group.writes.push_back(
