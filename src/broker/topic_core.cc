@@ -18,7 +18,9 @@ using metadata::TopicImage;
 absl::Status ShuttingDown() { return MakeError(Reason::kShuttingDown, "the broker is stopping"); }
 
 absl::Status UnknownTopic(std::string_view name) {
-  return MakeError(Reason::kUnknownTopic, base::StrCat("no topic is called '", name, "'"));
+  return MakeError(Reason::kUnknownTopic,
+                   base::StrCat("no topic is called '",
+                                base::Printable(name, metadata::kTopicNameBytesMax), "'"));
 }
 
 /// The system makes its own topics without asking here.

@@ -1,13 +1,24 @@
 #include "rpc/error_status.h"
 
 #include "base/bytes.h"
+#include "base/text.h"
+#include "base/utf8.h"
 #include "rpc/limits.h"
 
 namespace talosmq::rpc {
 namespace {
 
+/// The message, cut between two characters: protobuf refuses a string that is not UTF-8, and with
+/// it the reason.
 std::string WordsOf(const absl::Status& status) {
-  return std::string(base::FromAbsl(status.message()).substr(0, kErrorMessageBytesMax));
+  constexpr size_t kCharacterBytesMax = 4;
+  const std::string_view message =
+      base::FromAbsl(status.message()).substr(0, kErrorMessageBytesMax);
+  for (size_t cut = 0; cut < kCharacterBytesMax && cut <= message.size(); ++cut) {
+    const std::string_view words = message.substr(0, message.size() - cut);
+    if (base::IsUtf8(words)) return std::string(words);
+  }
+  return base::Printable(message, kErrorMessageBytesMax);
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include "base/utf8.h"
 #include "rpc/error_status.h"
 #include "rpc/limits.h"
 
@@ -16,6 +17,24 @@ TEST(ErrorStatusTest, EveryReasonHasACodeAndOnlyNoneIsOk) {
         << reasons.value(i)->name();
     EXPECT_EQ(static_cast<int>(MakeError(reason, "x").code()), static_cast<int>(GrpcCodeOf(reason)))
         << reasons.value(i)->name() << " has another code than the status it comes from";
+  }
+}
+
+TEST(ErrorStatusTest, WordsAreCutBetweenCharactersAndAlwaysReadable) {
+  for (const std::string& words : {"x" + std::string(4096, 'x'),
+                                   std::string(1, 'x') +
+                                       [] {
+                                         std::string text;
+                                         for (int i = 0; i < 2000; ++i) text += "\xc3\xa9";
+                                         return text;
+                                       }(),
+                                   std::string(5000, '\xff')}) {
+    v1::Error error;
+    FillError(MakeError(Reason::kUnknownTopic, words), error);
+    v1::Error parsed;
+    ASSERT_TRUE(parsed.ParseFromString(error.SerializeAsString()));
+    EXPECT_EQ(parsed.reason(), v1::REASON_UNKNOWN_TOPIC);
+    EXPECT_TRUE(base::IsUtf8(parsed.message()));
   }
 }
 
