@@ -217,7 +217,9 @@ void FetchCore::RefreshThenSubscribe(PartitionId id, uint64_t generation) {
     if (partition == nullptr) return;
     if (image.ok()) {
       self->Subscribe(id, *partition);
-    } else if (IsTransient(image.status())) {
+    } else if (IsTransient(image.status()) ||
+               ReasonOf(image.status()) == Reason::kDeadlineExceeded) {
+      // A server that hangs may come back; asking again changes nothing.
       self->SubscribeLater(id, *partition);
     } else {
       self->Stop(id, *partition, image.status());

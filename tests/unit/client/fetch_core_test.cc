@@ -215,6 +215,18 @@ TEST_F(FetchCoreTest, TransientErrorsAreRetriedWithoutBeingTold) {
   EXPECT_FALSE(TakeChunk().has_value());
 }
 
+TEST_F(FetchCoreTest, AServerThatHangsDoesNotEndAPartition) {
+  Start();
+  Wish(0, 7);
+  net_->refusals["/talosmq.v1.TopicService/GetMetadata"] = {Reason::kDeadlineExceeded};
+  stream().Fail(LastSubscription().id, Reason::kUnknownTopicId);
+  Run();
+  Advance(absl::Seconds(1));
+  Advance(absl::Seconds(1));
+  EXPECT_FALSE(TakeChunk().has_value());
+  EXPECT_EQ(stream().subscriptions().size(), 2u);
+}
+
 TEST_F(FetchCoreTest, AHaltedPartitionStaysSoAcrossReconnects) {
   Start();
   Wish(0, 0);
