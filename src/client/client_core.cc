@@ -31,8 +31,6 @@ ClientCore::ClientCore(ClientOptions options, std::unique_ptr<Transport> transpo
 
 ClientCore::~ClientCore() = default;
 
-void ClientCore::ShutDownTransport() { transport_.reset(); }
-
 absl::Duration ClientCore::Jitter(absl::Duration delay) {
   const double fraction = static_cast<double>(deps_.random.Next() >> 11) / 9007199254740992.0;
   return delay * (0.5 + fraction / 2);

@@ -71,10 +71,6 @@ class ClientCore {
   MetadataCache& metadata() { return metadata_; }
   ProduceSessions& produce_sessions() { return produce_sessions_; }
 
- protected:
-  /// Cancels what is under way and waits until the transport calls back no more.
-  void ShutDownTransport();
-
  private:
   struct PendingCall;
 

@@ -28,8 +28,8 @@ struct ProcessParts {
   base::ThreadExecutor executor{{.name = "sdk-core"}};
 };
 
-/// A core with the process's clock and a thread of its own. Destroying it first ends the transport,
-/// then lets the executor run what that has posted, then frees the core.
+/// A core with the process's clock and a thread of its own. Destroying it first shuts the transport
+/// down, then lets the executor run what is posted, which may still use it, then frees the core.
 class ThreadedCore final : private ProcessParts, public ClientCore {
  public:
   ThreadedCore(ClientOptions options, std::unique_ptr<Transport> transport)
@@ -39,7 +39,7 @@ class ThreadedCore final : private ProcessParts, public ClientCore {
                     .random = ProcessParts::random}) {}
 
   ~ThreadedCore() override {
-    ShutDownTransport();
+    transport().ShutDown();
     ProcessParts::executor.Stop();
   }
 };

@@ -36,6 +36,7 @@ void FetchCore::Halt(PartitionId partition, uint64_t generation) {
 
 void FetchCore::Close() {
   Assign({});
+  for (auto& [address, session] : sessions_) session->Close();
   sessions_.clear();
 }
 

@@ -40,6 +40,11 @@ void FetchSession::AddCredit(int64_t bytes) {
   if (next_.credit_bytes >= credit_worth_telling_) PostWrite();
 }
 
+void FetchSession::Close() {
+  closed_ = true;
+  stream_.reset();
+}
+
 void FetchSession::PostWrite() {
   if (writing_ || closed_ || std::exchange(write_posted_, true)) return;
   executor_.Post([self = shared_from_this()] {
@@ -72,8 +77,7 @@ void FetchSession::OnFetched(std::vector<FetchedPartition> partitions) {
 
 void FetchSession::OnClosed(absl::Status why) {
   executor_.Post([self = shared_from_this(), why = std::move(why)] {
-    self->closed_ = true;
-    self->stream_.reset();
+    self->Close();
     const auto listener = self->listener_.lock();
     if (listener == nullptr) return;
     listener->OnClosed(*self, MakeError(Reason::kUnavailable,

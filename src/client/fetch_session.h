@@ -37,6 +37,8 @@ class FetchSession : public FetchObserver, public std::enable_shared_from_this<F
   /// Told to the server once it is worth a message.
   void AddCredit(int64_t bytes);
   bool is_closed() const { return closed_; }
+  /// Cancels the stream, which shares this session; a last OnClosed may come.
+  void Close();
   const std::string& address() const { return address_; }
 
   void OnWritten() override;

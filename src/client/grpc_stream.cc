@@ -49,7 +49,7 @@ void CallRegistry::CancelAndWait() {
   std::vector<std::weak_ptr<grpc::ClientContext>> contexts;
   {
     const base::MutexLock lock(mutex_);
-    cancelled_ = true;
+    if (std::exchange(cancelled_, true)) return;
     contexts.swap(contexts_);
   }
   for (const auto& known : contexts) {
@@ -65,6 +65,7 @@ std::shared_ptr<GrpcStream> GrpcStream::Start(grpc::GenericStub& stub, const std
   if (!pass.has_value()) {
     stream->writes_.Close([] {});
     stream->events_.on_closed(MakeError(Reason::kClosed, "the client is being closed"));
+    stream->events_ = {};  // Lets go of the observer.
     return stream;
   }
   stream->registered_.emplace(*std::move(pass));

@@ -27,6 +27,7 @@ class CallRegistry {
  public:
   /// A call is under way until this is gone. Nothing once CancelAndWait has begun.
   std::optional<base::Gate::Pass> Enter(const std::shared_ptr<grpc::ClientContext>& context);
+  /// The second time nothing is left to do.
   void CancelAndWait();
 
  private:

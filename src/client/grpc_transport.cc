@@ -152,6 +152,8 @@ class GrpcTransport final : public Transport {
  public:
   ~GrpcTransport() override { registry_.CancelAndWait(); }
 
+  void ShutDown() override { registry_.CancelAndWait(); }
+
   void Call(CallRequest request, Reply done) override {
     auto call = std::make_shared<UnaryCall>();
     call->request = ToByteBuffer(request.body);

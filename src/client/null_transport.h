@@ -22,6 +22,8 @@ class NullTransport final : public Transport {
   /// Ends at once with kUnimplemented.
   std::unique_ptr<FetchStream> OpenFetch(const std::string& address,
                                          std::shared_ptr<FetchObserver> observer) override;
+  /// Nothing is ever under way: it goes on answering.
+  void ShutDown() override {}
 
  private:
   const int32_t partitions_;

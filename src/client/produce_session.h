@@ -45,6 +45,8 @@ class ProduceSession : public ProduceObserver, public std::enable_shared_from_th
 
   void Send(ProduceItem item);
   bool is_closed() const { return closed_; }
+  /// Lets go of the stream, which shares this session, without a word to those who wait.
+  void Abandon() { stream_.reset(); }
 
   void OnWritten(uint64_t request_id) override;
   void OnAnswer(ProduceAnswer answer) override;

@@ -6,6 +6,10 @@
 
 namespace talosmq::client {
 
+ProduceSessions::~ProduceSessions() {
+  for (auto& [address, session] : sessions_) session->Abandon();
+}
+
 void ProduceSessions::Send(const std::string& address, ProduceItem item) {
   std::shared_ptr<ProduceSession>& session = sessions_[address];
   if (session == nullptr || session->is_closed()) {

@@ -16,6 +16,10 @@ class ClientCore;
 class ProduceSessions {
  public:
   explicit ProduceSessions(ClientCore& core) : core_(core) {}
+  ProduceSessions(const ProduceSessions&) = delete;
+  ProduceSessions& operator=(const ProduceSessions&) = delete;
+  /// Abandons the sessions: the executor runs no more by now.
+  ~ProduceSessions();
 
   /// Hands the batch to the stream of `address`, opening it when there is none. `item.done` runs
   /// exactly once, later, on the executor.

@@ -111,8 +111,7 @@ class FetchStream {
 /// How the SDK's core reaches servers: gRPC, nothing at all (NullTransport), a script in tests.
 ///
 /// Thread-safe. A failure to connect is kUnavailable, a server's own error keeps its reason; who
-/// asked adds the address. The destructor cancels everything and returns once no callback will run
-/// any more; what it called before may have been called for cancelled work too.
+/// asked adds the address.
 class Transport {
  public:
   using Reply = base::Callback<absl::StatusOr<std::string>>;
@@ -124,6 +123,9 @@ class Transport {
                                                      std::shared_ptr<ProduceObserver> observer) = 0;
   virtual std::unique_ptr<FetchStream> OpenFetch(const std::string& address,
                                                  std::shared_ptr<FetchObserver> observer) = 0;
+  /// Cancels everything, tells it to whom it concerns, and returns once no callback is under way.
+  /// What is asked for later ends within its own call, with kClosed. Not from a callback.
+  virtual void ShutDown() = 0;
 };
 
 }  // namespace talosmq::client

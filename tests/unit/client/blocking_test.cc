@@ -1,4 +1,5 @@
 #include "client/buffer_budget.h"
+#include "client/client_core.h"
 #include "client/connect.h"
 #include "client/null_transport.h"
 #include "talosmq/admin.h"
@@ -6,6 +7,7 @@
 #include "talosmq/error.h"
 #include "talosmq/producer.h"
 
+#include "absl/synchronization/notification.h"
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -31,6 +33,45 @@ class BlockingTest : public ::testing::Test {
   }
   std::unique_ptr<Client> client_;
 };
+
+/// Says when it is being shut down, and counts the calls that come later.
+class WatchedTransport final : public Transport {
+ public:
+  WatchedTransport(absl::Notification& shut_down, int& late_calls)
+      : shut_down_(shut_down), late_calls_(late_calls) {}
+  void Call(CallRequest request, Reply done) override {
+    if (shut_down_.HasBeenNotified()) ++late_calls_;
+    null_.Call(std::move(request), std::move(done));
+  }
+  std::unique_ptr<ProduceStream> OpenProduce(const std::string& address,
+                                             std::shared_ptr<ProduceObserver> observer) override {
+    return null_.OpenProduce(address, std::move(observer));
+  }
+  std::unique_ptr<FetchStream> OpenFetch(const std::string& address,
+                                         std::shared_ptr<FetchObserver> observer) override {
+    return null_.OpenFetch(address, std::move(observer));
+  }
+  void ShutDown() override { shut_down_.Notify(); }
+
+ private:
+  NullTransport null_{4};
+  absl::Notification& shut_down_;
+  int& late_calls_;
+};
+
+TEST(ClientLifeTest, WorkThatIsQueuedWhenTheClientGoesStillHasATransport) {
+  absl::Notification shut_down;
+  int late_calls = 0;
+  auto client = ConnectWithTransport(std::make_unique<WatchedTransport>(shut_down, late_calls),
+                                     {.server = "null:1"});
+  ASSERT_TRUE(client.ok()) << client.status();
+  ClientCore& core = (*client)->core();
+  core.executor().Post([&] { shut_down.WaitForNotification(); });
+  core.Call("/talosmq.v1.ClusterService/GetServerInfo", {}, CallPolicy::kOnce,
+            [](const absl::StatusOr<std::string>& /*reply*/) {});
+  client->reset();
+  EXPECT_EQ(late_calls, 1);
+}
 
 TEST_F(BlockingTest, EveryRecordOfEveryThreadIsDeliveredOnce) {
   constexpr uint64_t kThreads = 4;

@@ -32,6 +32,7 @@ class FetchCoreTest : public ::testing::Test {
         ClientCore::Deps{.executor = executor_, .clock = clock_, .random = random_});
   }
   ~FetchCoreTest() override {
+    if (fetcher_ != nullptr) fetcher_->Close();
     fetcher_ = nullptr;
     executor_.DropAll();
   }
@@ -76,6 +77,14 @@ class FetchCoreTest : public ::testing::Test {
   std::shared_ptr<FetchCore> fetcher_;
   uint64_t last_generation_ = 0;
 };
+
+TEST_F(FetchCoreTest, ClosingEndsTheStreams) {
+  Start();
+  Wish(0, 10);
+  ASSERT_EQ(net_->fetch_streams.size(), 1);
+  fetcher_->Close();
+  EXPECT_TRUE(net_->fetch().is_cancelled);
+}
 
 TEST_F(FetchCoreTest, PartitionsOfOneBrokerShareAStreamAndItsCredit) {
   Start();

@@ -66,6 +66,7 @@ class ScriptedFetchStream final : public FetchStream {
     std::string address;
     std::shared_ptr<FetchObserver> observer;
     std::vector<FetchCommand> commands;
+    bool is_cancelled = false;
 
     /// The subscriptions asked for so far, unsubscribed ones included.
     std::vector<FetchSubscription> subscriptions() const {
@@ -97,6 +98,7 @@ class ScriptedFetchStream final : public FetchStream {
   };
 
   explicit ScriptedFetchStream(std::shared_ptr<End> end) : end_(std::move(end)) {}
+  ~ScriptedFetchStream() override { end_->is_cancelled = true; }
   void Write(FetchCommand command) override {
     if (end_->observer == nullptr) return;
     end_->commands.push_back(std::move(command));
@@ -146,6 +148,9 @@ class ScriptedTransport final : public Transport {
     fetch_streams.push_back(end);
     return std::make_unique<ScriptedFetchStream>(end);
   }
+
+  /// What the test plays it also ends.
+  void ShutDown() override {}
 
   ScriptedProduceStream::End& produce() { return *produce_streams.back(); }
   ScriptedFetchStream::End& fetch() { return *fetch_streams.back(); }
