@@ -53,27 +53,32 @@ absl::Status Overloaded(const TopicPartition& id) {
 }  // namespace
 
 template <typename Outcome>
-void MessageCore::Refuse(const absl::Status& status, base::Callback<Outcome> done) {
-  dependencies_.metrics.CountError(status);
+void MessageCore::Refuse(RequestKind kind, const absl::Status& status,
+                         base::Callback<Outcome> done) {
+  dependencies_.metrics.CountRequest(kind, status);
   Outcome outcome;
   outcome.status = status;
   done(std::move(outcome));
 }
 
 void MessageCore::Append(AppendRequest request, base::Callback<AppendOutcome> done) {
+  const absl::Duration arrival = dependencies_.clock.Monotonic();
   auto route = dependencies_.partitions.Find(request.target);
-  if (!route.ok()) return Refuse(route.status(), std::move(done));
+  if (!route.ok()) return Refuse(RequestKind::kProduce, route.status(), std::move(done));
   auto checked = CheckBatch(request.batch, route->settings->validation, dependencies_.clock.Now());
   if (!checked.ok()) {
     return Refuse(
+        RequestKind::kProduce,
         base::Annotate(checked.status(), base::StrCat("partition ", request.target.ToString())),
         std::move(done));
   }
   auto bytes = route->append_budget.Take(static_cast<int64_t>(request.batch.size()));
-  if (!bytes.has_value()) return Refuse(Overloaded(request.target), std::move(done));
+  if (!bytes.has_value())
+    return Refuse(RequestKind::kProduce, Overloaded(request.target), std::move(done));
 
   std::unique_ptr<PendingAppend> append(
       new PendingAppend{.request = std::move(request),
+                        .arrival = arrival,
                         .facts = std::move(checked->facts),
                         .log_append_time = checked->log_append_time,
                         .bytes = *std::move(bytes),
@@ -87,14 +92,14 @@ void MessageCore::Append(AppendRequest request, base::Callback<AppendOutcome> do
                     append->done = std::move(answer);
                     partition->Append(std::move(append));
                   });
-  if (!is_posted) Refuse(Overloaded(target), std::move(done));
+  if (!is_posted) Refuse(RequestKind::kProduce, Overloaded(target), std::move(done));
 }
 
 FetchTicket MessageCore::Fetch(FetchRequest request, base::Callback<FetchOutcome> done) {
   const FetchTicket ticket{++last_ticket_};
   auto route = dependencies_.partitions.Find(request.source);
   if (!route.ok()) {
-    Refuse(route.status(), std::move(done));
+    Refuse(RequestKind::kFetch, route.status(), std::move(done));
     return ticket;
   }
   const TopicPartition source = request.source;
@@ -105,7 +110,7 @@ FetchTicket MessageCore::Fetch(FetchRequest request, base::Callback<FetchOutcome
         partition->Fetch(
             {.ticket = ticket, .request = std::move(request), .done = std::move(answer)});
       });
-  if (!is_posted) Refuse(Overloaded(source), std::move(done));
+  if (!is_posted) Refuse(RequestKind::kFetch, Overloaded(source), std::move(done));
   return ticket;
 }
 
@@ -115,7 +120,7 @@ void MessageCore::CancelFetch(const TopicPartition& source, FetchTicket ticket) 
 
 void MessageCore::FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done) {
   auto route = dependencies_.partitions.Find(query.source);
-  if (!route.ok()) return Refuse(route.status(), std::move(done));
+  if (!route.ok()) return Refuse(RequestKind::kFindOffset, route.status(), std::move(done));
   const TopicPartition source = query.source;
   const bool is_posted =
       TryPostWith(route->shard, done,
@@ -123,7 +128,7 @@ void MessageCore::FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> do
                    query = std::move(query)](base::Callback<OffsetOutcome> answer) mutable {
                     partition->FindOffset(std::move(query), std::move(answer));
                   });
-  if (!is_posted) Refuse(Overloaded(source), std::move(done));
+  if (!is_posted) Refuse(RequestKind::kFindOffset, Overloaded(source), std::move(done));
 }
 
 void MessageCore::InitProducer(base::Callback<absl::StatusOr<ProducerIdentity>> done) {

@@ -36,7 +36,7 @@ class MessageCore final : public MessageService {
 
  private:
   template <typename Outcome>
-  void Refuse(const absl::Status& status, base::Callback<Outcome> done);
+  void Refuse(RequestKind kind, const absl::Status& status, base::Callback<Outcome> done);
 
   const Dependencies dependencies_;
   std::atomic<uint64_t> last_ticket_{0};

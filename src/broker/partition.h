@@ -95,6 +95,7 @@ class Partition final : private ReopenableLog::Owner {
   absl::Status CheckAppend(const PendingAppend& append) const;
   void Run(std::unique_ptr<PendingAppend> append);
   void Park(std::unique_ptr<PendingAppend> append);
+  void Acknowledge(PendingAppend& append);
   void Refuse(PendingAppend& append, const absl::Status& status);
   void FailPending(const absl::Status& status);
   void RunPending();

@@ -26,6 +26,7 @@ void Partition::Append(std::unique_ptr<PendingAppend> append) {
   const absl::Status status = CheckAppend(*append);
   if (!status.ok()) return Refuse(*append, status);
   if (leader_.is_leading()) return Run(std::move(append));
+  dependencies_.metrics.AddWaitingAppends(1);
   pending_.push_back(std::move(append));
   PrepareToLead();
 }
@@ -51,12 +52,14 @@ void Partition::RunPending() {
   while (!pending_.empty() && leader_.is_leading()) {
     std::unique_ptr<PendingAppend> append = std::move(pending_.front());
     pending_.pop_front();
+    dependencies_.metrics.AddWaitingAppends(-1);
     Run(std::move(append));
   }
 }
 
 void Partition::Run(std::unique_ptr<PendingAppend> append) {
-  if (dependencies_.clock.Monotonic() >= append->request.deadline) {
+  const absl::Duration now = dependencies_.clock.Monotonic();
+  if (now >= append->request.deadline) {
     return Refuse(*append,
                   MakeError(Reason::kDeadlineExceeded,
                             base::StrCat("partition ", assignment_.name,
@@ -72,6 +75,7 @@ void Partition::Run(std::unique_ptr<PendingAppend> append) {
     if (ReasonOf(result.status()) == Reason::kStorageFenced) log_.Fence(result.status());
     return;
   }
+  dependencies_.metrics.ObserveQueueWait(now - append->arrival);
   if (!result->is_duplicate) {
     leader_.AppendedTo(log.log_end());
     dependencies_.metrics.CountAppend(append->facts.header.count, bytes);
@@ -83,7 +87,7 @@ void Partition::Run(std::unique_ptr<PendingAppend> append) {
                      .log_start = log.log_start(),
                      .log_append_time = append->log_append_time,
                      .is_duplicate = result->is_duplicate};
-  if (append->request.acks == Acks::kNone) return append->done(std::move(append->outcome));
+  if (append->request.acks == Acks::kNone) return Acknowledge(*append);
   Park(std::move(append));
 }
 
@@ -92,6 +96,7 @@ void Partition::Park(std::unique_ptr<PendingAppend> append) {
   const Offset end = append->outcome.last_offset + 1;
   const replication::AckScope scope = ScopeOf(append->request.acks);
   parked_.emplace(tag, std::move(append));
+  dependencies_.metrics.AddWaitingAppends(1);
   Handle(leader_.Park(tag, end, scope));
 }
 
@@ -101,8 +106,9 @@ void Partition::Handle(const replication::LeaderOutput& output) {
     TALOSMQ_CHECK(parked != parked_.end()) << "tag " << static_cast<uint64_t>(released.tag);
     const std::unique_ptr<PendingAppend> append = std::move(parked->second);
     parked_.erase(parked);
+    dependencies_.metrics.AddWaitingAppends(-1);
     if (released.status.ok()) {
-      append->done(std::move(append->outcome));
+      Acknowledge(*append);
     } else {
       Refuse(*append, released.status);
     }
@@ -114,11 +120,18 @@ void Partition::Handle(const replication::LeaderOutput& output) {
 }
 
 void Partition::FailPending(const absl::Status& status) {
+  dependencies_.metrics.AddWaitingAppends(-static_cast<int64_t>(pending_.size()));
   for (const auto& append : std::exchange(pending_, {})) Refuse(*append, status);
 }
 
+void Partition::Acknowledge(PendingAppend& append) {
+  dependencies_.metrics.CountRequest(RequestKind::kProduce, absl::OkStatus());
+  dependencies_.metrics.ObserveProduce(dependencies_.clock.Monotonic() - append.arrival);
+  append.done(std::move(append.outcome));
+}
+
 void Partition::Refuse(PendingAppend& append, const absl::Status& status) {
-  dependencies_.metrics.CountError(status);
+  dependencies_.metrics.CountRequest(RequestKind::kProduce, status);
   append.bytes.Release();
   AppendOutcome outcome;
   outcome.status = status;

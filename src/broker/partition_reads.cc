@@ -55,17 +55,20 @@ void Partition::ReadCommitted(WaitingFetch fetch) {
   const storage::ReadRequest request{.offset = fetch.request.offset,
                                      .limit = leader_.high_watermark(),
                                      .bytes_max = fetch.request.bytes_max};
-  log_.Read(request,
-            [this, fetch = std::move(fetch)](absl::StatusOr<storage::ReadResult> result) mutable {
-              if (!result.ok()) return RefuseFetch(fetch, result.status());
-              AnswerFetch(fetch, *std::move(result));
-            });
+  const absl::Duration begin = dependencies_.clock.Monotonic();
+  log_.Read(request, [this, begin, fetch = std::move(fetch)](
+                         absl::StatusOr<storage::ReadResult> result) mutable {
+    if (!result.ok()) return RefuseFetch(fetch, result.status());
+    dependencies_.metrics.ObserveFetch(dependencies_.clock.Monotonic() - begin);
+    AnswerFetch(fetch, *std::move(result));
+  });
 }
 
 void Partition::AnswerFetch(WaitingFetch& fetch, storage::ReadResult result) {
   int64_t bytes = 0;
   for (const base::Buffer& chunk : result.chunks) bytes += static_cast<int64_t>(chunk.size());
-  dependencies_.metrics.CountFetch(bytes);
+  dependencies_.metrics.CountFetch(result.next_offset - fetch.request.offset, bytes);
+  dependencies_.metrics.CountRequest(RequestKind::kFetch, absl::OkStatus());
   fetch.done({.status = absl::OkStatus(),
               .chunks = std::move(result.chunks),
               .next_offset = result.next_offset,
@@ -81,7 +84,7 @@ void Partition::AnswerNothing(WaitingFetch& fetch) {
 }
 
 void Partition::RefuseFetch(WaitingFetch& fetch, const absl::Status& status) {
-  dependencies_.metrics.CountError(status);
+  dependencies_.metrics.CountRequest(RequestKind::kFetch, status);
   fetch.done({.status = status,
               .chunks = {},
               .next_offset = fetch.request.offset,
@@ -133,7 +136,7 @@ void Partition::AnswerOffset(absl::StatusOr<Offset> found, base::Callback<Offset
   outcome.high_watermark = leader_.high_watermark();
   outcome.epoch = epoch_;
   if (found.ok()) outcome.offset = *found;
-  if (!found.ok()) dependencies_.metrics.CountError(found.status());
+  dependencies_.metrics.CountRequest(RequestKind::kFindOffset, found.status());
   if (log_.open() != nullptr) outcome.log_end = log_.open()->log_end();
   done(std::move(outcome));
 }

@@ -54,6 +54,7 @@ class AppendBudget {
 /// A checked batch on its way into a log. Answered exactly once through `done`.
 struct PendingAppend {
   AppendRequest request;
+  absl::Duration arrival;  ///< By the monotonic clock.
   record::BatchFacts facts;
   std::optional<absl::Time> log_append_time;
   AppendBudget::Share bytes;

@@ -1,6 +1,7 @@
 #include "http/prometheus_registry.h"
 
 #include "base/mutex.h"
+#include "http/process_metrics.h"
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
@@ -8,6 +9,8 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -81,7 +84,9 @@ class Registry final : public PrometheusRegistry {
   }
 
   std::string Render() const override {
-    return prometheus::TextSerializer().Serialize(registry_.Collect());
+    std::vector<prometheus::MetricFamily> families = registry_.Collect();
+    std::ranges::move(CollectProcessMetrics(), std::back_inserter(families));
+    return prometheus::TextSerializer().Serialize(families);
   }
 
  private:

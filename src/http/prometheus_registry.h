@@ -11,7 +11,7 @@ namespace talosmq::http {
 class PrometheusRegistry : public base::MetricRegistry {
  public:
   static std::unique_ptr<PrometheusRegistry> Make();
-  /// All metrics in the text exposition format, version 0.0.4.
+  /// All metrics, and those of the process itself, in the text exposition format, version 0.0.4.
   virtual std::string Render() const = 0;
 };
 

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "rpc/call_metrics.h"
 #include "rpc/call_registry.h"
 #include "rpc/cluster_handlers.h"
 #include "rpc/dump_handlers.h"
@@ -68,6 +69,7 @@ class Front final : public GrpcFront {
  public:
   explicit Front(const Dependencies& dependencies)
       : clock_(dependencies.clock),
+        metrics_(dependencies.metrics),
         messages_(dependencies.messages, registry_, dependencies.clock),
         topics_(dependencies.topics),
         cluster_(dependencies.cluster, dependencies.topics),
@@ -86,6 +88,9 @@ class Front final : public GrpcFront {
     builder.RegisterService(&topics_);
     builder.RegisterService(&cluster_);
     builder.RegisterService(&dumps_);
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> watches;
+    watches.push_back(std::make_unique<CallMetrics>(metrics_, clock_));
+    builder.experimental().SetInterceptorCreators(std::move(watches));
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port_ == 0) {
       server_.reset();
@@ -115,6 +120,7 @@ class Front final : public GrpcFront {
   }
 
   base::Clock& clock_;
+  base::MetricRegistry& metrics_;
   CallRegistry registry_;
   MessageHandlers messages_;
   TopicHandlers topics_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "broker/cluster.h"
 #include "broker/dump_control.h"
 #include "broker/messages.h"
@@ -30,6 +31,7 @@ class GrpcFront {
     broker::ClusterService& cluster;
     broker::DumpControl& dumps;
     base::Clock& clock;
+    base::MetricRegistry& metrics;
   };
 
   /// kUnavailable when the address cannot be listened on.

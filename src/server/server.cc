@@ -203,7 +203,8 @@ absl::Status Node::StartFronts() {
                                                          .topics = broker_->topics(),
                                                          .cluster = *cluster_,
                                                          .dumps = *dumps,
-                                                         .clock = dependencies_.clock}));
+                                                         .clock = dependencies_.clock,
+                                                         .metrics = *metrics_}));
   ports_.grpc = ListenAddress{config_.grpc_listen.host, grpc_->port()}.ToString();
   ports_.http = ListenAddress{config_.http_listen.host, http_->port()}.ToString();
   if (config_.grpc_listen.port == 0) {

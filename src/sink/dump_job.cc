@@ -42,7 +42,11 @@ DumpJob::DumpJob(const SinkServices& services, StoredJob stored)
       format_(MakeFormat(stored_.record.definition.format)),
       destination_(std::make_unique<FolderDestination>(services_.file_system, stored_.record,
                                                        format_->extension())),
-      counters_(MakeCounters(services_.metrics, stored_.record.definition.name)) {}
+      counters_(MakeCounters(services_.metrics, stored_.record.definition.name)),
+      lag_records_(services_.metrics.AddGauge(
+          "talosmq_dump_lag_records",
+          "Committed records that a dump job has not published, as of a few seconds ago.",
+          {{"job", stored_.record.definition.name}})) {}
 
 std::string DumpJob::Where() const {
   return base::StrCat("dump job '", stored_.record.definition.name, "'");
@@ -153,8 +157,18 @@ void DumpJob::OnTopic(const absl::StatusOr<SourceTopic>& topic) {
   for (int32_t i = 0; i < topic->partitions; ++i) {
     if (partitions_[PartitionId(i)].dump == nullptr) StartPartition(PartitionId(i));
   }
+  MeasureLag();
   topic_timer_ =
       services_.executor.PostAfter(kTopicCheckInterval, InThisRun([this] { CheckTopic(); }));
+}
+
+void DumpJob::MeasureLag() {
+  Describe([self = shared_from_this()](const absl::StatusOr<JobDescription>& described) {
+    if (!described.ok()) return;
+    int64_t lag = 0;
+    for (const PartitionProgress& partition : described->partitions) lag += partition.lag_records();
+    self->lag_records_.Set(static_cast<double>(lag));
+  });
 }
 
 void DumpJob::StartPartition(PartitionId id) {

@@ -96,6 +96,7 @@ class DumpJob : public std::enable_shared_from_this<DumpJob> {
   void ListTasks(base::Task next);
   void CheckTopic();
   void OnTopic(const absl::StatusOr<SourceTopic>& topic);
+  void MeasureLag();
   void StartPartition(PartitionId partition);
   void OnPartitionEnded(const absl::Status& status);
   void FinishPause();
@@ -118,6 +119,7 @@ class DumpJob : public std::enable_shared_from_this<DumpJob> {
   const std::unique_ptr<Format> format_;
   const std::unique_ptr<Destination> destination_;
   const PublishCounters counters_;
+  base::Gauge& lag_records_;
 
   std::map<PartitionId, Partition> partitions_;
   uint64_t run_ = 0;    ///< Tells answers to calls of this run from older ones.

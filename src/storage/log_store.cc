@@ -71,7 +71,7 @@ class FileLogStore final : public LogStore {
         dependencies_(std::move(dependencies)),
         metrics_(dependencies_.metrics),
         catalogue_(dependencies_.catalogue),
-        cache_(options_.tail_cache_bytes_max, metrics_.cache_bytes),
+        cache_(options_.tail_cache_bytes_max, metrics_),
         checkpointer_({.directory = options_.directory,
                        .interval = options_.checkpoint_interval,
                        .bytes = options_.checkpoint_bytes},

@@ -18,6 +18,8 @@ StorageMetrics::StorageMetrics(base::MetricRegistry& registry)
           "talosmq_storage_flush_group_bytes", "Bytes of one flush group.", {},
           {1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 25})),
       cache_bytes(registry.AddGauge("talosmq_storage_cache_bytes", "Bytes in the tail cache.", {})),
+      cache_hits(AddCounter(registry, "talosmq_storage_cache_hits_total",
+                            "Reads that the tail cache answered.")),
       cold_reads(AddCounter(registry, "talosmq_storage_cold_reads_total",
                             "Reads that the tail cache could not answer.")),
       cold_read_bytes(AddCounter(registry, "talosmq_storage_cold_read_bytes_total",

@@ -12,6 +12,7 @@ struct StorageMetrics {
   base::Histogram& flush_seconds;
   base::Histogram& flush_group_bytes;
   base::Gauge& cache_bytes;
+  base::Counter& cache_hits;
   base::Counter& cold_reads;
   base::Counter& cold_read_bytes;
   base::Counter& recovered_bytes;

@@ -9,8 +9,8 @@
 
 namespace talosmq::storage {
 
-TailCache::TailCache(int64_t bytes_max, base::Gauge& bytes_gauge)
-    : bytes_max_(bytes_max), bytes_gauge_(bytes_gauge) {}
+TailCache::TailCache(int64_t bytes_max, StorageMetrics& metrics)
+    : bytes_max_(bytes_max), metrics_(metrics) {}
 
 TailCache::~TailCache() {
   base::MutexLock lock(mutex_);
@@ -61,7 +61,7 @@ absl::Status TailCache::LogTail::Add(Offset base, Offset end, base::Buffer batch
   cache.bytes_ += cost;
   cache.pinned_bytes_ += cost;
   tail_->batches.push_back({.base = base, .end = end, .bytes = std::move(batch), .age = {}});
-  cache.bytes_gauge_.Set(static_cast<double>(cache.bytes_));
+  cache.metrics_.cache_bytes.Set(static_cast<double>(cache.bytes_));
   return absl::OkStatus();
 }
 
@@ -93,6 +93,7 @@ TailCache::LogTail::Batches TailCache::LogTail::Read(Offset offset, Offset limit
   const auto& batches = tail_->batches;
   if (batches.empty() || offset < batches.front().base) return result;
   result.is_held = true;
+  cache_->metrics_.cache_hits.Add(1);
   auto batch = std::partition_point(batches.begin(), batches.end(),
                                     [&](const Batch& b) { return b.end <= offset; });
   int64_t bytes = 0;

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/bytes.h"
-#include "base/metrics.h"
 #include "base/mutex.h"
+#include "storage/storage_metrics.h"
 #include "talosmq/ids.h"
 
 #include "absl/status/status.h"
@@ -62,7 +62,7 @@ class TailCache {
   /// Memory that a batch takes beside its bytes.
   static constexpr int64_t kBatchOverheadBytes = 128;
 
-  TailCache(int64_t bytes_max, base::Gauge& bytes_gauge);
+  TailCache(int64_t bytes_max, StorageMetrics& metrics);
   ~TailCache();
 
   LogTail AddLog();
@@ -87,7 +87,7 @@ class TailCache {
   void EvictOldestLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const int64_t bytes_max_;
-  base::Gauge& bytes_gauge_;
+  StorageMetrics& metrics_;
 
   mutable base::Mutex mutex_;
   int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -21,8 +21,8 @@ namespace talosmq::rpc {
 class FrontTest : public testing::Test {
  protected:
   FrontTest() {
-    auto front =
-        GrpcFront::Start({.listen = "127.0.0.1:0"}, {messages_, topics_, cluster_, dumps_, clock_});
+    auto front = GrpcFront::Start({.listen = "127.0.0.1:0"},
+                                  {messages_, topics_, cluster_, dumps_, clock_, *metrics_});
     EXPECT_TRUE(front.ok()) << front.status();
     front_ = *std::move(front);
     grpc::ChannelArguments arguments;
@@ -85,6 +85,7 @@ class FrontTest : public testing::Test {
   static constexpr TopicPartition kOtherLog{kTopic, PartitionId(1)};
 
   base::SystemClock clock_;
+  const std::unique_ptr<base::MetricRegistry> metrics_ = base::MakeNullMetricRegistry();
   FakeMessages messages_;
   FakeTopics topics_;
   FakeCluster cluster_;

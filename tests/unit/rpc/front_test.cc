@@ -50,7 +50,8 @@ TEST(GrpcFrontStartTest, TakenPortIsRefusedByName) {
   FakeTopics topics;
   FakeCluster cluster;
   FakeDumps dumps;
-  const GrpcFront::Dependencies dependencies{messages, topics, cluster, dumps, clock};
+  const auto metrics = base::MakeNullMetricRegistry();
+  const GrpcFront::Dependencies dependencies{messages, topics, cluster, dumps, clock, *metrics};
   auto first = GrpcFront::Start({.listen = "127.0.0.1:0"}, dependencies);
   ASSERT_TRUE(first.ok());
   const std::string address = base::StrCat("127.0.0.1:", (*first)->port());

@@ -26,7 +26,8 @@ class TailCacheTest : public testing::Test {
   }
 
   std::unique_ptr<base::MetricRegistry> metrics_ = base::MakeNullMetricRegistry();
-  TailCache cache_{3 * kCost, metrics_->AddGauge("bytes", "", {})};
+  StorageMetrics storage_metrics_{*metrics_};
+  TailCache cache_{3 * kCost, storage_metrics_};
   TailCache::LogTail a_ = cache_.AddLog();
   TailCache::LogTail b_ = cache_.AddLog();
 };
