@@ -17,12 +17,12 @@ constexpr absl::Duration kTopicCheckInterval = absl::Seconds(5);
 
 PublishCounters MakeCounters(base::MetricRegistry& metrics, const std::string& job) {
   const base::MetricLabels labels{{"job", job}};
-  return {metrics.AddCounter("talosmq_dump_files_published_total", "Files published by a dump job",
+  return {metrics.AddCounter("talosmq_dump_files_published_total", "Files published by a dump job.",
                              labels),
           metrics.AddCounter("talosmq_dump_records_published_total",
-                             "Records in the files published by a dump job", labels),
+                             "Records in the files published by a dump job.", labels),
           metrics.AddCounter("talosmq_dump_bytes_published_total",
-                             "Bytes of the files published by a dump job", labels)};
+                             "Bytes of the files published by a dump job.", labels)};
 }
 
 /// At most so many bytes of UTF-8 `text`, without half a character at the end.
