@@ -11,11 +11,11 @@ BUILD=(
   g++ cmake ninja-build ccache mold pkg-config git ca-certificates
   libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libprotoc-dev
   librocksdb-dev libabsl-dev libisal-dev libspdlog-dev libfmt-dev
-  libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev
+  libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libssl-dev
   libcpp-httplib-dev prometheus-cpp-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev
   python3
 )
-TEST=(libgtest-dev libgmock-dev libbenchmark-dev python3-grpcio python3-protobuf python3-yaml)
+TEST=(libgtest-dev libgmock-dev libbenchmark-dev python3-grpcio python3-protobuf python3-yaml openssl)
 CHECK=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev)
 
 usage() { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; }

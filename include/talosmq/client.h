@@ -17,6 +17,15 @@ struct ClientOptions {
   std::string server = "127.0.0.1:9191";
   /// For calls that answer at once and for connecting. 100 ms to 10 min.
   absl::Duration request_timeout = absl::Seconds(30);
+  /// PEM file of the authority that the servers' certificates come from. Set: every connection is
+  /// TLS, and each server's certificate must name the host it was reached by. Empty: plain.
+  std::string tls_ca = {};
+  /// PEM files of this client's certificate, with those above it, and of its private key: for
+  /// servers that ask for one. Both or neither, and only with tls_ca.
+  ///
+  /// All three files are read again when they change, for the connections made from then on.
+  std::string tls_cert = {};
+  std::string tls_key = {};
   /// How old what is known of topics and leaders may become. 1 s to 1 h.
   absl::Duration metadata_age_max = absl::Seconds(30);
 };

@@ -26,6 +26,11 @@ void AddGlobalFlags(CLI::App& app, Settings& flags) {
                  "config file, or 127.0.0.1:9191");
   AddParsed(app, "-o,--output", flags.output, ParseOutputForm,
             "table (default), json or yaml; may stand before or after the command");
+  app.add_option("--tls-ca", flags.tls_ca,
+                 "PEM file of the authority of the servers' certificates; connects with TLS");
+  app.add_option("--tls-cert", flags.tls_cert,
+                 "PEM file of your certificate, for servers that ask for one");
+  app.add_option("--tls-key", flags.tls_key, "PEM file of the private key of --tls-cert");
   app.set_version_flag("--version", "talosmq " TALOSMQ_VERSION, "Print the version and end");
   app.set_help_flag("-h,--help", "Print this help and end");
 }
@@ -98,7 +103,8 @@ ExitStatus RunCommandLine(const std::vector<std::string>& arguments, const Envir
   app.footer(
       "Exit status: 0 done, 1 failed, 2 wrong usage.\n"
       "Defaults come from TALOSMQ_SERVER and from the file that TALOSMQ_CONFIG names, or\n"
-      "~/.config/talosmq/config.yaml, with the keys server and output.\n"
+      "~/.config/talosmq/config.yaml, with the keys server, output,\n"
+      "tls_ca, tls_cert and tls_key.\n"
       "\n"
       "Examples:\n"
       "  talosmq topic create orders\n"
@@ -116,7 +122,10 @@ ExitStatus RunCommandLine(const std::vector<std::string>& arguments, const Envir
     return ExitStatus::kFailed;
   }
   Session session({.command = CommandPath(app),
-                   .server = settings->server.value_or(std::string(kDefaultServer)),
+                   .client = {.server = settings->server.value_or(std::string(kDefaultServer)),
+                              .tls_ca = settings->tls_ca.value_or(""),
+                              .tls_cert = settings->tls_cert.value_or(""),
+                              .tls_key = settings->tls_key.value_or("")},
                    .form = settings->output.value_or(OutputForm::kTable)},
                   deps);
   return selected(session);

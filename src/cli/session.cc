@@ -10,9 +10,7 @@ namespace talosmq::cli {
 
 absl::StatusOr<Client*> Session::Connect() {
   if (client_ == nullptr) {
-    ClientOptions options;
-    options.server = options_.server;
-    TALOSMQ_ASSIGN_OR_RETURN(client_, Client::Connect(std::move(options)));
+    TALOSMQ_ASSIGN_OR_RETURN(client_, Client::Connect(options_.client));
   }
   return client_.get();
 }
@@ -35,8 +33,8 @@ ExitStatus Session::Fail(const absl::Status& status) {
   std::string text(base::FromAbsl(status.message()));
   const bool is_about_server =
       reason == Reason::kUnavailable || reason == Reason::kDeadlineExceeded;
-  if (is_about_server && text.find(options_.server) == std::string::npos) {
-    text += " (server " + options_.server + ")";
+  if (is_about_server && text.find(options_.client.server) == std::string::npos) {
+    text += " (server " + options_.client.server + ")";
   }
   const std::string_view advice = AdviceFor(reason);
   if (!advice.empty()) text += base::StrCat("\n  ", advice);

@@ -25,7 +25,7 @@ class Session {
  public:
   struct Options {
     std::string command;  ///< As typed, "topic describe"; begins what is said on standard error.
-    std::string server;
+    ClientOptions client;
     OutputForm form = OutputForm::kTable;
   };
   struct Deps {

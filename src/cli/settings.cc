@@ -20,10 +20,11 @@ std::optional<std::string> Variable(const char* name) {
 }
 
 absl::Status NotSettings(std::string_view source, std::string_view why) {
-  return MakeError(Reason::kInvalidConfig,
-                   base::StrCat(source, ": ", why,
-                                "; known keys are server (HOST:PORT[,...]) and "
-                                "output (table, json or yaml)"));
+  return MakeError(
+      Reason::kInvalidConfig,
+      base::StrCat(source, ": ", why,
+                   "; known keys are server (HOST:PORT[,...]), "
+                   "output (table, json or yaml), tls_ca, tls_cert and tls_key (files)"));
 }
 
 absl::Status Take(const std::string& key, const std::string& value, Settings& settings) {
@@ -31,6 +32,12 @@ absl::Status Take(const std::string& key, const std::string& value, Settings& se
     settings.server = value;
   } else if (key == "output") {
     TALOSMQ_ASSIGN_OR_RETURN(settings.output, ParseOutputForm(value));
+  } else if (key == "tls_ca") {
+    settings.tls_ca = value;
+  } else if (key == "tls_cert") {
+    settings.tls_cert = value;
+  } else if (key == "tls_key") {
+    settings.tls_key = value;
   } else {
     return MakeError(Reason::kInvalidConfig, base::StrCat("unknown key '", key, "'"));
   }
@@ -86,6 +93,9 @@ absl::StatusOr<Settings> ResolveSettings(const Settings& flags, const Environmen
   if (!settings.server.has_value()) settings.server = environment.server;
   if (!settings.server.has_value()) settings.server = config.server;
   if (!settings.output.has_value()) settings.output = config.output;
+  if (!settings.tls_ca.has_value()) settings.tls_ca = config.tls_ca;
+  if (!settings.tls_cert.has_value()) settings.tls_cert = config.tls_cert;
+  if (!settings.tls_key.has_value()) settings.tls_key = config.tls_key;
   return settings;
 }
 

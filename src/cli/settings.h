@@ -15,6 +15,9 @@ namespace talosmq::cli {
 struct Settings {
   std::optional<std::string> server;
   std::optional<OutputForm> output;
+  std::optional<std::string> tls_ca;
+  std::optional<std::string> tls_cert;
+  std::optional<std::string> tls_key;
 };
 
 /// The environment variables that count, as the process has them.
@@ -26,8 +29,8 @@ struct Environment {
   static Environment OfProcess();
 };
 
-/// Keys `server` and `output` of a YAML map; any other key is refused. `source` names the text in
-/// errors.
+/// The settings of a YAML map, each under its name; any other key is refused. `source` names the
+/// text in errors.
 absl::StatusOr<Settings> ParseSettings(std::string_view yaml, std::string_view source);
 
 /// What holds when flags, then environment, then config file have been asked, in this order. The

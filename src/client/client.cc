@@ -1,6 +1,7 @@
 #include "talosmq/client.h"
 
 #include "base/status.h"
+#include "base/tls_files.h"
 #include "client/connect.h"
 #include "client/grpc_transport.h"
 #include "client/option_checks.h"
@@ -11,7 +12,10 @@ namespace talosmq {
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Connect(ClientOptions options) {
   TALOSMQ_RETURN_IF_ERROR(client::CheckOptions(options));
-  return client::ConnectWithTransport(client::MakeGrpcTransport(), std::move(options));
+  const base::TlsFiles tls{
+      .ca = options.tls_ca, .certificate = options.tls_cert, .key = options.tls_key};
+  TALOSMQ_RETURN_IF_ERROR(base::CheckTlsFiles(tls));
+  return client::ConnectWithTransport(client::MakeGrpcTransport(tls), std::move(options));
 }
 
 }  // namespace talosmq

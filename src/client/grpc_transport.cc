@@ -6,6 +6,8 @@
 #include "client/produce_codec.h"
 #include "talosmq/error.h"
 
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 
 #include <map>
@@ -43,6 +45,19 @@ grpc::ChannelArguments ChannelArguments() {
   // Connections are this client's own: another one of the process must not share their limits.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   return arguments;
+}
+
+/// TLS when an authority is named. A change of the files holds for connections made later.
+std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const base::TlsFiles& files) {
+  if (files.ca.empty()) return grpc::InsecureChannelCredentials();
+  const auto seconds = static_cast<unsigned>(absl::ToInt64Seconds(base::kTlsReloadInterval));
+  grpc::experimental::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(
+      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+          files.key, files.certificate, files.ca, seconds));
+  options.watch_root_certs();
+  if (!files.certificate.empty()) options.watch_identity_key_cert_pairs();
+  return grpc::experimental::TlsCredentials(options);
 }
 
 grpc::Slice SliceOver(const base::Buffer& buffer) {
@@ -150,6 +165,7 @@ struct UnaryCall {
 /// Thread-safe. Owns its connections; calls keep what they need themselves.
 class GrpcTransport final : public Transport {
  public:
+  explicit GrpcTransport(const base::TlsFiles& tls) : credentials_(CredentialsOf(tls)) {}
   ~GrpcTransport() override { registry_.CancelAndWait(); }
 
   void ShutDown() override { registry_.CancelAndWait(); }
@@ -198,12 +214,13 @@ class GrpcTransport final : public Transport {
     const base::MutexLock lock(mutex_);
     std::unique_ptr<grpc::GenericStub>& stub = stubs_[address];
     if (stub == nullptr) {
-      stub = std::make_unique<grpc::GenericStub>(grpc::CreateCustomChannel(
-          address, grpc::InsecureChannelCredentials(), ChannelArguments()));
+      stub = std::make_unique<grpc::GenericStub>(
+          grpc::CreateCustomChannel(address, credentials_, ChannelArguments()));
     }
     return *stub;
   }
 
+  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
   CallRegistry registry_;
   base::Mutex mutex_;
   std::map<std::string, std::unique_ptr<grpc::GenericStub>> stubs_ ABSL_GUARDED_BY(mutex_);
@@ -211,6 +228,8 @@ class GrpcTransport final : public Transport {
 
 }  // namespace
 
-std::unique_ptr<Transport> MakeGrpcTransport() { return std::make_unique<GrpcTransport>(); }
+std::unique_ptr<Transport> MakeGrpcTransport(const base::TlsFiles& tls) {
+  return std::make_unique<GrpcTransport>(tls);
+}
 
 }  // namespace talosmq::client

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/tls_files.h"
 #include "client/transport.h"
 
 #include <memory>
@@ -8,6 +9,6 @@ namespace talosmq::client {
 
 /// Calls and streams over gRPC, one connection per address. Batches are sent as slices that share
 /// their buffers; fetched batches are copied once, out of the slices into contiguous buffers.
-std::unique_ptr<Transport> MakeGrpcTransport();
+std::unique_ptr<Transport> MakeGrpcTransport(const base::TlsFiles& tls);
 
 }  // namespace talosmq::client

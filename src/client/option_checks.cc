@@ -33,6 +33,13 @@ absl::Status CheckOptions(const ClientOptions& options) {
   TALOSMQ_RETURN_IF_ERROR(ParseServerList(options.server).status());
   TALOSMQ_RETURN_IF_ERROR(CheckRange("request_timeout", options.request_timeout,
                                      absl::Milliseconds(100), absl::Minutes(10)));
+  if (options.tls_cert.empty() != options.tls_key.empty()) {
+    return MakeError(Reason::kInvalidArgument,
+                     "tls_cert: expected tls_cert and tls_key together, found one of them");
+  }
+  if (!options.tls_cert.empty() && options.tls_ca.empty()) {
+    return MakeError(Reason::kInvalidArgument, "tls_cert: expected tls_ca beside it, found none");
+  }
   return CheckRange("metadata_age_max", options.metadata_age_max, absl::Seconds(1), absl::Hours(1));
 }
 

@@ -10,6 +10,7 @@
 #include "rpc/grpc_library.h"
 #include "rpc/limits.h"
 #include "rpc/message_handlers.h"
+#include "rpc/server_credentials.h"
 #include "rpc/topic_handlers.h"
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
@@ -76,14 +77,15 @@ class Front final : public GrpcFront {
         dumps_(dependencies.dumps) {}
   ~Front() override { TALOSMQ_CHECK(server_ == nullptr) << "stop the gRPC front first"; }
 
-  absl::Status Listen(const std::string& address) {
+  absl::Status Listen(const GrpcFrontOptions& options) {
+    const std::string& address = options.listen;
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     SetBounds(builder);
     SetTransport(builder);
     SetThreads(builder);
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
+    builder.AddListeningPort(address, MakeServerCredentials(options.tls), &port_);
     builder.RegisterService(&messages_);
     builder.RegisterService(&topics_);
     builder.RegisterService(&cluster_);
@@ -134,9 +136,10 @@ class Front final : public GrpcFront {
 
 absl::StatusOr<std::unique_ptr<GrpcFront>> GrpcFront::Start(GrpcFrontOptions options,
                                                             Dependencies dependencies) {
+  TALOSMQ_RETURN_IF_ERROR(base::CheckTlsFiles(options.tls));
   PrepareGrpcLibrary();
   auto front = std::make_unique<Front>(dependencies);
-  TALOSMQ_RETURN_IF_ERROR(front->Listen(options.listen));
+  TALOSMQ_RETURN_IF_ERROR(front->Listen(options));
   return front;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/tls_files.h"
 #include "broker/cluster.h"
 #include "broker/dump_control.h"
 #include "broker/messages.h"
@@ -16,6 +17,7 @@ namespace talosmq::rpc {
 
 struct GrpcFrontOptions {
   std::string listen = "127.0.0.1:9191";  ///< HOST:PORT; port 0 is the kernel's choice.
+  base::TlsFiles tls = {};                ///< Without a certificate the port is plain.
 };
 
 /// The gRPC port: talosmq.v1's services, gRPC's health service and reflection. No header of gRPC
@@ -34,7 +36,8 @@ class GrpcFront {
     base::MetricRegistry& metrics;
   };
 
-  /// kUnavailable when the address cannot be listened on.
+  /// kUnavailable when the address cannot be listened on, kInvalidConfig when a file of TLS is not
+  /// what it should be.
   static absl::StatusOr<std::unique_ptr<GrpcFront>> Start(GrpcFrontOptions options,
                                                           Dependencies dependencies);
   virtual ~GrpcFront() = default;

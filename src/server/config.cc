@@ -62,22 +62,39 @@ absl::Status Apply(const ConfigEntry& entry, ServerConfig& config) {
                    base::StrCat(entry.origin, ": ", entry.key, ": ", status.message()));
 }
 
-absl::Status CheckExposed(std::string_view key, const ListenAddress& address,
+/// `way` is what would make the port safe to open, if there is something.
+absl::Status CheckExposed(std::string_view key, const ListenAddress& address, std::string_view way,
                           const ServerConfig& config) {
   if (address.is_loopback() || config.insecure_network) return absl::OkStatus();
-  return Invalid(key, base::StrCat(address.ToString(),
-                                   " can be reached from other machines, and there is no TLS yet: "
-                                   "listen on 127.0.0.1, or set security.insecure_network: true to "
-                                   "let whoever reaches the port read, write and delete"));
+  return Invalid(key,
+                 base::StrCat(address.ToString(), " can be reached from other machines, and ", way,
+                              " listen on 127.0.0.1, or set security.insecure_network: true "
+                              "to let whoever reaches the port read, write and delete"));
+}
+
+absl::Status CheckTls(const ServerConfig& config) {
+  if (config.tls.certificate.empty() != config.tls.key.empty()) {
+    return Invalid("tls.cert", "expected tls.cert and tls.key together, found one of them");
+  }
+  if (!config.tls.ca.empty() && config.tls.certificate.empty()) {
+    return Invalid("tls.client_ca", "expected tls.cert and tls.key beside it, found neither");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckListeners(const ServerConfig& config) {
-  TALOSMQ_RETURN_IF_ERROR(CheckExposed("grpc.listen", config.grpc_listen, config));
-  TALOSMQ_RETURN_IF_ERROR(CheckExposed("http.listen", config.http_listen, config));
+  constexpr std::string_view kNoTls = "this port has no TLS yet:";
+  TALOSMQ_RETURN_IF_ERROR(CheckTls(config));
+  if (config.tls.ca.empty()) {
+    TALOSMQ_RETURN_IF_ERROR(CheckExposed(
+        "grpc.listen", config.grpc_listen,
+        "clients need no certificate: set tls.cert, tls.key and tls.client_ca,", config));
+  }
+  TALOSMQ_RETURN_IF_ERROR(CheckExposed("http.listen", config.http_listen, kNoTls, config));
   const auto kafka = ParseNamedAddresses(config.kafka_listen);
   if (!kafka.ok()) return Invalid("kafka.listen", base::FromAbsl(kafka.status().message()));
   for (const ListenAddress& address : *kafka) {
-    TALOSMQ_RETURN_IF_ERROR(CheckExposed("kafka.listen", address, config));
+    TALOSMQ_RETURN_IF_ERROR(CheckExposed("kafka.listen", address, kNoTls, config));
   }
   if (!config.kafka_advertised.empty()) {
     const auto advertised = ParseNamedAddresses(config.kafka_advertised);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/log.h"
+#include "base/tls_files.h"
 #include "broker/options.h"
 #include "server/listen_address.h"
 #include "storage/log_store.h"
@@ -34,6 +35,7 @@ struct ServerConfig {
   std::string kafka_listen = "127.0.0.1:9092";
   std::string kafka_advertised;
   std::string metadata_store = "rocksdb:";
+  base::TlsFiles tls;  ///< Of the gRPC port.
   bool insecure_network = false;
   bool accept_restored_copy = false;
   int64_t tail_cache_bytes_max = 0;  ///< 0: by the memory of the machine.

@@ -181,7 +181,7 @@ std::vector<ConfigKey> ListenerKeys() {
   return {
       AddressKey(
           "grpc.listen",
-          "The port of the SDK and the command line. Off loopback it needs "
+          "The port of the SDK and the command line. Off loopback it needs tls.client_ca or "
           "security.insecure_network.",
           [](auto& c) -> auto& { return c.grpc_listen; }),
       TextKey(
@@ -204,9 +204,22 @@ std::vector<ConfigKey> ListenerKeys() {
           "The addresses that Kafka clients are told, under the names of kafka.listen. Empty: "
           "the ones that are listened on.",
           "HOST:PORT or NAME=HOST:PORT,...", [](auto& c) -> auto& { return c.kafka_advertised; }),
+      TextKey(
+          "tls.cert",
+          "The certificate that the gRPC port shows, followed by those above it. Set: the port "
+          "speaks TLS only. Read again when it changes.",
+          "a PEM file", [](auto& c) -> auto& { return c.tls.certificate; }),
+      TextKey(
+          "tls.key", "The private key of tls.cert. Read again when it changes.", "a PEM file",
+          [](auto& c) -> auto& { return c.tls.key; }),
+      TextKey(
+          "tls.client_ca",
+          "Clients need a certificate of this authority to get past the handshake of the gRPC "
+          "port (mutual TLS). Read again when it changes.",
+          "a PEM file", [](auto& c) -> auto& { return c.tls.ca; }),
       SwitchKey(
           "security.insecure_network",
-          "Allows listeners off loopback without TLS: whoever reaches the port may read, "
+          "Allows listeners off loopback without mutual TLS: whoever reaches the port may read, "
           "write and delete everything. Logged at every start and told by cluster health.",
           [](auto& c) -> auto& { return c.insecure_network; }),
   };

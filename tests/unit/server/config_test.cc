@@ -37,6 +37,21 @@ TEST(ConfigTest, UnknownKeyIsRefusedWithTheNearestOne) {
   EXPECT_THAT(ErrorOf("loglevel: info"), HasSubstr("did you mean log.level"));
 }
 
+TEST(ConfigTest, TlsFilesAreGivenWholeOrNotAtAll) {
+  EXPECT_THAT(ErrorOf("tls.cert: a.pem"), HasSubstr("tls.cert and tls.key together"));
+  EXPECT_THAT(ErrorOf("tls.key: a.key"), HasSubstr("tls.cert and tls.key together"));
+  EXPECT_THAT(ErrorOf("tls.client_ca: ca.pem"), HasSubstr("tls.cert and tls.key beside it"));
+  EXPECT_TRUE(Load("tls.cert: a.pem\ntls.key: a.key").ok());
+}
+
+TEST(ConfigTest, OnlyMutualTlsOpensThePortToTheNetwork) {
+  const std::string open = "grpc.listen: 0.0.0.0:1\ntls.cert: a.pem\ntls.key: a.key\n";
+  EXPECT_THAT(ErrorOf(open), HasSubstr("tls.client_ca"));
+  EXPECT_TRUE(Load(open + "tls.client_ca: ca.pem").ok());
+  EXPECT_THAT(ErrorOf(open + "tls.client_ca: ca.pem\nhttp.listen: 0.0.0.0:2"),
+              HasSubstr("http.listen"));
+}
+
 TEST(ConfigTest, ValueOutsideItsBoundIsRefusedByName) {
   EXPECT_THAT(ErrorOf("\nstorage.flush_group_bytes_max: 5"),
               testing::AllOf(HasSubstr("line 2"), HasSubstr("storage.flush_group_bytes_max"),
