@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/usage_error.h"
+#include "client/server_list.h"
 
 #include <algorithm>
 #include <memory>
@@ -23,7 +24,13 @@ CLI::App& AddGroup(CLI::App& app, const std::string& name, const std::string& de
 void AddGlobalFlags(CLI::App& app, Settings& flags) {
   app.add_option("--server", flags.server,
                  "HOST:PORT[,HOST:PORT...] of the cluster, tried in turn; else TALOSMQ_SERVER, the "
-                 "config file, or 127.0.0.1:9191");
+                 "config file, or 127.0.0.1:9191")
+      ->check(CLI::Validator(
+          [](std::string& servers) {
+            const absl::Status status = client::ParseServerList(servers).status();
+            return std::string(base::FromAbsl(status.message()));
+          },
+          std::string()));
   AddParsed(app, "-o,--output", flags.output, ParseOutputForm,
             "table (default), json or yaml; may stand before or after the command");
   app.add_option("--tls-ca", flags.tls_ca,
@@ -68,6 +75,9 @@ void AddCommands(CLI::App& app, Action& selected) {
   AddBenchConsume(bench, selected);
   AddBenchLatency(bench, selected);
   AddBenchCeiling(bench, selected);
+
+  CLI::App& completion = AddGroup(app, "completion", "Complete commands and flags in the shell");
+  AddCompletion(completion, selected);
 }
 
 void SayUsage(const std::string& text, const Session::Deps& deps) {

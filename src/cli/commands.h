@@ -36,4 +36,7 @@ void AddBenchConsume(CLI::App& parent, Action& selected);
 void AddBenchLatency(CLI::App& parent, Action& selected);
 void AddBenchCeiling(CLI::App& parent, Action& selected);
 
+/// Of all that the program has, so it is added last.
+void AddCompletion(CLI::App& parent, Action& selected);
+
 }  // namespace talosmq::cli

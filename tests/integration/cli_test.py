@@ -4,6 +4,7 @@ import json
 import re
 import select
 import signal
+import subprocess
 import unittest
 
 import yaml
@@ -327,7 +328,45 @@ class DumpTest(CliTest):
         self.assertEqual(len(lines), 500)
 
 
+class CompletionTest(CliTest):
+    """What a shell proposes, asked of a real bash."""
+
+    def proposed(self, *words):
+        script = self.run_ok("completion", "bash")
+        asked = " ".join(f"'{word}'" for word in words)
+        script += f"COMP_WORDS=(talosmq {asked}); COMP_CWORD={len(words)}; _talosmq\n"
+        script += 'printf "%s\\n" "${COMPREPLY[@]}"\n'
+        ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+        self.assertEqual(ended.stderr, "")
+        return ended.stdout.split()
+
+    def test_commands_and_flags_are_proposed(self):
+        self.assertEqual(self.proposed("top"), ["topic"])
+        self.assertEqual(self.proposed("topic", "de"), ["describe", "delete"])
+        self.assertIn("--partitions", self.proposed("topic", "create", "--"))
+        self.assertEqual(self.proposed("topic", "--ser"), ["--server"])
+        self.assertEqual(self.proposed("topic", "create", "produce", "--tls-k"), ["--tls-key"])
+
+    def test_what_is_no_command_is_left_to_the_shell(self):
+        self.assertEqual(self.proposed("topic", "describe", "my-top"), [])
+
+    def test_every_command_of_the_help_is_known(self):
+        for group in ("topic", "dump", "cluster", "log", "bench", "completion"):
+            listed = re.findall(r"^  ([a-z-]+) +[A-Z]", self.run_ok(group, "--help"), re.MULTILINE)
+            self.assertTrue(listed, group)
+            self.assertLessEqual(set(listed), set(self.proposed(group, "")))
+
+    def test_zsh_gets_the_same(self):
+        zsh = self.run_ok("completion", "zsh")
+        self.assertTrue(zsh.startswith("#compdef talosmq\n"))
+        self.assertTrue(zsh.endswith(self.run_ok("completion", "bash")))
+
+
 class OtherTest(CliTest):
+    def test_server_that_cannot_be_an_address_is_wrong_usage(self):
+        err = self.run_failing("--server", "nonsense", "topic", "list", expected=2)
+        self.assertIn("HOST:PORT", err)
+
     def test_server_in_the_config_file(self):
         config = self.server.directory / "config.yaml"
         config.write_text(f"server: {self.server.address}\noutput: json\n")

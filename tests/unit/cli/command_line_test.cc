@@ -77,7 +77,7 @@ TEST(CommandLineTest, UnknownCommandIsToldWithItsNeighbour) {
 }
 
 TEST(CommandLineTest, CommandsOfLaterVersionsAreUnknown) {
-  for (const char* command : {"group", "broker", "partition", "user", "orphan", "completion"}) {
+  for (const char* command : {"group", "broker", "partition", "user", "orphan"}) {
     ExpectWrongUsage({command}, {"unknown command", "there are topic"});
   }
   ExpectWrongUsage({"topic", "trim", "t"}, {"unknown command 'trim'"});
