@@ -32,8 +32,7 @@ absl::StatusOr<loadgen::Spread> ParseSpread(std::string_view name) {
 }  // namespace
 
 void AddSizeOptions(CLI::App& command, int64_t& records, int64_t& value_bytes) {
-  command.add_option("--records", records, "How many; default 1,000,000")
-      ->check(CLI::PositiveNumber);
+  command.add_option("--records", records, "How many; default 1,000,000")->check(AtLeast(1));
   AddParsed(command, "--size", value_bytes, ParseValueSize,
             "Of a value, as 100, 1KB or 1KiB; default 100");
 }
@@ -49,7 +48,7 @@ void AddBenchOptions(CLI::App& command, BenchOptions& options) {
                      "An existing topic; default: a new one, deleted afterwards");
   AddSizeOptions(command, workload.records, workload.value_bytes);
   command.add_option("--rate", workload.rate, "Records a second; default: as fast as it goes")
-      ->check(CLI::PositiveNumber);
+      ->check(AtLeast(1));
   command.add_option("--partitions", workload.partitions, "Of the new topic; default 1")
       ->check(CLI::Range(1, 10'000));
   AddParsed(command, "--spread", workload.spread, ParseSpread,

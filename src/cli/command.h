@@ -5,6 +5,7 @@
 #include "cli/session.h"
 
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 
 #include <functional>
 #include <string>
@@ -66,6 +67,18 @@ CLI::Option* AddRepeated(CLI::App& command, const std::string& names, Parse pars
       },
       std::string()));
   return option;
+}
+
+/// Checks a whole number.
+inline CLI::Validator AtLeast(int64_t min) {
+  return CLI::Validator(
+      [min](std::string& text) -> std::string {
+        int64_t number = 0;
+        const bool is_whole = absl::SimpleAtoi(text, &number);
+        if (is_whole && number >= min) return {};
+        return base::StrCat("expected a whole number of at least ", min, ", found '", text, "'");
+      },
+      std::string());
 }
 
 }  // namespace talosmq::cli

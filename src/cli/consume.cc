@@ -182,12 +182,12 @@ void AddConsume(CLI::App& parent, Action& selected) {
       AddCommand<ConsumeOptions>(parent, "consume", "Print the records of a topic", Run, selected);
   command->add_option("TOPIC", options->topic, "What to read")->required();
   command->add_option("--partition", options->partition, "Read this one only; default: all")
-      ->check(CLI::NonNegativeNumber);
+      ->check(AtLeast(0));
   command->add_option("-O,--offset", options->range,
                       "start (default), end, N[..N], -N (the last N of each partition) or "
                       "@TIME[..@TIME]; what stands after '..' is the first left out");
   command->add_option("-n,--count", options->count, "Stop after so many records")
-      ->check(CLI::PositiveNumber);
+      ->check(AtLeast(1));
   command->add_flag("-e,--end", options->stops_at_end,
                     "Stop at the end as it is now; else wait for more");
   AddParsed(*command, "-f,--format", options->format, RecordFormat::Parse,

@@ -189,7 +189,7 @@ void AddRecordOptions(CLI::App& command, ProduceOptions& options) {
   command
       .add_option("--partition", options.partition,
                   "Send everything there; default: by key, or in turn")
-      ->check(CLI::NonNegativeNumber);
+      ->check(AtLeast(0));
   AddParsed(command, "-z,--compression", options.compression, ParseCompression,
             "none, gzip, snappy, lz4 or zstd; default none");
   AddParsed(command, "--acks", options.acks, ParseAcks,

@@ -76,6 +76,13 @@ TEST(CommandLineTest, UnknownCommandIsToldWithItsNeighbour) {
   ExpectWrongUsage({"topic", "creat", "x"}, {"did you mean 'create'", "talosmq topic"});
 }
 
+TEST(CommandLineTest, NumbersTellTheirBound) {
+  ExpectWrongUsage({"consume", "t", "-n", "0"}, {"at least 1", "found '0'"});
+  ExpectWrongUsage({"consume", "t", "-n", "many"}, {"at least 1", "found 'many'"});
+  ExpectWrongUsage({"bench", "produce", "--records", "-3"}, {"at least 1", "found '-3'"});
+  ExpectWrongUsage({"produce", "t", "--partition", "-1"}, {"at least 0", "found '-1'"});
+}
+
 TEST(CommandLineTest, CommandsOfLaterVersionsAreUnknown) {
   for (const char* command : {"group", "broker", "partition", "user", "orphan"}) {
     ExpectWrongUsage({command}, {"unknown command", "there are topic"});
