@@ -57,6 +57,58 @@ class CliTest(unittest.TestCase):
 class FormsTest(CliTest):
     """Everything that answers with a document does so as a table, as JSON and as YAML."""
 
+    def commands_that_ask(self, topic, job):
+        return (
+            ["topic", "list"],
+            ["topic", "describe", topic],
+            ["dump", "list"],
+            ["dump", "describe", job],
+            ["cluster", "describe"],
+            ["cluster", "health"],
+            ["log", "inspect", self.server.data],
+            ["log", "inspect", self.server.data, "--batches"],
+            ["log", "verify", self.server.data],
+        )
+
+    @staticmethod
+    def commands_that_change(name, target):
+        """Of a topic and a dump job of one name, from their making to their end."""
+        return (
+            ["topic", "create", name, "-p", "1"],
+            ["topic", "alter", name, "-c", "max.record.bytes=1000000"],
+            ["topic", "alter", name, "--unset", "max.record.bytes"],
+            ["topic", "add-partitions", name, "2"],
+            ["dump", "create", name, "--topic", name, "--to", target, "--format", "raw"],
+            ["dump", "pause", name],
+            ["dump", "resume", name],
+            ["dump", "delete", name],
+            ["topic", "delete", name],
+        )
+
+    def benches(self):
+        small = ["--records", "500", "--size", "100"]
+        return (
+            ["bench", "produce", *small, "--runs", "2"],
+            ["bench", "consume", *small],
+            ["bench", "latency", *small, "--rate", "20000"],
+            ["bench", "ceiling", *small, "--directory", self.server.directory],
+        )
+
+    def test_no_command_is_forgotten_here(self):
+        known = [*self.commands_that_ask("t", "j"), *self.commands_that_change("t", "u")]
+        known = {" ".join(command[:2]) for command in known + [*self.benches()]}
+        # Both stream, and have tests of their own; the script is no document.
+        elsewhere = {"produce", "consume", "completion bash", "completion zsh"}
+        self.assertEqual(known | elsewhere, set(self.all_commands()))
+
+    def all_commands(self):
+        """Every command of the program, by its own completion; groups are not commands."""
+        script = self.run_ok("completion", "bash")
+        paths = re.search(r"^ +(/\S+)\) path=", script, re.MULTILINE)[1].split("|")
+        for path in paths:
+            if not any(other.startswith(path + "/") for other in paths):
+                yield path[1:].replace("/", " ")
+
     def check_forms(self, *arguments):
         table = self.run_ok(*arguments)
         self.assertTrue(table.strip(), arguments)
@@ -72,17 +124,7 @@ class FormsTest(CliTest):
         self.run_ok("produce", topic, stdin=b"a\nb\nc\n")
         target = f"file://{self.server.directory}/forms"
         self.run_ok("dump", "create", "forms", "--topic", topic, "--to", target, "--format", "json")
-        for command in (
-            ["topic", "list"],
-            ["topic", "describe", topic],
-            ["dump", "list"],
-            ["dump", "describe", "forms"],
-            ["cluster", "describe"],
-            ["cluster", "health"],
-            ["log", "inspect", self.server.data],
-            ["log", "inspect", self.server.data, "--batches"],
-            ["log", "verify", self.server.data],
-        ):
+        for command in self.commands_that_ask(topic, "forms"):
             with self.subTest(command=command):
                 self.check_forms(*command)
         self.run_ok("dump", "delete", "forms")
@@ -92,30 +134,14 @@ class FormsTest(CliTest):
         for form in ("table", "json", "yaml"):
             topic = f"changes-{form}"
             target = f"file://{self.server.directory}/{topic}"
-            for command in (
-                ["topic", "create", topic, "-p", "1"],
-                ["topic", "alter", topic, "-c", "max.record.bytes=1000000"],
-                ["topic", "alter", topic, "--unset", "max.record.bytes"],
-                ["topic", "add-partitions", topic, "2"],
-                ["dump", "create", topic, "--topic", topic, "--to", target, "--format", "raw"],
-                ["dump", "pause", topic],
-                ["dump", "resume", topic],
-                ["dump", "delete", topic],
-                ["topic", "delete", topic],
-            ):
+            for command in self.commands_that_change(topic, target):
                 with self.subTest(command=command, form=form):
                     out = self.run_ok(*command, "-o", form)
                     if form != "table":
                         self.assertIn("result", yaml.safe_load(out))
 
     def test_benches(self):
-        small = ["--records", "500", "--size", "100"]
-        for command in (
-            ["bench", "produce", *small, "--runs", "2"],
-            ["bench", "consume", *small],
-            ["bench", "latency", *small, "--rate", "20000"],
-            ["bench", "ceiling", *small, "--directory", self.server.directory],
-        ):
+        for command in self.benches():
             with self.subTest(command=command):
                 self.check_forms(*command)
                 document = self.run_json(*command)
