@@ -8,9 +8,11 @@
 #include "talosmq/client.h"
 #include "talosmq/producer.h"
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "kill9/record_ledger.h"
 #include "kill9/stored_records.h"
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -49,12 +51,21 @@ void WaitFor(absl::Duration duration) {
   nobody_signals.WaitFor(mutex, duration);
 }
 
+/// A loopback address that nothing else on the machine uses: on the common one the kernel may give
+/// the port away while the server is dead, even to the client that tries to reach it.
+std::string OwnLoopbackHost() {
+  const auto process = static_cast<uint32_t>(getpid());
+  return absl::StrCat("127.", 64 + (process >> 16) % 128, ".", (process >> 8) % 256, ".",
+                      1 + process % 254);
+}
+
 /// A server that is killed and started again on the same directory and the same port.
 class MortalServer {
  public:
   explicit MortalServer(const std::string& data_dir) {
     options_.program = TALOSMQ_SERVER_PROGRAM;
     options_.data_dir = data_dir;
+    options_.arguments = {"--set", absl::StrCat("grpc.listen=", OwnLoopbackHost(), ":0")};
     Start();
     // From now on clients find it where the kernel put it first.
     options_.arguments = {"--set", "grpc.listen=" + address()};
