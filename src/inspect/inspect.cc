@@ -17,6 +17,8 @@ namespace talosmq::inspect {
 namespace {
 
 constexpr uint64_t kSmallFileBytesMax = uint64_t{1} << 30;
+/// The file of a data directory that is there while a server runs, and after one that was killed.
+constexpr std::string_view kWhileServerRuns = "listeners.json";
 
 struct Options {
   Detail detail;
@@ -75,11 +77,11 @@ class Inspection {
       if (std::ranges::find(logs, log) != logs.end() || point.end_offset <= point.log_start)
         continue;
       report_.findings.push_back(
-          {.severity = Severity::kDamage,
+          {.severity = SeverityOfLoss(),
            .file = storage::LogDirectory(directory, log),
            .position = std::nullopt,
            .what = base::StrCat("the checkpoint records offsets up to ", point.end_offset.value(),
-                                " and the folder is gone")});
+                                " and the folder is gone", MayBeDeleted())});
     }
     return std::move(report_);
   }
@@ -108,8 +110,19 @@ class Inspection {
     return std::move(report_);
   }
 
+  /// Of files that the checkpoint speaks of and that are not there. A server that runs removes the
+  /// files of a deleted topic first and forgets them in its next checkpoint.
+  Severity SeverityOfLoss() const {
+    return is_beside_server_ ? Severity::kNote : Severity::kDamage;
+  }
+  std::string_view MayBeDeleted() const {
+    return is_beside_server_ ? "; a server runs, which may be deleting the topic" : "";
+  }
+
   /// Before any log is looked at: what it records is on the disk by then.
   absl::Status LoadCheckpoint(const std::string& directory) {
+    TALOSMQ_ASSIGN_OR_RETURN(is_beside_server_,
+                             file_system_.Exists(base::StrCat(directory, "/", kWhileServerRuns)));
     const std::string path = base::StrCat(directory, "/", storage::kCheckpointFileName);
     const auto content = io::ReadFile(file_system_, path, kSmallFileBytesMax);
     if (absl::IsNotFound(content.status())) {
@@ -148,12 +161,16 @@ class Inspection {
       TALOSMQ_RETURN_IF_ERROR(RunSegment(folder, i, one));
     }
     if (one.flushed_end && one.end_offset < *one.flushed_end) {
+      TALOSMQ_ASSIGN_OR_RETURN(const storage::LogFolder now,
+                               storage::ListLogFolder(file_system_, folder.directory));
+      const bool lost_files = now.segments != folder.segments;
       one.findings.push_back(
-          {.severity = Severity::kDamage,
+          {.severity = lost_files ? SeverityOfLoss() : Severity::kDamage,
            .file = folder.directory,
            .position = std::nullopt,
            .what = base::StrCat("expected records up to offset ", one.flushed_end->value(),
-                                " by the checkpoint, found up to ", one.end_offset.value())});
+                                " by the checkpoint, found up to ", one.end_offset.value(),
+                                lost_files ? MayBeDeleted() : "")});
     }
     if (options_.depth == Depth::kRecords) TALOSMQ_RETURN_IF_ERROR(CheckSnapshots(folder, one));
     return one;
@@ -197,10 +214,12 @@ class Inspection {
       }
       return absl::OkStatus();
     }
-    TALOSMQ_ASSIGN_OR_RETURN(const std::string content,
-                             io::ReadFile(file_system_, folder.EpochPath(), kSmallFileBytesMax));
+    const auto content = io::ReadFile(file_system_, folder.EpochPath(), kSmallFileBytesMax);
+    // A server that runs may have removed it since the folder was listed.
+    if (absl::IsNotFound(content.status())) return absl::OkStatus();
+    if (!content.ok()) return content.status();
     TALOSMQ_ASSIGN_OR_RETURN(storage::LoadedEpochs epochs,
-                             storage::ParseEpochs(base::AsBytes(content), one.log));
+                             storage::ParseEpochs(base::AsBytes(*content), one.log));
     if (!epochs.broken.empty()) {
       // What is left of it would make later batches look wrong.
       one.findings.push_back({.severity = Severity::kDamage,
@@ -233,6 +252,7 @@ class Inspection {
   io::FileSystem& file_system_;
   const Options options_;
   storage::FlushedPoints points_;
+  bool is_beside_server_ = false;
   Report report_;
 };
 

@@ -117,7 +117,10 @@ class FormsTest(CliTest):
         for key in keys_of(document):
             self.assertRegex(key, SNAKE_CASE)
         from_yaml = yaml.safe_load(self.run_ok("-o", "yaml", *arguments))
-        self.assertEqual(list(keys_of(from_yaml)), list(keys_of(document)), arguments)
+        if arguments[0] == "log":  # What lies in the directory changes while topics are deleted.
+            self.assertEqual(list(from_yaml), list(document), arguments)
+        else:
+            self.assertEqual(list(keys_of(from_yaml)), list(keys_of(document)), arguments)
 
     def test_commands_that_ask(self):
         topic = self.make_topic("forms", "-p", "2")

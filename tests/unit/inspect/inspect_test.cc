@@ -218,6 +218,20 @@ TEST_F(InspectTest, MissingSegmentAndMissingFolderAreDamage) {
   EXPECT_THAT(Damages(Verify()), testing::ElementsAre(HasSubstr("the folder is gone")));
 }
 
+TEST_F(InspectTest, FolderThatAServerMayBeDeletingIsANote) {
+  Append(10);
+  ASSERT_TRUE(world_.Stop().ok());
+  const auto names = world_.disk().List(world_.Path(""));
+  ASSERT_TRUE(names.ok());
+  for (const std::string& name : *names) world_.RemoveFile(world_.Path(name));
+  ASSERT_TRUE(world_.disk().RemoveDirectory(world_.Path("")).ok());
+  world_.WriteFile(std::string(StorageWorld::kDirectory) + "/listeners.json", "{}");
+  const Report report = Verify();
+  EXPECT_THAT(Damages(report), testing::IsEmpty());
+  ASSERT_EQ(report.findings.size(), 1);
+  EXPECT_THAT(report.findings.front().what, HasSubstr("a server runs"));
+}
+
 TEST_F(InspectTest, PoisonBatchIsDamageThoughItsCrcIsRight) {
   support::BatchOf batch{.values = {"a"}};
   base::Buffer bytes = support::MakeBatch(batch);
