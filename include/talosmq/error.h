@@ -1,7 +1,9 @@
 #pragma once
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -70,6 +72,11 @@ absl::Status MakeError(Reason reason, std::string_view message);
 
 /// The reason a status carries; kNone for OK, kInternal for a foreign status without one.
 Reason ReasonOf(const absl::Status& status);
+
+/// A kOverloaded error that tells how long to wait before the next try.
+absl::Status MakeOverloaded(std::string_view message, absl::Duration retry_after);
+/// How long the server asks to wait before the next try; nothing when it does not say.
+std::optional<absl::Duration> RetryAfterOf(const absl::Status& status);
 
 /// A kNotLeader error that tells who leads ("host:port"; empty when unknown).
 absl::Status MakeNotLeader(std::string_view message, std::string_view leader_address);

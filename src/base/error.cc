@@ -10,6 +10,7 @@ namespace {
 
 constexpr absl::string_view kReasonPayload = "talosmq/reason";
 constexpr absl::string_view kLeaderPayload = "talosmq/leader";
+constexpr absl::string_view kRetryAfterPayload = "talosmq/retry-after-ms";
 
 absl::StatusCode CodeOf(Reason reason) {
   switch (reason) {
@@ -232,6 +233,19 @@ Reason ReasonOf(const absl::Status& status) {
   int number = 0;
   if (!absl::SimpleAtoi(PayloadOf(status, kReasonPayload), &number)) return Reason::kInternal;
   return static_cast<Reason>(number);
+}
+
+absl::Status MakeOverloaded(std::string_view message, absl::Duration retry_after) {
+  absl::Status status = MakeError(Reason::kOverloaded, message);
+  status.SetPayload(kRetryAfterPayload,
+                    absl::Cord(absl::StrCat(absl::ToInt64Milliseconds(retry_after))));
+  return status;
+}
+
+std::optional<absl::Duration> RetryAfterOf(const absl::Status& status) {
+  int64_t milliseconds = 0;
+  if (!absl::SimpleAtoi(PayloadOf(status, kRetryAfterPayload), &milliseconds)) return std::nullopt;
+  return absl::Milliseconds(milliseconds);
 }
 
 absl::Status MakeNotLeader(std::string_view message, std::string_view leader_address) {

@@ -9,6 +9,9 @@ absl::Status StatusOf(const v1::Error& error) {
   if (error.reason() == v1::REASON_NOT_LEADER) {
     return MakeNotLeader(error.message(), error.leader_address());
   }
+  if (error.reason() == v1::REASON_OVERLOADED && error.retry_after_ms() > 0) {
+    return MakeOverloaded(error.message(), absl::Milliseconds(error.retry_after_ms()));
+  }
   if (error.reason() == v1::REASON_NONE || !v1::Reason_IsValid(error.reason())) {
     return MakeError(Reason::kInternal,
                      base::StrCat("server error with the unknown reason ",

@@ -92,6 +92,10 @@ void FillError(const absl::Status& status, v1::Error& error) {
   error.set_retry_safe(IsRetrySafe(reason));
   error.set_message(WordsOf(status));
   error.set_leader_address(LeaderAddressOf(status));
+  if (reason == Reason::kOverloaded) {
+    const absl::Duration wait = RetryAfterOf(status).value_or(kRetryAfterDefault);
+    error.set_retry_after_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(wait)));
+  }
 }
 
 grpc::Status EndOfCall(grpc::CallbackServerContext& context, const absl::Status& status) {

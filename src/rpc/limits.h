@@ -39,6 +39,22 @@ inline constexpr int kTopicsPerMessageMax = 1000;
 /// Words of one error as they travel; the rest is cut.
 inline constexpr size_t kErrorMessageBytesMax = 1024;
 
+/// What the listener holds for all its clients, each of which may hold as much as is still free;
+/// beyond it the answer is kOverloaded. See ListenerBudget.
+///
+/// Records: batches from their arrival until they are answered, subscriptions and long polls, and
+/// answers from the read until gRPC has sent their last byte, however slowly a client reads. The
+/// bytes are GrpcFrontOptions::record_bytes_max, so that what is not durable yet fits the tail
+/// cache.
+inline constexpr int64_t kRecordEntriesMax = 400'000;
+/// Memory of a batch or subscription beside its bytes.
+inline constexpr int64_t kEntryBytes = 256;
+/// All other unary calls with their requests, as parsed, and their answers until they are sent.
+inline constexpr int64_t kCallEntriesMax = 4096;
+inline constexpr int64_t kCallBytesMax = int64_t{128} << 20;
+/// What a refused client is asked to wait.
+inline constexpr absl::Duration kRetryAfterDefault = absl::Milliseconds(100);
+
 /// A produce stream is not read while so many bytes, or batches, of it wait for their answer to be
 /// sent. One more message may be above it.
 inline constexpr int64_t kUnansweredBytesMax = int64_t{32} << 20;
