@@ -47,7 +47,7 @@ void AddBatch(QueuedBatch batch, LogWrite& write, DurableProgress& progress) {
 
 void FlushGroup::Append(QueuedBatch batch) {
   base::MutexLock lock(mutex_);
-  waiting_.push_back(std::move(batch));
+  waiting_.Push(std::move(batch));
   if (is_posted_) return;
   auto pass = dependencies_.gate.Enter();
   TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
@@ -56,17 +56,8 @@ void FlushGroup::Append(QueuedBatch batch) {
 }
 
 std::vector<QueuedBatch> FlushGroup::TakeWaiting() {
-  std::vector<QueuedBatch> batches;
-  int64_t bytes = 0;
   base::MutexLock lock(mutex_);
-  // Their listeners have heard of it, and a closed log leaves nothing behind here.
-  std::erase_if(waiting_, [](const QueuedBatch& batch) { return !batch.files->fence.ok(); });
-  while (!waiting_.empty()) {
-    bytes += static_cast<int64_t>(waiting_.front().batch.size());
-    if (bytes > group_bytes_max_ && !batches.empty()) break;
-    batches.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
-  }
+  std::vector<QueuedBatch> batches = waiting_.TakeGroup(group_bytes_max_);
   is_posted_ = !waiting_.empty();
   return batches;
 }

@@ -1,35 +1,22 @@
 #pragma once
 
-#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/gate.h"
 #include "base/mutex.h"
 #include "storage/checkpointer.h"
+#include "storage/flush_queue.h"
 #include "storage/flush_target.h"
 #include "storage/storage_metrics.h"
 
 #include "absl/status/status.h"
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <vector>
 
 namespace talosmq::storage {
-
-/// One batch on its way to the disk.
-struct QueuedBatch {
-  std::shared_ptr<LogFiles> files;
-  Offset segment;
-  uint64_t position = 0;
-  base::Buffer batch;
-  Offset end_offset;
-  std::vector<EpochEntry> epochs;            ///< That began right before this batch.
-  std::optional<ProducerSnapshot> snapshot;  ///< Of all that lies below this batch.
-};
 
 /// The one group commit of a data directory: takes all that waits, makes it durable together, tells
 /// each shard once, while the next group forms.
@@ -80,7 +67,7 @@ class FlushGroup {
   const Dependencies dependencies_;
 
   base::Mutex mutex_;
-  std::deque<QueuedBatch> waiting_ ABSL_GUARDED_BY(mutex_);
+  FlushQueue waiting_ ABSL_GUARDED_BY(mutex_);
   bool is_posted_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
