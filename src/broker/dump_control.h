@@ -44,18 +44,23 @@ struct DumpDescription {
 
 /// What the fronts may ask of the dump jobs; the composition root binds it to src/sink.
 /// Thread-safe; callbacks as in MessageService. Errors: kUnknownDumpJob, kDumpJobExists,
-/// kInvalidDumpJob, kUnknownTopic.
+/// kInvalidDumpJob, kUnknownTopic. A change that has not begun by its `deadline` (by the monotonic
+/// clock) is answered with kDeadlineExceeded and never begins.
 class DumpControl {
  public:
   virtual ~DumpControl() = default;
-  virtual void Create(DumpDefinition definition, base::Callback<absl::Status> done) = 0;
+  virtual void Create(DumpDefinition definition, absl::Duration deadline,
+                      base::Callback<absl::Status> done) = 0;
   virtual void List(base::Callback<absl::StatusOr<std::vector<DumpDescription>>> done) = 0;
   virtual void Describe(std::string name, base::Callback<absl::StatusOr<DumpDescription>> done) = 0;
   /// Publishes what is open, then stops; answers when that is done.
-  virtual void Pause(std::string name, base::Callback<absl::Status> done) = 0;
-  virtual void Resume(std::string name, base::Callback<absl::Status> done) = 0;
+  virtual void Pause(std::string name, absl::Duration deadline,
+                     base::Callback<absl::Status> done) = 0;
+  virtual void Resume(std::string name, absl::Duration deadline,
+                      base::Callback<absl::Status> done) = 0;
   /// Forgets the job and its positions; published files stay, open ones are removed.
-  virtual void Delete(std::string name, base::Callback<absl::Status> done) = 0;
+  virtual void Delete(std::string name, absl::Duration deadline,
+                      base::Callback<absl::Status> done) = 0;
 };
 
 }  // namespace talosmq::broker

@@ -19,7 +19,7 @@ namespace talosmq::broker {
 enum class Acks {
   kAll,     ///< Durable on every in-sync replica.
   kLeader,  ///< Durable on the leader.
-  kNone,    ///< No answer is wanted; errors are only counted.
+  kNone,    ///< No answer is wanted; errors are only counted. `done` runs as for kAll.
 };
 
 /// One batch for one partition. `batch` has one owner: the broker patches and keeps it.

@@ -23,11 +23,12 @@ Partition::Partition(TopicPartition id, Assignment assignment, Dependencies depe
            *this),
       leader_(dependencies.options.id),
       epoch_(assignment_.image.epoch),
+      pending_(dependencies.shard, dependencies.clock, dependencies.metrics,
+               [this](const auto& append) { Refuse(*append, TooLate()); }),
       fetches_(dependencies.shard, dependencies.clock, dependencies.metrics,
                [this](WaitingFetch fetch) { AnswerNothing(fetch); }) {}
 
 Partition::~Partition() {
-  TALOSMQ_CHECK(pending_.empty()) << assignment_.name << ": " << pending_.size() << " appends";
   TALOSMQ_CHECK(parked_.empty()) << assignment_.name << ": " << parked_.size() << " parked";
 }
 
@@ -49,7 +50,7 @@ void Partition::OnLogOpened() {
     use(log_.open() != nullptr ? absl::OkStatus() : log_.trouble());
   }
   for (WaitingFetch& fetch : fetches_.TakeAll()) TryFetch(std::move(fetch));
-  if (!pending_.empty()) PrepareToLead();
+  if (pending_.size() > 0) PrepareToLead();
 }
 
 void Partition::OnLogFailed(const absl::Status& status) { FailAll(status); }

@@ -8,6 +8,7 @@
 #include "broker/messages.h"
 #include "broker/options.h"
 #include "broker/pending_append.h"
+#include "broker/pending_appends.h"
 #include "broker/reopenable_log.h"
 #include "broker/topics.h"
 #include "metadata/cluster_image.h"
@@ -20,7 +21,6 @@
 #include "absl/status/status.h"
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -97,6 +97,7 @@ class Partition final : private ReopenableLog::Owner {
   void Park(std::unique_ptr<PendingAppend> append);
   void Acknowledge(PendingAppend& append);
   void Refuse(PendingAppend& append, const absl::Status& status);
+  absl::Status TooLate() const;
   void FailPending(const absl::Status& status);
   void RunPending();
   void Handle(const replication::LeaderOutput& output);
@@ -128,7 +129,7 @@ class Partition final : private ReopenableLog::Owner {
   /// What clients are held to. Invariant: at least the image's and the last claimed one.
   LeaderEpoch epoch_;
 
-  std::deque<std::unique_ptr<PendingAppend>> pending_;  ///< Until there is an epoch.
+  PendingAppends pending_;  ///< Until there is an epoch.
   absl::flat_hash_map<replication::AckTag, std::unique_ptr<PendingAppend>> parked_;
   uint64_t last_tag_ = 0;
   FetchWaiters fetches_;

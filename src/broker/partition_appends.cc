@@ -26,8 +26,7 @@ void Partition::Append(std::unique_ptr<PendingAppend> append) {
   const absl::Status status = CheckAppend(*append);
   if (!status.ok()) return Refuse(*append, status);
   if (leader_.is_leading()) return Run(std::move(append));
-  dependencies_.metrics.AddWaitingAppends(1);
-  pending_.push_back(std::move(append));
+  pending_.Push(std::move(append));
   PrepareToLead();
 }
 
@@ -49,22 +48,12 @@ absl::Status Partition::CheckAppend(const PendingAppend& append) const {
 
 void Partition::RunPending() {
   // A failing log takes the rest out of the queue and answers it.
-  while (!pending_.empty() && leader_.is_leading()) {
-    std::unique_ptr<PendingAppend> append = std::move(pending_.front());
-    pending_.pop_front();
-    dependencies_.metrics.AddWaitingAppends(-1);
-    Run(std::move(append));
-  }
+  while (pending_.size() > 0 && leader_.is_leading()) Run(pending_.Pop());
 }
 
 void Partition::Run(std::unique_ptr<PendingAppend> append) {
   const absl::Duration now = dependencies_.clock.Monotonic();
-  if (now >= append->request.deadline) {
-    return Refuse(*append,
-                  MakeError(Reason::kDeadlineExceeded,
-                            base::StrCat("partition ", assignment_.name,
-                                         ": the deadline passed before the append began")));
-  }
+  if (now >= append->request.deadline) return Refuse(*append, TooLate());
   storage::PartitionLog& log = *log_.open();
   const auto bytes = static_cast<int64_t>(append->request.batch.size());
   const absl::StatusOr<storage::AppendResult> result =
@@ -87,7 +76,7 @@ void Partition::Run(std::unique_ptr<PendingAppend> append) {
                      .log_start = log.log_start(),
                      .log_append_time = append->log_append_time,
                      .is_duplicate = result->is_duplicate};
-  if (append->request.acks == Acks::kNone) return Acknowledge(*append);
+  // Also when no answer is wanted: until it is durable it counts against what its client may hold.
   Park(std::move(append));
 }
 
@@ -120,8 +109,13 @@ void Partition::Handle(const replication::LeaderOutput& output) {
 }
 
 void Partition::FailPending(const absl::Status& status) {
-  dependencies_.metrics.AddWaitingAppends(-static_cast<int64_t>(pending_.size()));
-  for (const auto& append : std::exchange(pending_, {})) Refuse(*append, status);
+  for (const auto& append : pending_.TakeAll()) Refuse(*append, status);
+}
+
+absl::Status Partition::TooLate() const {
+  return MakeError(Reason::kDeadlineExceeded,
+                   base::StrCat("partition ", assignment_.name,
+                                ": the deadline passed before the append began"));
 }
 
 void Partition::Acknowledge(PendingAppend& append) {

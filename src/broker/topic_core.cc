@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "broker/countdown.h"
+#include "broker/in_time.h"
 #include "metadata/topic_config.h"
 #include "metadata/topic_name.h"
 #include "talosmq/error.h"
@@ -32,18 +33,40 @@ absl::Status ReservedName(std::string_view name) {
 
 }  // namespace
 
-void TopicCore::Create(TopicCreation creation,
-                       base::Callback<absl::StatusOr<std::shared_ptr<const TopicImage>>> done) {
+template <typename Answer, typename Change>
+void TopicCore::RunChange(std::string_view what, absl::Duration deadline,
+                          base::Callback<Answer> done, Change change) {
   std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
   if (!pass.has_value()) return done(ShuttingDown());
+  RunInTime(
+      {.executor = dependencies_.admin_executor,
+       .clock = dependencies_.clock,
+       .deadline = deadline,
+       .what = what},
+      std::move(done),
+      [pass = *std::move(pass), change = std::move(change)](base::Callback<Answer> answer) mutable {
+        change(std::move(pass), std::move(answer));
+      });
+}
+
+void TopicCore::Create(TopicCreation creation, absl::Duration deadline,
+                       base::Callback<absl::StatusOr<std::shared_ptr<const TopicImage>>> done) {
   if (metadata::IsInternalName(creation.name)) return done(ReservedName(creation.name));
+  RunChange("create topic", deadline, std::move(done),
+            [this, creation = std::move(creation)](base::Gate::Pass pass, auto answer) mutable {
+              CreateNow(std::move(creation), std::move(pass), std::move(answer));
+            });
+}
+
+void TopicCore::CreateNow(TopicCreation creation, base::Gate::Pass pass,
+                          base::Callback<absl::StatusOr<std::shared_ptr<const TopicImage>>> done) {
   const std::string name = creation.name;
   controller::NewTopic topic{.name = std::move(creation.name),
                              .partitions = creation.partitions,
                              .replicas = creation.replicas,
                              .configs = std::move(creation.configs)};
   dependencies_.controller.Create(
-      std::move(topic), [this, name, pass = *std::move(pass), done = std::move(done)](
+      std::move(topic), [this, name, pass = std::move(pass), done = std::move(done)](
                             const absl::StatusOr<controller::CreatedTopic>& created) mutable {
         if (!created.ok()) return done(created.status());
         dependencies_.images.WhenReached(
@@ -57,26 +80,33 @@ void TopicCore::Create(TopicCreation creation,
       });
 }
 
-void TopicCore::Alter(TopicAlteration alteration, base::Callback<absl::Status> done) {
-  std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
-  if (!pass.has_value()) return done(ShuttingDown());
-  controller::ConfigChange change{.set = std::move(alteration.set),
-                                  .unset = std::move(alteration.unset)};
-  dependencies_.controller.AlterConfig(std::move(alteration.name), std::move(change),
-                                       WhenShown(*std::move(pass), std::move(done)));
+void TopicCore::Alter(TopicAlteration alteration, absl::Duration deadline,
+                      base::Callback<absl::Status> done) {
+  RunChange("alter topic", deadline, std::move(done),
+            [this, alteration = std::move(alteration)](base::Gate::Pass pass, auto answer) mutable {
+              dependencies_.controller.AlterConfig(
+                  std::move(alteration.name),
+                  {.set = std::move(alteration.set), .unset = std::move(alteration.unset)},
+                  WhenShown(std::move(pass), std::move(answer)));
+            });
 }
 
-void TopicCore::AddPartitions(std::string name, int32_t total, base::Callback<absl::Status> done) {
-  std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
-  if (!pass.has_value()) return done(ShuttingDown());
-  dependencies_.controller.AddPartitions(std::move(name), total,
-                                         WhenShown(*std::move(pass), std::move(done)));
+void TopicCore::AddPartitions(std::string name, int32_t total, absl::Duration deadline,
+                              base::Callback<absl::Status> done) {
+  RunChange("add partitions", deadline, std::move(done),
+            [this, name = std::move(name), total](base::Gate::Pass pass, auto answer) mutable {
+              dependencies_.controller.AddPartitions(std::move(name), total,
+                                                     WhenShown(std::move(pass), std::move(answer)));
+            });
 }
 
-void TopicCore::Delete(std::string name, base::Callback<absl::Status> done) {
-  std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
-  if (!pass.has_value()) return done(ShuttingDown());
-  dependencies_.controller.Delete(std::move(name), WhenShown(*std::move(pass), std::move(done)));
+void TopicCore::Delete(std::string name, absl::Duration deadline,
+                       base::Callback<absl::Status> done) {
+  RunChange("delete topic", deadline, std::move(done),
+            [this, name = std::move(name)](base::Gate::Pass pass, auto answer) mutable {
+              dependencies_.controller.Delete(std::move(name),
+                                              WhenShown(std::move(pass), std::move(answer)));
+            });
 }
 
 base::Callback<absl::StatusOr<Revision>> TopicCore::WhenShown(base::Gate::Pass pass,

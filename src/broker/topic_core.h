@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/clock.h"
+#include "base/executor.h"
 #include "base/gate.h"
 #include "broker/partition_table.h"
 #include "broker/topics.h"
@@ -9,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace talosmq::broker {
@@ -21,23 +24,34 @@ class TopicCore final : public TopicService {
     PartitionTable& partitions;
     controller::TopicController& controller;
     metadata::ImagePublisher& images;
+    base::Executor& admin_executor;
     base::Gate& admin_gate;
+    const base::Clock& clock;
   };
 
   explicit TopicCore(Dependencies dependencies) : dependencies_(dependencies) {}
 
   void Create(
-      TopicCreation creation,
+      TopicCreation creation, absl::Duration deadline,
       base::Callback<absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>> done) override;
-  void Alter(TopicAlteration alteration, base::Callback<absl::Status> done) override;
-  void AddPartitions(std::string name, int32_t total, base::Callback<absl::Status> done) override;
-  void Delete(std::string name, base::Callback<absl::Status> done) override;
+  void Alter(TopicAlteration alteration, absl::Duration deadline,
+             base::Callback<absl::Status> done) override;
+  void AddPartitions(std::string name, int32_t total, absl::Duration deadline,
+                     base::Callback<absl::Status> done) override;
+  void Delete(std::string name, absl::Duration deadline,
+              base::Callback<absl::Status> done) override;
   void Describe(std::string name, base::Callback<absl::StatusOr<TopicDescription>> done) override;
   std::shared_ptr<const metadata::ClusterImage> image() const override {
     return dependencies_.images.current();
   }
 
  private:
+  /// Runs `change`, which is given a pass and `done`, on the admin executor unless it is too late.
+  template <typename Answer, typename Change>
+  void RunChange(std::string_view what, absl::Duration deadline, base::Callback<Answer> done,
+                 Change change);
+  void CreateNow(TopicCreation creation, base::Gate::Pass pass,
+                 base::Callback<absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>> done);
   /// A callback for the controller that answers `done` once the change is in the image.
   base::Callback<absl::StatusOr<metadata::Revision>> WhenShown(base::Gate::Pass pass,
                                                                base::Callback<absl::Status> done);

@@ -55,20 +55,24 @@ struct TopicDescription {
 };
 
 /// Topic administration. Same threading rules as MessageService. A change answers once this
-/// broker's own image shows it.
+/// broker's own image shows it. One that has not begun by its `deadline` (by the monotonic clock)
+/// is answered with kDeadlineExceeded and never begins; one that finds the queue full is answered
+/// with kOverloaded.
 class TopicService {
  public:
   virtual ~TopicService() = default;
 
   virtual void Create(
-      TopicCreation creation,
+      TopicCreation creation, absl::Duration deadline,
       base::Callback<absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>> done) = 0;
-  virtual void Alter(TopicAlteration alteration, base::Callback<absl::Status> done) = 0;
+  virtual void Alter(TopicAlteration alteration, absl::Duration deadline,
+                     base::Callback<absl::Status> done) = 0;
   /// kInvalidPartitions unless `total` is above the present count.
-  virtual void AddPartitions(std::string name, int32_t total,
+  virtual void AddPartitions(std::string name, int32_t total, absl::Duration deadline,
                              base::Callback<absl::Status> done) = 0;
   /// Answers once the deletion is durable; files go behind that.
-  virtual void Delete(std::string name, base::Callback<absl::Status> done) = 0;
+  virtual void Delete(std::string name, absl::Duration deadline,
+                      base::Callback<absl::Status> done) = 0;
   virtual void Describe(std::string name,
                         base::Callback<absl::StatusOr<TopicDescription>> done) = 0;
   /// Names, ids, leaders: what SDKs poll and `list` shows.

@@ -35,7 +35,7 @@ grpc::ServerUnaryReactor* ClusterHandlers::GetServerInfo(grpc::CallbackServerCon
                                                          const grpc::ByteBuffer* request,
                                                          grpc::ByteBuffer* response) {
   return ServeUnary<v1::GetServerInfoRequest, v1::GetServerInfoResponse>(
-      context, request, response, [this](auto call) {
+      context, request, response, calls_, [this](auto call) {
         const broker::ServerInfo info = cluster_.GetServerInfo();
         call->response.set_version(info.version);
         call->response.set_cluster_id(info.cluster_id);
@@ -51,7 +51,7 @@ grpc::ServerUnaryReactor* ClusterHandlers::DescribeCluster(grpc::CallbackServerC
                                                            const grpc::ByteBuffer* request,
                                                            grpc::ByteBuffer* response) {
   return ServeUnary<v1::DescribeClusterRequest, v1::DescribeClusterResponse>(
-      context, request, response, [this](auto call) {
+      context, request, response, calls_, [this](auto call) {
         FillCluster(cluster_.GetServerInfo(), *topics_.image(), call->response);
         call->Finish(absl::OkStatus());
       });
@@ -61,7 +61,7 @@ grpc::ServerUnaryReactor* ClusterHandlers::CheckHealth(grpc::CallbackServerConte
                                                        const grpc::ByteBuffer* request,
                                                        grpc::ByteBuffer* response) {
   return ServeUnary<v1::CheckHealthRequest, v1::CheckHealthResponse>(
-      context, request, response, [this](auto call) {
+      context, request, response, calls_, [this](auto call) {
         cluster_.CheckHealth([call](const broker::HealthReport& report) {
           call->response.set_is_healthy(report.problems.empty());
           for (const auto& problem : report.problems) {

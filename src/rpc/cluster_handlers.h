@@ -2,6 +2,7 @@
 
 #include "broker/cluster.h"
 #include "broker/topics.h"
+#include "rpc/listener_budget.h"
 #include "talosmq/v1/cluster.grpc.pb.h"
 
 #include <grpcpp/grpcpp.h>
@@ -15,8 +16,9 @@ using RawClusterService = v1::ClusterService::WithRawCallbackMethod_GetServerInf
 /// talosmq.v1.ClusterService over the broker's. Thread-safe; outlives the gRPC server.
 class ClusterHandlers final : public RawClusterService {
  public:
-  ClusterHandlers(broker::ClusterService& cluster, broker::TopicService& topics)
-      : cluster_(cluster), topics_(topics) {}
+  ClusterHandlers(broker::ClusterService& cluster, broker::TopicService& topics,
+                  ListenerBudget& calls)
+      : cluster_(cluster), topics_(topics), calls_(calls) {}
 
   grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context,
                                           const grpc::ByteBuffer* request,
@@ -31,6 +33,7 @@ class ClusterHandlers final : public RawClusterService {
  private:
   broker::ClusterService& cluster_;
   broker::TopicService& topics_;
+  ListenerBudget& calls_;
 };
 
 }  // namespace talosmq::rpc

@@ -79,13 +79,13 @@ grpc::ServerUnaryReactor* DumpHandlers::CreateDump(grpc::CallbackServerContext* 
                                                    const grpc::ByteBuffer* request,
                                                    grpc::ByteBuffer* response) {
   return ServeUnary<v1::CreateDumpRequest, v1::CreateDumpResponse>(
-      context, request, response, [this](auto call) {
+      context, request, response, calls_, [this](auto call) {
         auto definition = DefinitionOf(call->request.definition());
         if (!definition.ok()) {
           call->Finish(definition.status());
           return;
         }
-        dumps_.Create(*std::move(definition),
+        dumps_.Create(*std::move(definition), call->DeadlineBy(clock_),
                       [call](const absl::Status& status) { call->Finish(status); });
       });
 }
@@ -94,7 +94,7 @@ grpc::ServerUnaryReactor* DumpHandlers::ListDumps(grpc::CallbackServerContext* c
                                                   const grpc::ByteBuffer* request,
                                                   grpc::ByteBuffer* response) {
   return ServeUnary<v1::ListDumpsRequest, v1::ListDumpsResponse>(
-      context, request, response, [this](auto call) {
+      context, request, response, calls_, [this](auto call) {
         dumps_.List([call](const auto& dumps) {
           if (dumps.ok()) {
             for (const auto& dump : *dumps) FillDescription(dump, *call->response.add_dumps());
@@ -108,7 +108,7 @@ grpc::ServerUnaryReactor* DumpHandlers::DescribeDump(grpc::CallbackServerContext
                                                      const grpc::ByteBuffer* request,
                                                      grpc::ByteBuffer* response) {
   return ServeUnary<v1::DescribeDumpRequest, v1::DescribeDumpResponse>(
-      context, request, response, [this](auto call) {
+      context, request, response, calls_, [this](auto call) {
         dumps_.Describe(call->request.name(), [call](const auto& dump) {
           if (dump.ok()) FillDescription(*dump, *call->response.mutable_dump());
           call->Finish(dump.status());
@@ -120,8 +120,8 @@ grpc::ServerUnaryReactor* DumpHandlers::PauseDump(grpc::CallbackServerContext* c
                                                   const grpc::ByteBuffer* request,
                                                   grpc::ByteBuffer* response) {
   return ServeUnary<v1::PauseDumpRequest, v1::PauseDumpResponse>(
-      context, request, response, [this](auto call) {
-        dumps_.Pause(call->request.name(),
+      context, request, response, calls_, [this](auto call) {
+        dumps_.Pause(call->request.name(), call->DeadlineBy(clock_),
                      [call](const absl::Status& status) { call->Finish(status); });
       });
 }
@@ -130,8 +130,8 @@ grpc::ServerUnaryReactor* DumpHandlers::ResumeDump(grpc::CallbackServerContext* 
                                                    const grpc::ByteBuffer* request,
                                                    grpc::ByteBuffer* response) {
   return ServeUnary<v1::ResumeDumpRequest, v1::ResumeDumpResponse>(
-      context, request, response, [this](auto call) {
-        dumps_.Resume(call->request.name(),
+      context, request, response, calls_, [this](auto call) {
+        dumps_.Resume(call->request.name(), call->DeadlineBy(clock_),
                       [call](const absl::Status& status) { call->Finish(status); });
       });
 }
@@ -140,8 +140,8 @@ grpc::ServerUnaryReactor* DumpHandlers::DeleteDump(grpc::CallbackServerContext* 
                                                    const grpc::ByteBuffer* request,
                                                    grpc::ByteBuffer* response) {
   return ServeUnary<v1::DeleteDumpRequest, v1::DeleteDumpResponse>(
-      context, request, response, [this](auto call) {
-        dumps_.Delete(call->request.name(),
+      context, request, response, calls_, [this](auto call) {
+        dumps_.Delete(call->request.name(), call->DeadlineBy(clock_),
                       [call](const absl::Status& status) { call->Finish(status); });
       });
 }

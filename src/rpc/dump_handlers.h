@@ -1,6 +1,8 @@
 #pragma once
 
+#include "base/clock.h"
 #include "broker/dump_control.h"
+#include "rpc/listener_budget.h"
 #include "talosmq/v1/dump.grpc.pb.h"
 
 #include <grpcpp/grpcpp.h>
@@ -18,7 +20,8 @@ using RawDumpService = v1::DumpService::WithRawCallbackMethod_CreateDump<
 /// talosmq.v1.DumpService over the broker's DumpControl. Thread-safe; outlives the gRPC server.
 class DumpHandlers final : public RawDumpService {
  public:
-  explicit DumpHandlers(broker::DumpControl& dumps) : dumps_(dumps) {}
+  DumpHandlers(broker::DumpControl& dumps, ListenerBudget& calls, const base::Clock& clock)
+      : dumps_(dumps), calls_(calls), clock_(clock) {}
 
   grpc::ServerUnaryReactor* CreateDump(grpc::CallbackServerContext* context,
                                        const grpc::ByteBuffer* request,
@@ -41,6 +44,8 @@ class DumpHandlers final : public RawDumpService {
 
  private:
   broker::DumpControl& dumps_;
+  ListenerBudget& calls_;
+  const base::Clock& clock_;
 };
 
 }  // namespace talosmq::rpc

@@ -69,8 +69,10 @@ grpc::ByteBuffer SerializeFetchResponse(std::vector<FetchReply> replies) {
   for (FetchReply& reply : replies) {
     const auto record_bytes = static_cast<uint32_t>(RecordBytes(reply.outcome));
     slices.emplace_back(Head(Envelope(reply), record_bytes));
+    // Shared by its slices, the last of which gives it back.
+    const auto share = std::make_shared<ListenerBudget::Share>(std::move(reply.share));
     for (base::Buffer& chunk : reply.outcome.chunks) {
-      if (!chunk.empty()) slices.push_back(SliceOver(std::move(chunk)));
+      if (!chunk.empty()) slices.push_back(SliceOver(std::move(chunk), share));
     }
   }
   return {slices.data(), slices.size()};

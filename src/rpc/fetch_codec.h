@@ -1,6 +1,7 @@
 #pragma once
 
 #include "broker/messages.h"
+#include "rpc/listener_budget.h"
 #include "talosmq/ids.h"
 
 #include <grpcpp/grpcpp.h>
@@ -16,6 +17,7 @@ struct FetchReply {
   std::string topic_id;  ///< As it was asked for.
   int32_t partition = 0;
   broker::FetchOutcome outcome;
+  ListenerBudget::Share share;  ///< For its records, until gRPC has sent them.
 };
 
 /// Bytes of records in it.

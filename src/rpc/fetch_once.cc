@@ -18,7 +18,7 @@ void FetchOnceCall::Begin(const grpc::ByteBuffer& request) {
     Finish(EndOfCall(context_, status));
     return;
   }
-  if (!registry_.Add(self_)) EndWait();
+  if (!environment_.registry.Add(self_)) EndWait();
   Continue();
 }
 
@@ -31,6 +31,9 @@ absl::Status FetchOnceCall::Parse(const grpc::ByteBuffer& bytes) {
                      base::StrCat("a FetchOnce names 1 to ", kPartitionsPerMessageMax,
                                   " partitions, this one ", request.partitions_size()));
   }
+  TALOSMQ_ASSIGN_OR_RETURN(
+      share_, environment_.connection.Take({.entries = request.partitions_size(),
+                                            .bytes = request.partitions_size() * kEntryBytes}));
   bytes_max_ = request.bytes_max() == 0
                    ? kFetchOnceBytesDefault
                    : std::min(int64_t{request.bytes_max()}, kFetchOnceBytesMax);
@@ -40,7 +43,8 @@ absl::Status FetchOnceCall::Parse(const grpc::ByteBuffer& bytes) {
     Entry entry{.reply = {.subscription_id = wanted.subscription_id(),
                           .topic_id = wanted.topic_id(),
                           .partition = wanted.partition(),
-                          .outcome = {}},
+                          .outcome = {},
+                          .share = {}},
                 .source = ParseTarget(wanted.topic_id(), wanted.partition()),
                 .known_epoch = KnownEpoch(wanted.known_leader_epoch_plus_one()),
                 .offset = Offset(wanted.offset())};
@@ -119,7 +123,7 @@ void FetchOnceCall::AskNext() {
 }
 
 void FetchOnceCall::AskForEnd(size_t index, const broker::OffsetQuery& query) {
-  messages_.FindOffset(query, [self = shared_from_this(), index](const auto& end) {
+  environment_.messages.FindOffset(query, [self = shared_from_this(), index](const auto& end) {
     broker::FetchOutcome outcome;
     outcome.status = end.status;
     outcome.log_start = end.log_start;
@@ -142,7 +146,7 @@ void FetchOnceCall::BeginWait() {
                           .known_epoch = entry.known_epoch,
                           .offset = entry.offset,
                           .bytes_max = std::min(bytes_max_, kFetchBytesMax),
-                          .wait_until = clock_.Monotonic() + wait_});
+                          .wait_until = environment_.clock.Monotonic() + wait_});
       entry.is_open = true;
     }
     open_ = entries_.size();
@@ -153,7 +157,7 @@ void FetchOnceCall::BeginWait() {
 void FetchOnceCall::Fetch(size_t index, broker::FetchRequest request) {
   const TopicPartition source = request.source;
   const broker::FetchTicket ticket =
-      messages_.Fetch(request, [self = shared_from_this(), index](auto outcome) {
+      environment_.messages.Fetch(request, [self = shared_from_this(), index](auto outcome) {
         self->OnAnswer(index, std::move(outcome));
       });
   bool is_unwanted = false;
@@ -163,11 +167,17 @@ void FetchOnceCall::Fetch(size_t index, broker::FetchRequest request) {
     entry.ticket = ticket;
     is_unwanted = entry.is_open && wait_over_;
   }
-  if (is_unwanted) messages_.CancelFetch(source, ticket);
+  if (is_unwanted) environment_.messages.CancelFetch(source, ticket);
 }
 
 void FetchOnceCall::OnAnswer(size_t index, broker::FetchOutcome outcome) {
   bool is_enough = false;
+  const int64_t read = RecordBytes(outcome);
+  auto share = environment_.connection.Take({.entries = 0, .bytes = read});
+  if (!share.ok()) {
+    outcome.status = share.status();
+    outcome.chunks.clear();
+  }
   {
     const base::MutexLock lock(mutex_);
     Entry& entry = entries_[index];
@@ -184,6 +194,7 @@ void FetchOnceCall::OnAnswer(size_t index, broker::FetchOutcome outcome) {
     if (ReasonOf(outcome.status) != Reason::kCancelled) {
       bytes_ += bytes;
       entry.reply.outcome = std::move(outcome);
+      if (bytes > 0) entry.reply.share = *std::move(share);
       is_enough = bytes > 0 || !entry.reply.outcome.status.ok();
       has_answer_ = has_answer_ || is_enough;
     }
@@ -203,7 +214,7 @@ void FetchOnceCall::EndWait() {
       }
     }
   }
-  for (const auto& [source, ticket] : open) messages_.CancelFetch(source, ticket);
+  for (const auto& [source, ticket] : open) environment_.messages.CancelFetch(source, ticket);
 }
 
 void FetchOnceCall::Reply() {
@@ -217,7 +228,7 @@ void FetchOnceCall::Reply() {
 }
 
 void FetchOnceCall::OnDone() {
-  registry_.Remove(*this);
+  environment_.registry.Remove(*this);
   self_.reset();
 }
 

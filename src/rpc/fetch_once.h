@@ -1,9 +1,8 @@
 #pragma once
 
-#include "base/clock.h"
 #include "base/mutex.h"
 #include "broker/messages.h"
-#include "rpc/call_registry.h"
+#include "rpc/call_environment.h"
 #include "rpc/fetch_codec.h"
 #include "talosmq/v1/message.pb.h"
 
@@ -18,20 +17,20 @@ namespace talosmq::rpc {
 /// reached; those behind that point are answered without records. When none had any, it waits on
 /// all of them at once, and the first that has an answer ends the wait of the others.
 ///
-/// Invariant: it holds at most bytes_max and one fetch more of records, waiting ones apart, which
-/// are served from memory.
+/// Invariants:
+/// 1. It holds at most bytes_max and one fetch more of records, waiting ones apart, which are
+/// served
+///    from memory.
+/// 2. Records for which the listener has no room are dropped and their partition is answered with
+///    kOverloaded.
 /// Thread-safe. Shared: by gRPC until OnDone and by its callbacks.
 class FetchOnceCall final : public grpc::ServerUnaryReactor,
                             public Drainable,
                             public std::enable_shared_from_this<FetchOnceCall> {
  public:
   FetchOnceCall(grpc::CallbackServerContext& context, grpc::ByteBuffer& response,
-                CallRegistry& registry, broker::MessageService& messages, base::Clock& clock)
-      : context_(context),
-        response_(response),
-        registry_(registry),
-        messages_(messages),
-        clock_(clock) {}
+                CallEnvironment environment)
+      : context_(context), response_(response), environment_(std::move(environment)) {}
 
   /// Once, before gRPC gets the reactor.
   void Begin(const grpc::ByteBuffer& request);
@@ -65,12 +64,11 @@ class FetchOnceCall final : public grpc::ServerUnaryReactor,
 
   grpc::CallbackServerContext& context_;
   grpc::ByteBuffer& response_;
-  CallRegistry& registry_;
-  broker::MessageService& messages_;
-  base::Clock& clock_;
+  const CallEnvironment environment_;
   std::shared_ptr<FetchOnceCall> self_;  ///< Until OnDone.
   int64_t bytes_max_ = 0;
   absl::Duration wait_;
+  ListenerBudget::Share share_;  ///< For the call itself; the records have theirs.
 
   base::Mutex mutex_;
   bool stepping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -34,6 +34,7 @@ absl::Status FetchStream::OnMessage(grpc::ByteBuffer message) {
 absl::Status FetchStream::Subscribe(const v1::Subscription& wanted) {
   const uint64_t id = wanted.subscription_id();
   const absl::StatusOr<TopicPartition> source = ParseTarget(wanted.topic_id(), wanted.partition());
+  auto share = environment_.connection.Take({.entries = 1, .bytes = kEntryBytes});
   const base::MutexLock lock(mutex_);
   if (ending_) return absl::OkStatus();
   if (subscriptions_.contains(id)) {
@@ -45,23 +46,29 @@ absl::Status FetchStream::Subscribe(const v1::Subscription& wanted) {
         Reason::kOverloaded,
         base::StrCat(Name(id), " is one too many: a stream has at most ", kSubscriptionsMax));
   }
-  if (!source.ok()) {
-    FetchReply refusal{.subscription_id = id,
-                       .topic_id = wanted.topic_id(),
-                       .partition = wanted.partition(),
-                       .outcome = {}};
-    refusal.outcome.status = source.status();
-    queue_.push_back(Chunk{.subscription = nullptr, .reply = std::move(refusal)});
+  if (!source.ok() || !share.ok()) {
+    RefuseLocked(wanted, source.ok() ? share.status() : source.status());
     return absl::OkStatus();
   }
   auto subscription = std::make_shared<Subscription>();
   subscription->id = id;
   subscription->source = *source;
   subscription->known_epoch = KnownEpoch(wanted.known_leader_epoch_plus_one());
+  subscription->share = *std::move(share);
   subscription->next_offset = Offset(wanted.offset());
   subscriptions_.emplace(id, subscription);
   MakeReadyLocked(subscription);
   return absl::OkStatus();
+}
+
+void FetchStream::RefuseLocked(const v1::Subscription& wanted, const absl::Status& status) {
+  FetchReply refusal{.subscription_id = wanted.subscription_id(),
+                     .topic_id = wanted.topic_id(),
+                     .partition = wanted.partition(),
+                     .outcome = {},
+                     .share = {}};
+  refusal.outcome.status = status;
+  queue_.push_back(Chunk{.subscription = nullptr, .reply = std::move(refusal)});
 }
 
 void FetchStream::Unsubscribe(uint64_t id) {
@@ -87,11 +94,13 @@ void FetchStream::CancelFetch(const SubscriptionRef& subscription) {
     subscription->wants_cancel = true;
     ticket = subscription->ticket;
   }
-  if (ticket != broker::FetchTicket{}) messages_.CancelFetch(subscription->source, ticket);
+  if (ticket != broker::FetchTicket{})
+    environment_.messages.CancelFetch(subscription->source, ticket);
 }
 
 void FetchStream::OnEnding() {
   std::vector<SubscriptionRef> open;
+  std::deque<Chunk> unsent;  // Gives its shares back after the lock.
   {
     const base::MutexLock lock(mutex_);
     ending_ = true;
@@ -101,7 +110,7 @@ void FetchStream::OnEnding() {
     }
     subscriptions_.clear();
     ready_.clear();
-    queue_.clear();
+    unsent.swap(queue_);
     queued_bytes_ = 0;
   }
   for (const SubscriptionRef& subscription : open) CancelFetch(subscription);
@@ -111,10 +120,11 @@ void FetchStream::Work() {
   SubscriptionRef subscription;
   broker::FetchRequest request;
   while (TakeNextFetch(subscription, request)) {
+    if (!Reserve(subscription)) continue;
     const auto self = std::static_pointer_cast<FetchStream>(shared_from_this());
-    const broker::FetchTicket ticket = messages_.Fetch(request, [self, subscription](auto outcome) {
-      self->OnFetched(subscription, std::move(outcome));
-    });
+    const broker::FetchTicket ticket = environment_.messages.Fetch(
+        request,
+        [self, subscription](auto outcome) { self->OnFetched(subscription, std::move(outcome)); });
     bool is_unwanted = false;
     {
       const base::MutexLock lock(mutex_);
@@ -122,7 +132,7 @@ void FetchStream::Work() {
       subscription->ticket = ticket;
       is_unwanted = subscription->wants_cancel;
     }
-    if (is_unwanted) messages_.CancelFetch(request.source, ticket);
+    if (is_unwanted) environment_.messages.CancelFetch(request.source, ticket);
   }
 }
 
@@ -138,12 +148,12 @@ bool FetchStream::TakeNextFetch(SubscriptionRef& subscription, broker::FetchRequ
   ready_.pop_front();
   subscription->ready.reset();
   const bool is_behind = subscription->phase == Phase::kBehind;
-  request = {
-      .source = subscription->source,
-      .known_epoch = subscription->known_epoch,
-      .offset = subscription->next_offset,
-      .bytes_max = std::min(credit, kFetchBytesMax),
-      .wait_until = is_behind ? absl::ZeroDuration() : clock_.Monotonic() + kStreamFetchWait};
+  request = {.source = subscription->source,
+             .known_epoch = subscription->known_epoch,
+             .offset = subscription->next_offset,
+             .bytes_max = std::min(credit, kFetchBytesMax),
+             .wait_until = is_behind ? absl::ZeroDuration()
+                                     : environment_.clock.Monotonic() + kStreamFetchWait};
   subscription->is_fetching = true;
   subscription->wants_cancel = false;
   subscription->ticket = {};
@@ -153,14 +163,52 @@ bool FetchStream::TakeNextFetch(SubscriptionRef& subscription, broker::FetchRequ
   return true;
 }
 
+bool FetchStream::Reserve(const SubscriptionRef& subscription) {
+  int64_t bytes = 0;
+  {
+    const base::MutexLock lock(mutex_);
+    bytes = subscription->reserved_bytes;
+  }
+  if (bytes == 0) return true;
+  auto share = environment_.connection.Take({.entries = 1, .bytes = bytes});
+  const base::MutexLock lock(mutex_);
+  if (share.ok()) {
+    subscription->reserved = *std::move(share);
+    return true;
+  }
+  subscription->is_fetching = false;
+  reserved_bytes_ -= std::exchange(subscription->reserved_bytes, 0);
+  if (subscription->is_ended) return false;
+  broker::FetchOutcome refusal;
+  refusal.status = share.status();
+  refusal.next_offset = subscription->next_offset;
+  FailLocked(subscription, std::move(refusal));
+  return false;
+}
+
 void FetchStream::OnFetched(const SubscriptionRef& subscription, broker::FetchOutcome outcome) {
+  const Load load{.entries = 1, .bytes = RecordBytes(outcome)};
+  ListenerBudget::Share share;
+  bool was_reserved = false;
+  {
+    const base::MutexLock lock(mutex_);
+    was_reserved = subscription->reserved_bytes > 0;
+    share = std::move(subscription->reserved);
+  }
+  if (was_reserved) {
+    share.Settle(load);
+  } else if (load.bytes > 0) {
+    // What waited comes from memory; without room it is read again, with a reservation.
+    auto taken = environment_.connection.Take(load);
+    if (taken.ok()) share = *std::move(taken);
+  }
   {
     const base::MutexLock lock(mutex_);
     subscription->is_fetching = false;
     reserved_bytes_ -= std::exchange(subscription->reserved_bytes, 0);
     if (!subscription->is_ended) {
       if (outcome.status.ok()) {
-        OnRecordsLocked(subscription, std::move(outcome));
+        OnRecordsLocked(subscription, std::move(outcome), share);
       } else {
         FailLocked(subscription, std::move(outcome));
       }
@@ -169,10 +217,11 @@ void FetchStream::OnFetched(const SubscriptionRef& subscription, broker::FetchOu
   Advance();
 }
 
-void FetchStream::OnRecordsLocked(const SubscriptionRef& subscription,
-                                  broker::FetchOutcome outcome) {
+void FetchStream::OnRecordsLocked(const SubscriptionRef& subscription, broker::FetchOutcome outcome,
+                                  ListenerBudget::Share& share) {
   const int64_t bytes = RecordBytes(outcome);
-  const bool has_room = HasCreditLocked() && queued_bytes_ < kFetchAheadBytesMax;
+  const bool has_room =
+      !share.is_empty() && HasCreditLocked() && queued_bytes_ < kFetchAheadBytesMax;
   MakeReadyLocked(subscription);
   if (bytes > 0 && !has_room) {
     subscription->phase = Phase::kBehind;
@@ -181,14 +230,17 @@ void FetchStream::OnRecordsLocked(const SubscriptionRef& subscription,
   const bool has_more = bytes > 0 && outcome.next_offset < outcome.high_watermark;
   subscription->phase = has_more ? Phase::kBehind : Phase::kAtEnd;
   subscription->next_offset = outcome.next_offset;
-  if (bytes > 0 || !subscription->is_announced) QueueLocked(subscription, std::move(outcome));
+  if (bytes > 0 || !subscription->is_announced) {
+    QueueLocked(subscription, std::move(outcome), std::move(share));
+  }
 }
 
 void FetchStream::MakeReadyLocked(const SubscriptionRef& subscription) {
   subscription->ready = ready_.insert(ready_.end(), subscription);
 }
 
-void FetchStream::QueueLocked(const SubscriptionRef& subscription, broker::FetchOutcome outcome) {
+void FetchStream::QueueLocked(const SubscriptionRef& subscription, broker::FetchOutcome outcome,
+                              ListenerBudget::Share share) {
   const int64_t bytes = RecordBytes(outcome);
   subscription->is_announced = true;
   queued_bytes_ += bytes;
@@ -196,7 +248,8 @@ void FetchStream::QueueLocked(const SubscriptionRef& subscription, broker::Fetch
                          .reply = {.subscription_id = subscription->id,
                                    .topic_id = std::string(subscription->source.topic_id.bytes()),
                                    .partition = subscription->source.partition.value(),
-                                   .outcome = std::move(outcome)},
+                                   .outcome = std::move(outcome),
+                                   .share = std::move(share)},
                          .bytes = bytes});
 }
 
@@ -204,7 +257,7 @@ void FetchStream::FailLocked(const SubscriptionRef& subscription, broker::FetchO
   subscription->is_ended = true;
   subscriptions_.erase(subscription->id);
   outcome.chunks.clear();
-  QueueLocked(subscription, std::move(outcome));
+  QueueLocked(subscription, std::move(outcome), {});
 }
 
 bool FetchStream::HasRoomToRead() {
@@ -219,6 +272,7 @@ bool FetchStream::IsQuiet() {
 
 std::optional<OutgoingMessage> FetchStream::TakeMessage() {
   std::vector<FetchReply> replies;
+  std::vector<Chunk> unwanted;  // Gives its shares back after the lock.
   {
     const base::MutexLock lock(mutex_);
     int64_t bytes = 0;
@@ -226,7 +280,10 @@ std::optional<OutgoingMessage> FetchStream::TakeMessage() {
       Chunk chunk = std::move(queue_.front());
       queue_.pop_front();
       queued_bytes_ -= chunk.bytes;
-      if (chunk.subscription != nullptr && chunk.subscription->is_unwanted) continue;
+      if (chunk.subscription != nullptr && chunk.subscription->is_unwanted) {
+        unwanted.push_back(std::move(chunk));
+        continue;
+      }
       bytes += chunk.bytes;
       replies.push_back(std::move(chunk.reply));
     }

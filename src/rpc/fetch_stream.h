@@ -1,9 +1,9 @@
 #pragma once
 
-#include "base/clock.h"
 #include "base/mutex.h"
 #include "broker/messages.h"
 #include "rpc/bidi_stream.h"
+#include "rpc/call_environment.h"
 #include "rpc/fetch_codec.h"
 #include "talosmq/v1/message.pb.h"
 
@@ -32,13 +32,13 @@ namespace talosmq::rpc {
 ///    at most. An answer that finds no room or no credit is thrown away and asked for again.
 /// 3. Credit is spent by what is sent; the last chunk may go below zero, since batches go out
 /// whole.
-/// 4. An error ends its subscription and nothing else.
+/// 4. An error ends its subscription and nothing else; kOverloaded is one of them: the listener had
+///    no room for the subscription, or for the records it was about to read.
 /// Thread-safe; see BidiStream for its life.
 class FetchStream final : public BidiStream {
  public:
-  FetchStream(grpc::CallbackServerContext& context, CallRegistry& registry,
-              broker::MessageService& messages, base::Clock& clock)
-      : BidiStream(context, registry), messages_(messages), clock_(clock) {}
+  FetchStream(grpc::CallbackServerContext& context, CallEnvironment environment)
+      : BidiStream(context, environment.registry), environment_(std::move(environment)) {}
 
  private:
   enum class Phase { kBehind, kAtEnd };
@@ -49,6 +49,7 @@ class FetchStream final : public BidiStream {
     uint64_t id = 0;
     TopicPartition source;
     LeaderEpoch known_epoch = kNoEpoch;
+    ListenerBudget::Share share;  ///< For the subscription itself.
     // Guarded by the stream's mutex.
     Offset next_offset;
     Phase phase = Phase::kBehind;
@@ -58,6 +59,7 @@ class FetchStream final : public BidiStream {
     bool is_fetching = false;
     bool wants_cancel = false;  ///< Ended before the ticket of its fetch was known.
     int64_t reserved_bytes = 0;
+    ListenerBudget::Share reserved;  ///< Of the listener, for the same bytes.
     broker::FetchTicket ticket{};
     std::optional<std::list<SubscriptionRef>::iterator> ready;  ///< Its place in ready_.
   };
@@ -80,18 +82,22 @@ class FetchStream final : public BidiStream {
   void Unsubscribe(uint64_t id);
   void CancelFetch(const SubscriptionRef& subscription);
   bool TakeNextFetch(SubscriptionRef& subscription, broker::FetchRequest& request);
+  /// False, with the subscription refused, when the listener has no room for what it reserves.
+  bool Reserve(const SubscriptionRef& subscription);
   void OnFetched(const SubscriptionRef& subscription, broker::FetchOutcome outcome);
-  void OnRecordsLocked(const SubscriptionRef& subscription, broker::FetchOutcome outcome)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  /// `share` holds the bytes of the outcome; empty: there was no room for them.
+  void OnRecordsLocked(const SubscriptionRef& subscription, broker::FetchOutcome outcome,
+                       ListenerBudget::Share& share) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MakeReadyLocked(const SubscriptionRef& subscription) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void QueueLocked(const SubscriptionRef& subscription, broker::FetchOutcome outcome)
+  void QueueLocked(const SubscriptionRef& subscription, broker::FetchOutcome outcome,
+                   ListenerBudget::Share share) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RefuseLocked(const v1::Subscription& wanted, const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FailLocked(const SubscriptionRef& subscription, broker::FetchOutcome outcome)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasCreditLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  broker::MessageService& messages_;
-  base::Clock& clock_;
+  const CallEnvironment environment_;
 
   base::Mutex mutex_;
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;

@@ -9,6 +9,7 @@
 #include "rpc/dump_handlers.h"
 #include "rpc/grpc_library.h"
 #include "rpc/limits.h"
+#include "rpc/listener_budget.h"
 #include "rpc/message_handlers.h"
 #include "rpc/server_credentials.h"
 #include "rpc/topic_handlers.h"
@@ -68,13 +69,20 @@ void SetThreads(grpc::ServerBuilder& builder) {
 
 class Front final : public GrpcFront {
  public:
-  explicit Front(const Dependencies& dependencies)
+  Front(const GrpcFrontOptions& options, const Dependencies& dependencies)
       : clock_(dependencies.clock),
         metrics_(dependencies.metrics),
-        messages_(dependencies.messages, registry_, dependencies.clock),
-        topics_(dependencies.topics),
-        cluster_(dependencies.cluster, dependencies.topics),
-        dumps_(dependencies.dumps) {}
+        records_("records", {.entries = kRecordEntriesMax, .bytes = options.record_bytes_max},
+                 metrics_),
+        calls_("calls", {.entries = kCallEntriesMax, .bytes = kCallBytesMax}, metrics_),
+        messages_({.messages = dependencies.messages,
+                   .registry = registry_,
+                   .records = records_,
+                   .calls = calls_,
+                   .clock = clock_}),
+        topics_(dependencies.topics, calls_, clock_),
+        cluster_(dependencies.cluster, dependencies.topics, calls_),
+        dumps_(dependencies.dumps, calls_, clock_) {}
   ~Front() override { TALOSMQ_CHECK(server_ == nullptr) << "stop the gRPC front first"; }
 
   absl::Status Listen(const GrpcFrontOptions& options) {
@@ -124,6 +132,8 @@ class Front final : public GrpcFront {
   base::Clock& clock_;
   base::MetricRegistry& metrics_;
   CallRegistry registry_;
+  ListenerBudget records_;
+  ListenerBudget calls_;
   MessageHandlers messages_;
   TopicHandlers topics_;
   ClusterHandlers cluster_;
@@ -138,7 +148,7 @@ absl::StatusOr<std::unique_ptr<GrpcFront>> GrpcFront::Start(GrpcFrontOptions opt
                                                             Dependencies dependencies) {
   TALOSMQ_RETURN_IF_ERROR(base::CheckTlsFiles(options.tls));
   PrepareGrpcLibrary();
-  auto front = std::make_unique<Front>(dependencies);
+  auto front = std::make_unique<Front>(options, dependencies);
   TALOSMQ_RETURN_IF_ERROR(front->Listen(options));
   return front;
 }

@@ -18,6 +18,9 @@ namespace talosmq::rpc {
 struct GrpcFrontOptions {
   std::string listen = "127.0.0.1:9191";  ///< HOST:PORT; port 0 is the kernel's choice.
   base::TlsFiles tls = {};                ///< Without a certificate the port is plain.
+  /// Of batches, long polls and answers with records that all clients together may make it hold;
+  /// kOverloaded beyond it. 1 MiB or more.
+  int64_t record_bytes_max = int64_t{256} << 20;
 };
 
 /// The gRPC port: talosmq.v1's services, gRPC's health service and reflection. No header of gRPC

@@ -13,14 +13,14 @@ namespace talosmq::rpc {
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* MessageHandlers::Produce(
     grpc::CallbackServerContext* context) {
-  const auto stream = std::make_shared<ProduceStream>(*context, registry_, messages_, clock_);
+  const auto stream = std::make_shared<ProduceStream>(*context, EnvironmentOf(*context));
   stream->Begin();
   return stream.get();
 }
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* MessageHandlers::Fetch(
     grpc::CallbackServerContext* context) {
-  const auto stream = std::make_shared<FetchStream>(*context, registry_, messages_, clock_);
+  const auto stream = std::make_shared<FetchStream>(*context, EnvironmentOf(*context));
   stream->Begin();
   return stream.get();
 }
@@ -28,14 +28,13 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* MessageHandlers::Fe
 grpc::ServerUnaryReactor* MessageHandlers::ProduceOnce(grpc::CallbackServerContext* context,
                                                        const grpc::ByteBuffer* request,
                                                        grpc::ByteBuffer* response) {
-  return ServeProduceOnce(*context, *request, *response, messages_, clock_);
+  return ServeProduceOnce(*context, *request, *response, EnvironmentOf(*context));
 }
 
 grpc::ServerUnaryReactor* MessageHandlers::FetchOnce(grpc::CallbackServerContext* context,
                                                      const grpc::ByteBuffer* request,
                                                      grpc::ByteBuffer* response) {
-  const auto call =
-      std::make_shared<FetchOnceCall>(*context, *response, registry_, messages_, clock_);
+  const auto call = std::make_shared<FetchOnceCall>(*context, *response, EnvironmentOf(*context));
   call->Begin(*request);
   return call.get();
 }
@@ -44,7 +43,7 @@ grpc::ServerUnaryReactor* MessageHandlers::ListOffsets(grpc::CallbackServerConte
                                                        const grpc::ByteBuffer* request,
                                                        grpc::ByteBuffer* response) {
   return ServeUnary<v1::ListOffsetsRequest, v1::ListOffsetsResponse>(
-      context, request, response,
+      context, request, response, calls_,
       [this](auto call) { rpc::ListOffsets(std::move(call), messages_); });
 }
 
@@ -52,7 +51,7 @@ grpc::ServerUnaryReactor* MessageHandlers::InitProducer(grpc::CallbackServerCont
                                                         const grpc::ByteBuffer* request,
                                                         grpc::ByteBuffer* response) {
   return ServeUnary<v1::InitProducerRequest, v1::InitProducerResponse>(
-      context, request, response, [this](auto call) {
+      context, request, response, calls_, [this](auto call) {
         messages_.InitProducer([call](const auto& identity) {
           if (identity.ok()) {
             call->response.set_producer_id(identity->id.value());

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "broker/messages.h"
-#include "rpc/call_registry.h"
+#include "rpc/call_environment.h"
 #include "talosmq/v1/message.grpc.pb.h"
 
 #include <grpcpp/grpcpp.h>
@@ -21,8 +21,20 @@ using RawMessageService = v1::MessageService::WithRawCallbackMethod_Produce<
 /// talosmq.v1.MessageService over the broker's. Thread-safe; outlives the gRPC server.
 class MessageHandlers final : public RawMessageService {
  public:
-  MessageHandlers(broker::MessageService& messages, CallRegistry& registry, base::Clock& clock)
-      : messages_(messages), registry_(registry), clock_(clock) {}
+  struct Dependencies {
+    broker::MessageService& messages;
+    CallRegistry& registry;
+    ListenerBudget& records;
+    ListenerBudget& calls;
+    base::Clock& clock;
+  };
+
+  explicit MessageHandlers(Dependencies dependencies)
+      : messages_(dependencies.messages),
+        registry_(dependencies.registry),
+        records_(dependencies.records),
+        calls_(dependencies.calls),
+        clock_(dependencies.clock) {}
 
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Produce(
       grpc::CallbackServerContext* context) override;
@@ -42,8 +54,17 @@ class MessageHandlers final : public RawMessageService {
                                          grpc::ByteBuffer* response) override;
 
  private:
+  CallEnvironment EnvironmentOf(const grpc::CallbackServerContext& context) {
+    return {.registry = registry_,
+            .connection = records_.ConnectionOf(context.peer()),
+            .messages = messages_,
+            .clock = clock_};
+  }
+
   broker::MessageService& messages_;
   CallRegistry& registry_;
+  ListenerBudget& records_;
+  ListenerBudget& calls_;
   base::Clock& clock_;
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/mutex.h"
 #include "rpc/error_status.h"
+#include "rpc/limits.h"
 #include "rpc/produce_codec.h"
 #include "rpc/wire.h"
 
@@ -19,6 +20,9 @@ class ProduceOnceCall {
       : context_(context), reactor_(*context.DefaultReactor()), bytes_(bytes), missing_(batches) {
     for (int i = 0; i < batches; ++i) response_.add_acks();
   }
+
+  /// Keeps the part of the listener's budget that the batches take until all are answered.
+  void Hold(ListenerBudget::Share share) { share_ = std::move(share); }
 
   grpc::ServerUnaryReactor& reactor() { return reactor_; }
 
@@ -53,10 +57,19 @@ class ProduceOnceCall {
   grpc::CallbackServerContext& context_;
   grpc::ServerUnaryReactor& reactor_;
   grpc::ByteBuffer& bytes_;
+  ListenerBudget::Share share_;
   base::Mutex mutex_;
   v1::ProduceResponse response_ ABSL_GUARDED_BY(mutex_);
   int missing_ ABSL_GUARDED_BY(mutex_);
 };
+
+Load LoadOf(const ProduceMessage& message) {
+  Load load{.entries = static_cast<int64_t>(message.batches.size()), .bytes = 0};
+  for (const ProduceBatch& batch : message.batches) {
+    load.bytes += static_cast<int64_t>(batch.records.size()) + kEntryBytes;
+  }
+  return load;
+}
 
 /// By Monotonic(): the earlier of the call's deadline and the request's own timeout.
 absl::Duration DeadlineOf(const grpc::CallbackServerContext& context, absl::Duration timeout,
@@ -70,7 +83,7 @@ absl::Duration DeadlineOf(const grpc::CallbackServerContext& context, absl::Dura
 grpc::ServerUnaryReactor* ServeProduceOnce(grpc::CallbackServerContext& context,
                                            const grpc::ByteBuffer& request,
                                            grpc::ByteBuffer& response,
-                                           broker::MessageService& messages, base::Clock& clock) {
+                                           const CallEnvironment& environment) {
   grpc::ByteBuffer bytes(request);
   absl::StatusOr<ProduceMessage> message = ParseProduceRequest(bytes);
   const auto batches = message.ok() ? static_cast<int>(message->batches.size()) : 0;
@@ -85,9 +98,15 @@ grpc::ServerUnaryReactor* ServeProduceOnce(grpc::CallbackServerContext& context,
     call->Fail(acks.status());
     return reactor;
   }
+  auto share = environment.connection.Take(LoadOf(*message));
+  if (!share.ok()) {
+    call->Fail(share.status());
+    return reactor;
+  }
+  call->Hold(*std::move(share));
   call->SetRequestId(message->request_id);
   const bool is_answered = *acks != broker::Acks::kNone && batches > 0;
-  const absl::Duration deadline = DeadlineOf(context, message->timeout, clock);
+  const absl::Duration deadline = DeadlineOf(context, message->timeout, environment.clock);
   for (int i = 0; i < batches; ++i) {
     ProduceBatch& batch = message->batches[static_cast<size_t>(i)];
     const absl::StatusOr<TopicPartition> target = ParseTarget(batch.topic_id, batch.partition);
@@ -101,12 +120,12 @@ grpc::ServerUnaryReactor* ServeProduceOnce(grpc::CallbackServerContext& context,
       answer(refusal);
       continue;
     }
-    messages.Append({.target = *target,
-                     .known_epoch = KnownEpoch(batch.known_leader_epoch_plus_one),
-                     .acks = *acks,
-                     .deadline = deadline,
-                     .batch = std::move(batch.records)},
-                    std::move(answer));
+    environment.messages.Append({.target = *target,
+                                 .known_epoch = KnownEpoch(batch.known_leader_epoch_plus_one),
+                                 .acks = *acks,
+                                 .deadline = deadline,
+                                 .batch = std::move(batch.records)},
+                                std::move(answer));
   }
   if (!is_answered) call->FinishWithoutAnswers();
   return reactor;

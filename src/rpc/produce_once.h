@@ -1,7 +1,6 @@
 #pragma once
 
-#include "base/clock.h"
-#include "broker/messages.h"
+#include "rpc/call_environment.h"
 
 #include <grpcpp/grpcpp.h>
 
@@ -12,6 +11,6 @@ namespace talosmq::rpc {
 grpc::ServerUnaryReactor* ServeProduceOnce(grpc::CallbackServerContext& context,
                                            const grpc::ByteBuffer& request,
                                            grpc::ByteBuffer& response,
-                                           broker::MessageService& messages, base::Clock& clock);
+                                           const CallEnvironment& environment);
 
 }  // namespace talosmq::rpc

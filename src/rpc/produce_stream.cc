@@ -19,12 +19,13 @@ absl::Status ProduceStream::OnMessage(grpc::ByteBuffer message) {
     }
   }
   const absl::StatusOr<broker::Acks> acks = AcksOf(*request);
-  const absl::Duration deadline = clock_.Monotonic() + request->timeout;
+  const absl::Duration deadline = environment_.clock.Monotonic() + request->timeout;
   for (ProduceBatch& batch : request->batches) {
     Answer answer{.request_id = request->request_id,
                   .topic_id = batch.topic_id,
                   .partition = batch.partition,
                   .bytes = static_cast<int64_t>(batch.records.size()),
+                  .share = {},
                   .outcome = {}};
     Append(std::move(batch), acks, deadline, std::move(answer));
   }
@@ -34,11 +35,15 @@ absl::Status ProduceStream::OnMessage(grpc::ByteBuffer message) {
 void ProduceStream::Append(ProduceBatch batch, const absl::StatusOr<broker::Acks>& acks,
                            absl::Duration deadline, Answer answer) {
   const absl::StatusOr<TopicPartition> target = ParseTarget(batch.topic_id, batch.partition);
-  if (!acks.ok() || !target.ok()) {
-    answer.outcome.status = acks.ok() ? target.status() : acks.status();
+  auto share = environment_.connection.Take({.entries = 1, .bytes = answer.bytes + kEntryBytes});
+  answer.outcome.status = acks.status();
+  answer.outcome.status.Update(target.status());
+  answer.outcome.status.Update(share.status());
+  if (!answer.outcome.status.ok()) {
     OnAnswer(std::move(answer));
     return;
   }
+  answer.share = *std::move(share);
   const auto self = std::static_pointer_cast<ProduceStream>(shared_from_this());
   broker::AppendRequest request{.target = *target,
                                 .known_epoch = KnownEpoch(batch.known_leader_epoch_plus_one),
@@ -46,14 +51,16 @@ void ProduceStream::Append(ProduceBatch batch, const absl::StatusOr<broker::Acks
                                 .deadline = deadline,
                                 .batch = std::move(batch.records)};
   if (*acks == broker::Acks::kNone) {
-    messages_.Append(std::move(request),
-                     [self, bytes = answer.bytes](const auto&) { self->OnUnwantedAnswer(bytes); });
+    environment_.messages.Append(
+        std::move(request),
+        [self, answer = std::move(answer)](const auto&) { self->OnUnwantedAnswer(answer); });
     return;
   }
-  messages_.Append(std::move(request), [self, answer = std::move(answer)](auto outcome) mutable {
-    answer.outcome = std::move(outcome);
-    self->OnAnswer(std::move(answer));
-  });
+  environment_.messages.Append(std::move(request),
+                               [self, answer = std::move(answer)](auto outcome) mutable {
+                                 answer.outcome = std::move(outcome);
+                                 self->OnAnswer(std::move(answer));
+                               });
 }
 
 void ProduceStream::OnAnswer(Answer answer) {
@@ -64,10 +71,10 @@ void ProduceStream::OnAnswer(Answer answer) {
   Advance();
 }
 
-void ProduceStream::OnUnwantedAnswer(int64_t bytes) {
+void ProduceStream::OnUnwantedAnswer(const Answer& answer) {
   {
     const base::MutexLock lock(mutex_);
-    unanswered_bytes_ -= bytes;
+    unanswered_bytes_ -= answer.bytes;
     --unanswered_batches_;
   }
   Advance();

@@ -1,9 +1,9 @@
 #pragma once
 
-#include "base/clock.h"
 #include "base/mutex.h"
 #include "broker/messages.h"
 #include "rpc/bidi_stream.h"
+#include "rpc/call_environment.h"
 #include "rpc/produce_codec.h"
 
 #include <deque>
@@ -14,21 +14,24 @@ namespace talosmq::rpc {
 /// A client's Produce stream: hands each batch to the broker as it is read, and sends the answers
 /// back as they come, those that are ready together in one message.
 ///
-/// Invariant: bytes and batches count as unanswered until their answer is given to gRPC, so a
-/// client that does not read its answers is not read from either.
+/// Invariants:
+/// 1. Bytes and batches count as unanswered until their answer is given to gRPC, so a client that
+///    does not read its answers is not read from either.
+/// 2. As long they hold their share of the listener's budget; a batch that gets none is answered
+///    with kOverloaded.
 /// Thread-safe; see BidiStream for its life.
 class ProduceStream final : public BidiStream {
  public:
-  ProduceStream(grpc::CallbackServerContext& context, CallRegistry& registry,
-                broker::MessageService& messages, base::Clock& clock)
-      : BidiStream(context, registry), messages_(messages), clock_(clock) {}
+  ProduceStream(grpc::CallbackServerContext& context, CallEnvironment environment)
+      : BidiStream(context, environment.registry), environment_(std::move(environment)) {}
 
  private:
   struct Answer {
     uint64_t request_id = 0;
     std::string topic_id;
     int32_t partition = 0;
-    int64_t bytes = 0;  ///< Of the batch that is answered.
+    int64_t bytes = 0;            ///< Of the batch that is answered.
+    ListenerBudget::Share share;  ///< Of the listener, for the batch and this.
     broker::AppendOutcome outcome;
   };
 
@@ -42,12 +45,11 @@ class ProduceStream final : public BidiStream {
   void Append(ProduceBatch batch, const absl::StatusOr<broker::Acks>& acks, absl::Duration deadline,
               Answer answer);
   void OnAnswer(Answer answer);
-  void OnUnwantedAnswer(int64_t bytes);
+  void OnUnwantedAnswer(const Answer& answer);
   /// The oldest answers of one request.
   std::deque<Answer> TakeAnswersLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  broker::MessageService& messages_;
-  base::Clock& clock_;
+  const CallEnvironment environment_;
 
   base::Mutex mutex_;
   std::deque<Answer> answers_ ABSL_GUARDED_BY(mutex_);

@@ -30,17 +30,18 @@ grpc::ServerUnaryReactor* TopicHandlers::CreateTopic(grpc::CallbackServerContext
                                                      const grpc::ByteBuffer* request,
                                                      grpc::ByteBuffer* response) {
   return ServeUnary<v1::CreateTopicRequest, v1::CreateTopicResponse>(
-      context, request, response, [this](auto call) {
-        topics_.Create(CreationOf(call->request), [call](const auto& topic) {
-          if (topic.ok()) {
-            v1::TopicSummary summary;
-            FillSummary(**topic, summary);
-            call->response.set_topic_id(summary.topic_id());
-            call->response.set_partitions(summary.partitions());
-            call->response.set_replicas(summary.replicas());
-          }
-          call->Finish(topic.status());
-        });
+      context, request, response, calls_, [this](auto call) {
+        topics_.Create(CreationOf(call->request), call->DeadlineBy(clock_),
+                       [call](const auto& topic) {
+                         if (topic.ok()) {
+                           v1::TopicSummary summary;
+                           FillSummary(**topic, summary);
+                           call->response.set_topic_id(summary.topic_id());
+                           call->response.set_partitions(summary.partitions());
+                           call->response.set_replicas(summary.replicas());
+                         }
+                         call->Finish(topic.status());
+                       });
       });
 }
 
@@ -48,7 +49,7 @@ grpc::ServerUnaryReactor* TopicHandlers::DescribeTopic(grpc::CallbackServerConte
                                                        const grpc::ByteBuffer* request,
                                                        grpc::ByteBuffer* response) {
   return ServeUnary<v1::DescribeTopicRequest, v1::DescribeTopicResponse>(
-      context, request, response, [this](auto call) {
+      context, request, response, calls_, [this](auto call) {
         topics_.Describe(call->request.name(), [call](const auto& description) {
           if (description.ok()) FillDescription(*description, call->response);
           call->Finish(description.status());
@@ -60,7 +61,7 @@ grpc::ServerUnaryReactor* TopicHandlers::ListTopics(grpc::CallbackServerContext*
                                                     const grpc::ByteBuffer* request,
                                                     grpc::ByteBuffer* response) {
   return ServeUnary<v1::ListTopicsRequest, v1::ListTopicsResponse>(
-      context, request, response, [this](auto call) {
+      context, request, response, calls_, [this](auto call) {
         for (const auto& [name, topic] : topics_.image()->topics_by_name) {
           if (topic->is_internal && !call->request.include_internal()) continue;
           FillSummary(*topic, *call->response.add_topics());
@@ -73,12 +74,12 @@ grpc::ServerUnaryReactor* TopicHandlers::AlterTopic(grpc::CallbackServerContext*
                                                     const grpc::ByteBuffer* request,
                                                     grpc::ByteBuffer* response) {
   return ServeUnary<v1::AlterTopicRequest, v1::AlterTopicResponse>(
-      context, request, response, [this](auto call) {
+      context, request, response, calls_, [this](auto call) {
         const v1::AlterTopicRequest& asked = call->request;
         broker::TopicAlteration alteration{.name = asked.name(),
                                            .set = ToMap(asked.set()),
                                            .unset = {asked.unset().begin(), asked.unset().end()}};
-        topics_.Alter(std::move(alteration),
+        topics_.Alter(std::move(alteration), call->DeadlineBy(clock_),
                       [call](const absl::Status& status) { call->Finish(status); });
       });
 }
@@ -87,8 +88,8 @@ grpc::ServerUnaryReactor* TopicHandlers::AddPartitions(grpc::CallbackServerConte
                                                        const grpc::ByteBuffer* request,
                                                        grpc::ByteBuffer* response) {
   return ServeUnary<v1::AddPartitionsRequest, v1::AddPartitionsResponse>(
-      context, request, response, [this](auto call) {
-        topics_.AddPartitions(call->request.name(), call->request.total(),
+      context, request, response, calls_, [this](auto call) {
+        topics_.AddPartitions(call->request.name(), call->request.total(), call->DeadlineBy(clock_),
                               [call](const absl::Status& status) { call->Finish(status); });
       });
 }
@@ -97,8 +98,8 @@ grpc::ServerUnaryReactor* TopicHandlers::DeleteTopic(grpc::CallbackServerContext
                                                      const grpc::ByteBuffer* request,
                                                      grpc::ByteBuffer* response) {
   return ServeUnary<v1::DeleteTopicRequest, v1::DeleteTopicResponse>(
-      context, request, response, [this](auto call) {
-        topics_.Delete(call->request.name(),
+      context, request, response, calls_, [this](auto call) {
+        topics_.Delete(call->request.name(), call->DeadlineBy(clock_),
                        [call](const absl::Status& status) { call->Finish(status); });
       });
 }
@@ -107,7 +108,7 @@ grpc::ServerUnaryReactor* TopicHandlers::GetMetadata(grpc::CallbackServerContext
                                                      const grpc::ByteBuffer* request,
                                                      grpc::ByteBuffer* response) {
   return ServeUnary<v1::GetMetadataRequest, v1::GetMetadataResponse>(
-      context, request, response, [this](auto call) {
+      context, request, response, calls_, [this](auto call) {
         const int asked = call->request.names_size() + call->request.topic_ids_size();
         if (asked > kTopicsPerMessageMax) {
           call->Finish(MakeError(Reason::kInvalidArgument,

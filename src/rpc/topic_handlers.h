@@ -1,6 +1,8 @@
 #pragma once
 
+#include "base/clock.h"
 #include "broker/topics.h"
+#include "rpc/listener_budget.h"
 #include "talosmq/v1/topic.grpc.pb.h"
 
 #include <grpcpp/grpcpp.h>
@@ -19,7 +21,8 @@ using RawTopicService = v1::TopicService::WithRawCallbackMethod_CreateTopic<
 /// talosmq.v1.TopicService over the broker's. Thread-safe; outlives the gRPC server.
 class TopicHandlers final : public RawTopicService {
  public:
-  explicit TopicHandlers(broker::TopicService& topics) : topics_(topics) {}
+  TopicHandlers(broker::TopicService& topics, ListenerBudget& calls, const base::Clock& clock)
+      : topics_(topics), calls_(calls), clock_(clock) {}
 
   grpc::ServerUnaryReactor* CreateTopic(grpc::CallbackServerContext* context,
                                         const grpc::ByteBuffer* request,
@@ -45,6 +48,8 @@ class TopicHandlers final : public RawTopicService {
 
  private:
   broker::TopicService& topics_;
+  ListenerBudget& calls_;
+  const base::Clock& clock_;
 };
 
 }  // namespace talosmq::rpc

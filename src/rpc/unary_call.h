@@ -1,6 +1,9 @@
 #pragma once
 
+#include "base/clock.h"
 #include "rpc/error_status.h"
+#include "rpc/limits.h"
+#include "rpc/listener_budget.h"
 #include "rpc/wire.h"
 
 #include "absl/status/status.h"
@@ -14,45 +17,68 @@ namespace talosmq::rpc {
 
 /// One unary call under way: the handler fills `response` and calls Finish once, on any thread.
 /// Every method is registered raw so that a message is measured before it is parsed.
-/// Thread-compatible; shared by the callbacks that will finish it.
+/// Thread-compatible. Shared: by gRPC until OnDone, when the client has the answer, and by the
+/// callbacks that will finish it.
 template <typename Request, typename Response>
-class UnaryCall {
+class UnaryCall final : public grpc::ServerUnaryReactor,
+                        public std::enable_shared_from_this<UnaryCall<Request, Response>> {
  public:
   UnaryCall(grpc::CallbackServerContext& context, grpc::ByteBuffer& response_bytes)
-      : context_(context), reactor_(*context.DefaultReactor()), response_bytes_(response_bytes) {}
+      : context_(context), response_bytes_(response_bytes) {}
 
   Request request;
   Response response;
 
-  grpc::ServerUnaryReactor& reactor() { return reactor_; }
+  /// Parses the request and finds room for it. Once, before gRPC gets the reactor.
+  absl::Status Begin(grpc::ByteBuffer bytes, ListenerBudget& budget) {
+    self_ = this->shared_from_this();
+    const absl::Status status = ParseInto(bytes, request, Request::descriptor()->name());
+    if (!status.ok()) return status;
+    load_ = {.entries = 1, .bytes = static_cast<int64_t>(request.SpaceUsedLong())};
+    auto share = budget.ConnectionOf(context_.peer()).Take(load_);
+    if (!share.ok()) return share.status();
+    share_ = *std::move(share);
+    return absl::OkStatus();
+  }
+
+  /// When the client has given up waiting, by the monotonic clock.
+  absl::Duration DeadlineBy(const base::Clock& clock) const {
+    return clock.Monotonic() + (absl::FromChrono(context_.deadline()) - clock.Now());
+  }
 
   void Finish(const absl::Status& status) {
-    if (status.ok()) response_bytes_ = Serialize(response);
-    reactor_.Finish(EndOfCall(context_, status));
+    if (status.ok()) {
+      response_bytes_ = Serialize(response);
+      share_.Settle({.entries = load_.entries,
+                     .bytes = load_.bytes + static_cast<int64_t>(response_bytes_.Length())});
+    }
+    grpc::ServerUnaryReactor::Finish(EndOfCall(context_, status));
   }
+
+  void OnDone() override { self_.reset(); }
 
  private:
   grpc::CallbackServerContext& context_;
-  grpc::ServerUnaryReactor& reactor_;
   grpc::ByteBuffer& response_bytes_;
+  std::shared_ptr<UnaryCall> self_;  ///< Until OnDone.
+  Load load_;
+  ListenerBudget::Share share_;
 };
 
-/// Parses the request and hands a shared UnaryCall to `handler`, or ends the call with what is
-/// wrong with it.
+/// Hands a shared UnaryCall to `handler`, or ends the call with what is wrong with its request.
 template <typename Request, typename Response, typename Handler>
 grpc::ServerUnaryReactor* ServeUnary(grpc::CallbackServerContext* context,
                                      const grpc::ByteBuffer* request, grpc::ByteBuffer* response,
-                                     Handler&& handler) {
+                                     ListenerBudget& budget, Handler&& handler) {
   auto call = std::make_shared<UnaryCall<Request, Response>>(*context, *response);
-  grpc::ServerUnaryReactor& reactor = call->reactor();
-  grpc::ByteBuffer bytes(*request);
-  const absl::Status status = ParseInto(bytes, call->request, Request::descriptor()->name());
+  grpc::ServerUnaryReactor* const reactor = call.get();
+  const absl::Status status = call->Begin(*request, budget);
   if (status.ok()) {
     std::forward<Handler>(handler)(std::move(call));
   } else {
     call->Finish(status);
   }
-  return &reactor;
+  return reactor;
 }
 
 }  // namespace talosmq::rpc

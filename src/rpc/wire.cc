@@ -31,11 +31,15 @@ absl::Status ParseInto(grpc::ByteBuffer& bytes, google::protobuf::MessageLite& m
   return absl::OkStatus();
 }
 
-grpc::Slice SliceOver(base::Buffer buffer) {
-  auto* const held = new base::Buffer(std::move(buffer));
-  const auto release = [](void* data) { delete static_cast<base::Buffer*>(data); };
+grpc::Slice SliceOver(base::Buffer buffer, std::shared_ptr<const void> companion) {
+  struct Held {
+    base::Buffer buffer;
+    std::shared_ptr<const void> companion;
+  };
+  auto* const held = new Held{std::move(buffer), std::move(companion)};
+  const auto release = [](void* data) { delete static_cast<Held*>(data); };
   // gRPC asks for a mutable pointer and never writes through it.
-  return {const_cast<std::byte*>(held->bytes().data()), held->size(), release, held};
+  return {const_cast<std::byte*>(held->buffer.bytes().data()), held->buffer.size(), release, held};
 }
 
 absl::StatusOr<TopicPartition> ParseTarget(std::string_view topic_id, int32_t partition) {

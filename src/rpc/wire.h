@@ -7,6 +7,8 @@
 #include <google/protobuf/message_lite.h>
 #include <grpcpp/grpcpp.h>
 
+#include <memory>
+
 namespace talosmq::rpc {
 
 /// The message as the bytes of one gRPC message.
@@ -17,8 +19,9 @@ grpc::ByteBuffer Serialize(const google::protobuf::MessageLite& message);
 absl::Status ParseInto(grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message,
                        std::string_view what);
 
-/// A slice over the bytes of `buffer` that keeps them alive; nothing is copied.
-grpc::Slice SliceOver(base::Buffer buffer);
+/// A slice over the bytes of `buffer` that keeps them alive, and `companion` with them; nothing is
+/// copied.
+grpc::Slice SliceOver(base::Buffer buffer, std::shared_ptr<const void> companion);
 
 /// kUnknownTopicId unless `topic_id` has 16 bytes, kUnknownPartition when the number is negative.
 absl::StatusOr<TopicPartition> ParseTarget(std::string_view topic_id, int32_t partition);

@@ -3,6 +3,7 @@
 #include "base/gate.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "broker/in_time.h"
 #include "server/broker_record_source.h"
 #include "sink/dump_jobs.h"
 #include "sink/metadata_job_state.h"
@@ -79,7 +80,8 @@ absl::Status Stopping() {
 /// In the order in which they depend on each other; the jobs go first.
 struct DumpAdapter::Parts {
   explicit Parts(const Dependencies& d)
-      : source(d.messages, d.topics, d.clock),
+      : clock(d.clock),
+        source(d.messages, d.topics, d.clock),
         executor({.name = "sink"}),
         state(d.store, executor),
         jobs({.source = source,
@@ -90,6 +92,7 @@ struct DumpAdapter::Parts {
               .random = random,
               .metrics = d.metrics}) {}
 
+  const base::Clock& clock;
   base::SystemRandom random;
   BrokerRecordSource source;
   base::ThreadExecutor executor;
@@ -119,15 +122,27 @@ void DumpAdapter::Stop() {
   parts_->executor.Stop();
 }
 
-void DumpAdapter::Create(broker::DumpDefinition definition, base::Callback<absl::Status> done) {
+template <typename Run>
+void DumpAdapter::RunChange(std::string_view what, absl::Duration deadline,
+                            base::Callback<absl::Status> done, Run run) {
   const auto pass = parts_->calls.Enter();
   if (!pass.has_value()) return done(Stopping());
-  parts_->jobs.Create({.name = std::move(definition.name),
+  broker::RunInTime(
+      {.executor = parts_->executor, .clock = parts_->clock, .deadline = deadline, .what = what},
+      std::move(done), std::move(run));
+}
+
+void DumpAdapter::Create(broker::DumpDefinition definition, absl::Duration deadline,
+                         base::Callback<absl::Status> done) {
+  sink::JobRequest job{.name = std::move(definition.name),
                        .topic = std::move(definition.topic),
                        .target = std::move(definition.target),
                        .format = ToSink(definition.format),
-                       .configs = std::move(definition.configs)},
-                      std::move(done));
+                       .configs = std::move(definition.configs)};
+  RunChange("create dump", deadline, std::move(done),
+            [this, job = std::move(job)](base::Callback<absl::Status> answer) mutable {
+              parts_->jobs.Create(std::move(job), std::move(answer));
+            });
 }
 
 void DumpAdapter::List(base::Callback<absl::StatusOr<std::vector<broker::DumpDescription>>> done) {
@@ -155,22 +170,28 @@ void DumpAdapter::Describe(std::string name,
       });
 }
 
-void DumpAdapter::Pause(std::string name, base::Callback<absl::Status> done) {
-  const auto pass = parts_->calls.Enter();
-  if (!pass.has_value()) return done(Stopping());
-  parts_->jobs.Pause(std::move(name), std::move(done));
+void DumpAdapter::Pause(std::string name, absl::Duration deadline,
+                        base::Callback<absl::Status> done) {
+  RunChange("pause dump", deadline, std::move(done),
+            [this, name = std::move(name)](base::Callback<absl::Status> answer) mutable {
+              parts_->jobs.Pause(std::move(name), std::move(answer));
+            });
 }
 
-void DumpAdapter::Resume(std::string name, base::Callback<absl::Status> done) {
-  const auto pass = parts_->calls.Enter();
-  if (!pass.has_value()) return done(Stopping());
-  parts_->jobs.Resume(std::move(name), std::move(done));
+void DumpAdapter::Resume(std::string name, absl::Duration deadline,
+                         base::Callback<absl::Status> done) {
+  RunChange("resume dump", deadline, std::move(done),
+            [this, name = std::move(name)](base::Callback<absl::Status> answer) mutable {
+              parts_->jobs.Resume(std::move(name), std::move(answer));
+            });
 }
 
-void DumpAdapter::Delete(std::string name, base::Callback<absl::Status> done) {
-  const auto pass = parts_->calls.Enter();
-  if (!pass.has_value()) return done(Stopping());
-  parts_->jobs.Remove(std::move(name), std::move(done));
+void DumpAdapter::Delete(std::string name, absl::Duration deadline,
+                         base::Callback<absl::Status> done) {
+  RunChange("delete dump", deadline, std::move(done),
+            [this, name = std::move(name)](base::Callback<absl::Status> answer) mutable {
+              parts_->jobs.Remove(std::move(name), std::move(answer));
+            });
 }
 
 }  // namespace talosmq::server

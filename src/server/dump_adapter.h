@@ -14,6 +14,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace talosmq::server {
@@ -49,15 +50,22 @@ class DumpAdapter final : public broker::DumpControl {
   /// Idempotent; not from a callback.
   void Stop();
 
-  void Create(broker::DumpDefinition definition, base::Callback<absl::Status> done) override;
+  void Create(broker::DumpDefinition definition, absl::Duration deadline,
+              base::Callback<absl::Status> done) override;
   void List(base::Callback<absl::StatusOr<std::vector<broker::DumpDescription>>> done) override;
   void Describe(std::string name,
                 base::Callback<absl::StatusOr<broker::DumpDescription>> done) override;
-  void Pause(std::string name, base::Callback<absl::Status> done) override;
-  void Resume(std::string name, base::Callback<absl::Status> done) override;
-  void Delete(std::string name, base::Callback<absl::Status> done) override;
+  void Pause(std::string name, absl::Duration deadline, base::Callback<absl::Status> done) override;
+  void Resume(std::string name, absl::Duration deadline,
+              base::Callback<absl::Status> done) override;
+  void Delete(std::string name, absl::Duration deadline,
+              base::Callback<absl::Status> done) override;
 
  private:
+  template <typename Run>
+  void RunChange(std::string_view what, absl::Duration deadline, base::Callback<absl::Status> done,
+                 Run run);
+
   struct Parts;
   std::unique_ptr<Parts> parts_;
 };

@@ -12,7 +12,8 @@ namespace talosmq::server {
 /// Immutable.
 class NoDumps final : public broker::DumpControl {
  public:
-  void Create(broker::DumpDefinition /*definition*/, base::Callback<absl::Status> done) override {
+  void Create(broker::DumpDefinition /*definition*/, absl::Duration /*deadline*/,
+              base::Callback<absl::Status> done) override {
     done(Refusal());
   }
   void List(base::Callback<absl::StatusOr<std::vector<broker::DumpDescription>>> done) override {
@@ -22,9 +23,18 @@ class NoDumps final : public broker::DumpControl {
                 base::Callback<absl::StatusOr<broker::DumpDescription>> done) override {
     done(Refusal());
   }
-  void Pause(std::string /*name*/, base::Callback<absl::Status> done) override { done(Refusal()); }
-  void Resume(std::string /*name*/, base::Callback<absl::Status> done) override { done(Refusal()); }
-  void Delete(std::string /*name*/, base::Callback<absl::Status> done) override { done(Refusal()); }
+  void Pause(std::string /*name*/, absl::Duration /*deadline*/,
+             base::Callback<absl::Status> done) override {
+    done(Refusal());
+  }
+  void Resume(std::string /*name*/, absl::Duration /*deadline*/,
+              base::Callback<absl::Status> done) override {
+    done(Refusal());
+  }
+  void Delete(std::string /*name*/, absl::Duration /*deadline*/,
+              base::Callback<absl::Status> done) override {
+    done(Refusal());
+  }
 
  private:
   static absl::Status Refusal() {

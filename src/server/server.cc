@@ -198,14 +198,16 @@ absl::Status Node::StartFronts() {
                  {.cluster = *cluster_, .metrics = *metrics_, .clock = dependencies_.clock}));
   broker::DumpControl* const dumps =
       dumps_ != nullptr ? static_cast<broker::DumpControl*>(dumps_.get()) : &no_dumps_;
-  TALOSMQ_ASSIGN_OR_RETURN(
-      grpc_, rpc::GrpcFront::Start({.listen = config_.grpc_listen.ToString(), .tls = config_.tls},
-                                   {.messages = broker_->messages(),
-                                    .topics = broker_->topics(),
-                                    .cluster = *cluster_,
-                                    .dumps = *dumps,
-                                    .clock = dependencies_.clock,
-                                    .metrics = *metrics_}));
+  TALOSMQ_ASSIGN_OR_RETURN(grpc_,
+                           rpc::GrpcFront::Start({.listen = config_.grpc_listen.ToString(),
+                                                  .tls = config_.tls,
+                                                  .record_bytes_max = TailCacheBytesOf(config_)},
+                                                 {.messages = broker_->messages(),
+                                                  .topics = broker_->topics(),
+                                                  .cluster = *cluster_,
+                                                  .dumps = *dumps,
+                                                  .clock = dependencies_.clock,
+                                                  .metrics = *metrics_}));
   ports_.grpc = ListenAddress{config_.grpc_listen.host, grpc_->port()}.ToString();
   ports_.http = ListenAddress{config_.http_listen.host, http_->port()}.ToString();
   if (config_.grpc_listen.port == 0) {

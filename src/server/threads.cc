@@ -6,12 +6,17 @@ namespace talosmq::server {
 namespace {
 
 constexpr size_t kIoThreads = 2;
+/// Of one shard; further work is refused with kOverloaded. Short, since a request whose deadline
+/// passes in this queue is answered only when its turn comes.
+constexpr size_t kShardTasksMax = 16'384;
+constexpr size_t kTasksMax = 65'536;
 
-std::vector<std::unique_ptr<base::ThreadExecutor>> Make(const std::string& name, size_t count) {
+std::vector<std::unique_ptr<base::ThreadExecutor>> Make(const std::string& name, size_t count,
+                                                        size_t tasks_max) {
   std::vector<std::unique_ptr<base::ThreadExecutor>> executors;
   for (size_t i = 0; i < count; ++i) {
-    executors.push_back(std::make_unique<base::ThreadExecutor>(
-        base::ThreadExecutor::Options{.name = name + "-" + std::to_string(i)}));
+    executors.push_back(std::make_unique<base::ThreadExecutor>(base::ThreadExecutor::Options{
+        .name = name + "-" + std::to_string(i), .queue_tasks_max = tasks_max}));
   }
   return executors;
 }
@@ -26,8 +31,8 @@ std::vector<base::Executor*> Pointers(
 }  // namespace
 
 Threads::Threads(size_t shards)
-    : shards_(Make("shard", shards)),
-      io_(Make("io", kIoThreads)),
+    : shards_(Make("shard", shards, kShardTasksMax)),
+      io_(Make("io", kIoThreads, kTasksMax)),
       flush_({.name = "flush"}),
       metadata_({.name = "metadata"}),
       images_({.name = "images"}),

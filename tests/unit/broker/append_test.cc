@@ -61,12 +61,13 @@ TEST_F(AppendTest, NothingIsAcknowledgedBeforeItIsDurable) {
   EXPECT_EQ(leader->value.base_offset, Offset(2));
 }
 
-TEST_F(AppendTest, WithoutAcknowledgementTheAnswerComesAtOnce) {
+TEST_F(AppendTest, BatchThatWantsNoAnswerIsHeldUntilItIsDurable) {
   harness_.AppendNow(target_, {.values = {"a"}});
   const auto answer = harness_.Append(target_, {.values = {"b"}}, Acks::kNone);
   harness_.RunWithoutFlush();
-  EXPECT_EQ(answer->calls, 1);
+  EXPECT_EQ(answer->calls, 0);
   harness_.Run();
+  EXPECT_EQ(answer->calls, 1);
   EXPECT_EQ(harness_.ReadAll(target_).size(), 2u);
 }
 
@@ -91,6 +92,29 @@ TEST_F(AppendTest, DeadlineThatPassedBeforeTheAppendBeganMeansItNeverRuns) {
   ASSERT_EQ(late->calls, 1);
   EXPECT_EQ(ReasonOf(late->value.status), Reason::kDeadlineExceeded);
   EXPECT_EQ(LogEnd(), Offset(0));
+}
+
+TEST_F(AppendTest, DeadlineOfAWaitingAppendIsAnsweredAtThatMoment) {
+  AppendRequest soon = Request({"soon"});
+  soon.deadline = harness_.clock().Monotonic() + absl::Milliseconds(20);
+  AppendRequest sooner = Request({"sooner"});
+  sooner.deadline = harness_.clock().Monotonic() + absl::Milliseconds(10);
+  const auto patient = harness_.Append(Request({"patient"}));
+  const auto late = harness_.Append(std::move(soon));
+  const auto later = harness_.Append(std::move(sooner));
+  harness_.shard().RunUntilIdle();  // The log does not open: nothing else runs.
+  harness_.clock().Advance(absl::Milliseconds(10));
+  harness_.shard().RunUntilIdle();
+  EXPECT_EQ(later->calls, 1);
+  EXPECT_EQ(late->calls, 0);
+  harness_.clock().Advance(absl::Milliseconds(10));
+  harness_.shard().RunUntilIdle();
+  ASSERT_EQ(late->calls, 1);
+  EXPECT_EQ(ReasonOf(late->value.status), Reason::kDeadlineExceeded);
+  EXPECT_EQ(patient->calls, 0);
+  harness_.Run();
+  EXPECT_TRUE(patient->value.status.ok()) << patient->value.status;
+  EXPECT_EQ(LogEnd(), Offset(1));
 }
 
 TEST_F(AppendTest, UnknownTopicIdAndPartitionAreNamed) {

@@ -249,6 +249,7 @@ TopicId BrokerHarness::CreateTopic(const std::string& name, int32_t partitions,
        .partitions = partitions,
        .replicas = std::nullopt,
        .configs = std::move(configs)},
+      absl::InfiniteDuration(),
       [&id](const absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>& topic) {
         ASSERT_TRUE(topic.ok()) << topic.status();
         id = (*topic)->id;

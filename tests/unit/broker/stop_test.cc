@@ -54,7 +54,7 @@ TEST_F(StopTest, CallsAfterTheStopAreRefused) {
   const auto fetch = harness_.Fetch(used_, 0);
   const auto query = harness_.FindOffset(used_, FromEnd{});
   auto created = std::make_shared<Answer<absl::Status>>();
-  harness_.broker().topics().Delete("orders", WriteDown(created));
+  harness_.broker().topics().Delete("orders", absl::InfiniteDuration(), WriteDown(created));
   Reason identity = Reason::kNone;
   harness_.broker().messages().InitProducer(
       [&identity](const absl::StatusOr<ProducerIdentity>& given) {
@@ -83,7 +83,7 @@ TEST_F(StopTest, AStopWaitsForADescriptionAndAClaimUnderWay) {
 
 TEST_F(StopTest, AStopDuringADeletionLeavesTheRestForTheNextStart) {
   auto deleted = std::make_shared<Answer<absl::Status>>();
-  harness_.broker().topics().Delete("orders", WriteDown(deleted));
+  harness_.broker().topics().Delete("orders", absl::InfiniteDuration(), WriteDown(deleted));
   harness_.Stop();
   harness_.Start();
   EXPECT_TRUE(harness_.broker().topics().image()->deletions.empty());

@@ -116,6 +116,7 @@ class ThreadsTest : public ::testing::Test {
     TopicId id;
     broker_->topics().Create(
         {.name = name, .partitions = partitions, .replicas = {}, .configs = {}},
+        absl::InfiniteDuration(),
         [&](const absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>& topic) {
           EXPECT_TRUE(topic.ok()) << topic.status();
           if (topic.ok()) id = (*topic)->id;
@@ -205,7 +206,8 @@ TEST_F(ThreadsTest, AStopAmidstAppendsFetchesAndADeletionAnswersEveryCallOnce) {
   }
   half_way.Wait();
   ++calls;
-  broker_->topics().Delete("deleted", [&](const absl::Status&) { ++answers; });
+  broker_->topics().Delete("deleted", absl::InfiniteDuration(),
+                           [&](const absl::Status&) { ++answers; });
   Stop();
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(answers.load(), calls.load());

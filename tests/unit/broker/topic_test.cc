@@ -23,13 +23,13 @@ class TopicTest : public ::testing::Test {
 
   AnswerPtr<absl::Status> Delete(const std::string& name) {
     auto answer = std::make_shared<Answer<absl::Status>>();
-    harness_.broker().topics().Delete(name, WriteDown(answer));
+    harness_.broker().topics().Delete(name, absl::InfiniteDuration(), WriteDown(answer));
     return answer;
   }
   Reason CreateReason(TopicCreation creation) {
     Reason reason = Reason::kNone;
     harness_.broker().topics().Create(
-        std::move(creation),
+        std::move(creation), absl::InfiniteDuration(),
         [&reason](const absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>& topic) {
           reason = ReasonOf(topic.status());
         });
@@ -118,15 +118,28 @@ TEST_F(TopicTest, ADescriptionHasOffsetsAndEveryConfig) {
   EXPECT_THAT(description->configs, Not(IsEmpty()));
 }
 
+TEST_F(TopicTest, ChangeWhoseDeadlinePassedWhileItWaitedNeverBegins) {
+  Reason reason = Reason::kNone;
+  harness_.broker().topics().Create(
+      {.name = "late", .partitions = {}, .replicas = {}, .configs = {}},
+      harness_.clock().Monotonic() + absl::Milliseconds(10),
+      [&reason](const auto& topic) { reason = ReasonOf(topic.status()); });
+  harness_.clock().Advance(absl::Milliseconds(10));
+  harness_.Run();
+  EXPECT_EQ(reason, Reason::kDeadlineExceeded);
+  EXPECT_EQ(ReasonOf(Describe("late").status()), Reason::kUnknownTopic);
+}
+
 TEST_F(TopicTest, AddedPartitionsAreUsableAndFewerAreRefused) {
   const TopicPartition target = First("orders");
   auto grown = std::make_shared<Answer<absl::Status>>();
-  harness_.broker().topics().AddPartitions("orders", 3, WriteDown(grown));
+  harness_.broker().topics().AddPartitions("orders", 3, absl::InfiniteDuration(), WriteDown(grown));
   harness_.Run();
   EXPECT_TRUE(grown->value.ok()) << grown->value;
   harness_.AppendNow({.topic_id = target.topic_id, .partition = PartitionId(2)}, {.values = {"a"}});
   auto shrunk = std::make_shared<Answer<absl::Status>>();
-  harness_.broker().topics().AddPartitions("orders", 2, WriteDown(shrunk));
+  harness_.broker().topics().AddPartitions("orders", 2, absl::InfiniteDuration(),
+                                           WriteDown(shrunk));
   harness_.Run();
   EXPECT_EQ(ReasonOf(shrunk->value), Reason::kInvalidPartitions);
 }
@@ -136,7 +149,8 @@ TEST_F(TopicTest, AnAlteredLimitHoldsForTheNextAppend) {
   harness_.AppendNow(target, {.values = {std::string(2000, 'x')}});
   auto altered = std::make_shared<Answer<absl::Status>>();
   harness_.broker().topics().Alter(
-      {.name = "orders", .set = {{"max.message.bytes", "1024"}}, .unset = {}}, WriteDown(altered));
+      {.name = "orders", .set = {{"max.message.bytes", "1024"}}, .unset = {}},
+      absl::InfiniteDuration(), WriteDown(altered));
   harness_.Run();
   ASSERT_TRUE(altered->value.ok()) << altered->value;
   const auto refused = harness_.Append(target, {.values = {std::string(2000, 'x')}});
@@ -155,7 +169,7 @@ TEST_F(TopicTest, AnAlteredSegmentSizeHoldsForALogThatIsOpen) {
       {.name = "orders",
        .set = {{"segment.bytes", "1048576"}, {"max.message.bytes", "1048576"}},
        .unset = {}},
-      WriteDown(altered));
+      absl::InfiniteDuration(), WriteDown(altered));
   harness_.Run();
   ASSERT_TRUE(altered->value.ok()) << altered->value;
   for (int i = 0; i < 3; ++i) harness_.AppendNow(target, large);

@@ -223,21 +223,25 @@ class FakeTopics final : public broker::TopicService {
   }
 
   using Created = absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>;
-  void Create(broker::TopicCreation creation, base::Callback<Created> done) override {
+  void Create(broker::TopicCreation creation, absl::Duration,
+              base::Callback<Created> done) override {
     if (creation.name == "taken") {
       done(MakeError(Reason::kTopicExists, "topic taken exists already"));
     } else {
       done(topic_);
     }
   }
-  void Alter(broker::TopicAlteration, base::Callback<absl::Status> done) override {
+  void Alter(broker::TopicAlteration, absl::Duration, base::Callback<absl::Status> done) override {
     done(absl::OkStatus());
   }
-  void AddPartitions(std::string name, int32_t total, base::Callback<absl::Status> done) override {
+  void AddPartitions(std::string name, int32_t total, absl::Duration,
+                     base::Callback<absl::Status> done) override {
     done(total > 2 ? absl::OkStatus()
                    : MakeError(Reason::kInvalidPartitions, base::StrCat(name, " has 2 already")));
   }
-  void Delete(std::string, base::Callback<absl::Status> done) override { done(absl::OkStatus()); }
+  void Delete(std::string, absl::Duration, base::Callback<absl::Status> done) override {
+    done(absl::OkStatus());
+  }
   void Describe(std::string name,
                 base::Callback<absl::StatusOr<broker::TopicDescription>> done) override {
     if (name != topic_->name) {
@@ -274,7 +278,8 @@ class FakeCluster final : public broker::ClusterService {
 
 class FakeDumps final : public broker::DumpControl {
  public:
-  void Create(broker::DumpDefinition definition, base::Callback<absl::Status> done) override {
+  void Create(broker::DumpDefinition definition, absl::Duration,
+              base::Callback<absl::Status> done) override {
     created = std::move(definition);
     done(absl::OkStatus());
   }
@@ -288,9 +293,15 @@ class FakeDumps final : public broker::DumpControl {
                 base::Callback<absl::StatusOr<broker::DumpDescription>> done) override {
     done(MakeError(Reason::kUnknownDumpJob, base::StrCat("there is no dump ", name)));
   }
-  void Pause(std::string, base::Callback<absl::Status> done) override { done(absl::OkStatus()); }
-  void Resume(std::string, base::Callback<absl::Status> done) override { done(absl::OkStatus()); }
-  void Delete(std::string, base::Callback<absl::Status> done) override { done(absl::OkStatus()); }
+  void Pause(std::string, absl::Duration, base::Callback<absl::Status> done) override {
+    done(absl::OkStatus());
+  }
+  void Resume(std::string, absl::Duration, base::Callback<absl::Status> done) override {
+    done(absl::OkStatus());
+  }
+  void Delete(std::string, absl::Duration, base::Callback<absl::Status> done) override {
+    done(absl::OkStatus());
+  }
 
   broker::DumpDefinition created;
 };

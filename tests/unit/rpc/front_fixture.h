@@ -20,17 +20,23 @@ namespace talosmq::rpc {
 /// A gRPC front on a port of the kernel's choice over fakes, and a channel to it.
 class FrontTest : public testing::Test {
  protected:
-  FrontTest() {
-    auto front = GrpcFront::Start({.listen = "127.0.0.1:0"},
+  explicit FrontTest(GrpcFrontOptions options = {.listen = "127.0.0.1:0"}) {
+    auto front = GrpcFront::Start(std::move(options),
                                   {messages_, topics_, cluster_, dumps_, clock_, *metrics_});
     EXPECT_TRUE(front.ok()) << front.status();
     front_ = *std::move(front);
+    channel_ = Connect();
+    stub_ = v1::MessageService::NewStub(channel_);
+  }
+
+  /// A connection of its own.
+  std::shared_ptr<grpc::Channel> Connect() {
     grpc::ChannelArguments arguments;
     arguments.SetMaxSendMessageSize(-1);
     arguments.SetMaxReceiveMessageSize(-1);
-    channel_ = grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(front_->port()),
-                                         grpc::InsecureChannelCredentials(), arguments);
-    stub_ = v1::MessageService::NewStub(channel_);
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(front_->port()),
+                                     grpc::InsecureChannelCredentials(), arguments);
   }
 
   ~FrontTest() override {

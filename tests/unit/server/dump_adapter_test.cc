@@ -91,17 +91,20 @@ class FixedTopics final : public broker::TopicService {
   }
 
   void Create(
-      broker::TopicCreation,
+      broker::TopicCreation, absl::Duration,
       base::Callback<absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>> done) override {
     done(Unasked());
   }
-  void Alter(broker::TopicAlteration, base::Callback<absl::Status> done) override {
+  void Alter(broker::TopicAlteration, absl::Duration, base::Callback<absl::Status> done) override {
     done(Unasked());
   }
-  void AddPartitions(std::string, int32_t, base::Callback<absl::Status> done) override {
+  void AddPartitions(std::string, int32_t, absl::Duration,
+                     base::Callback<absl::Status> done) override {
     done(Unasked());
   }
-  void Delete(std::string, base::Callback<absl::Status> done) override { done(Unasked()); }
+  void Delete(std::string, absl::Duration, base::Callback<absl::Status> done) override {
+    done(Unasked());
+  }
   void Describe(std::string,
                 base::Callback<absl::StatusOr<broker::TopicDescription>> done) override {
     done(Unasked());
@@ -147,7 +150,7 @@ class DumpAdapterTest : public testing::Test {
                         .target = "file:///dump",
                         .format = broker::DumpFormat::kRaw,
                         .configs = std::move(configs)},
-                       std::move(done));
+                       absl::InfiniteDuration(), std::move(done));
     });
   }
   absl::StatusOr<broker::DumpDescription> Describe() {

@@ -1,0 +1,140 @@
+#include "rpc/listener_budget.h"
+
+#include "base/mutex.h"
+#include "base/text.h"
+#include "rpc/limits.h"
+#include "talosmq/error.h"
+
+#include "absl/container/flat_hash_map.h"
+
+#include <atomic>
+
+namespace talosmq::rpc {
+namespace {
+
+/// Adds to both counters at once; tells what stood there before.
+class Tally {
+ public:
+  Load Add(Load load) {
+    return {.entries = entries_.fetch_add(load.entries), .bytes = bytes_.fetch_add(load.bytes)};
+  }
+  void Subtract(Load load) {
+    entries_.fetch_sub(load.entries);
+    bytes_.fetch_sub(load.bytes);
+  }
+  Load now() const { return {.entries = entries_.load(), .bytes = bytes_.load()}; }
+
+ private:
+  std::atomic<int64_t> entries_{0};
+  std::atomic<int64_t> bytes_{0};
+};
+
+/// `held` by the connection and `taken` by all, both before `wanted` came.
+bool Fits(int64_t wanted, int64_t held, int64_t taken, int64_t bound) {
+  return held + wanted <= bound - taken || taken == 0;
+}
+
+}  // namespace
+
+/// What all connections hold. Shares may outlive the budget, and with it the registry.
+struct ListenerBudget::State {
+  State(std::string name_of_it, Load bounds_of_it, base::MetricRegistry& registry)
+      : name(std::move(name_of_it)),
+        bounds(bounds_of_it),
+        refusals(registry.AddCounter("talosmq_listener_refusals_total",
+                                     "What a client asked for and a full listener refused.",
+                                     {{"listener", "grpc"}, {"what", name}})),
+        held_bytes(&registry.AddGauge("talosmq_listener_held_bytes",
+                                      "Memory of what waits or is not sent yet.",
+                                      {{"listener", "grpc"}, {"what", name}})),
+        held_entries(&registry.AddGauge("talosmq_listener_held_entries",
+                                        "Requests and answers that wait or are not sent yet.",
+                                        {{"listener", "grpc"}, {"what", name}})) {}
+
+  void Show() {
+    const base::MutexLock lock(mutex);
+    if (held_bytes == nullptr) return;
+    const Load now = taken.now();
+    held_bytes->Set(static_cast<double>(now.bytes));
+    held_entries->Set(static_cast<double>(now.entries));
+  }
+
+  void ShowNoMore() {
+    const base::MutexLock lock(mutex);
+    held_bytes = nullptr;
+  }
+
+  const std::string name;
+  const Load bounds;
+  base::Counter& refusals;
+  Tally taken;
+  base::Mutex mutex;
+  base::Gauge* held_bytes ABSL_GUARDED_BY(mutex);
+  base::Gauge* held_entries ABSL_GUARDED_BY(mutex);
+  absl::flat_hash_map<std::string, std::weak_ptr<Account>> accounts ABSL_GUARDED_BY(mutex);
+};
+
+/// What one connection holds. Lives as long as a call of the connection or a share.
+struct ListenerBudget::Account {
+  Account(std::shared_ptr<State> state_of_all, std::string_view name)
+      : state(std::move(state_of_all)), peer(name) {}
+  ~Account() {
+    const base::MutexLock lock(state->mutex);
+    // Another one of that name may stand there by now.
+    const auto entry = state->accounts.find(peer);
+    if (entry != state->accounts.end() && entry->second.expired()) state->accounts.erase(entry);
+  }
+  const std::shared_ptr<State> state;
+  const std::string peer;
+  Tally held;
+};
+
+ListenerBudget::ListenerBudget(std::string name, Load bounds, base::MetricRegistry& metrics)
+    : state_(std::make_shared<State>(std::move(name), bounds, metrics)) {}
+
+ListenerBudget::~ListenerBudget() { state_->ShowNoMore(); }
+
+ListenerBudget::Connection ListenerBudget::ConnectionOf(std::string_view peer) {
+  const base::MutexLock lock(state_->mutex);
+  std::weak_ptr<Account>& known = state_->accounts[base::ToAbsl(peer)];
+  std::shared_ptr<Account> account = known.lock();
+  if (account == nullptr) known = account = std::make_shared<Account>(state_, peer);
+  return Connection(std::move(account));
+}
+
+absl::StatusOr<ListenerBudget::Share> ListenerBudget::Connection::Take(Load load) const {
+  State& state = *account_->state;
+  const Load taken = state.taken.Add(load);
+  const Load held = account_->held.Add(load);
+  if (Fits(load.entries, held.entries, taken.entries, state.bounds.entries) &&
+      Fits(load.bytes, held.bytes, taken.bytes, state.bounds.bytes)) {
+    state.Show();
+    return Share(account_, load);
+  }
+  state.taken.Subtract(load);
+  account_->held.Subtract(load);
+  state.refusals.Add(1);
+  return MakeOverloaded(
+      base::StrCat("the server holds ", taken.bytes, " of ", state.bounds.bytes, " bytes and ",
+                   taken.entries, " of ", state.bounds.entries, " ", state.name, ", ", held.bytes,
+                   " bytes and ", held.entries, " of them for this connection, which asks for ",
+                   load.bytes, " bytes more"),
+      kRetryAfterDefault);
+}
+
+ListenerBudget::Share::~Share() {
+  if (account_ == nullptr) return;
+  account_->state->taken.Subtract(load_);
+  account_->held.Subtract(load_);
+  account_->state->Show();
+}
+
+void ListenerBudget::Share::Settle(Load load) {
+  if (account_ == nullptr) return;
+  const Load change{.entries = load.entries - load_.entries, .bytes = load.bytes - load_.bytes};
+  account_->state->taken.Add(change);
+  account_->held.Add(change);
+  load_ = load;
+}
+
+}  // namespace talosmq::rpc

@@ -1,0 +1,167 @@
+#include "unit/rpc/front_fixture.h"
+
+#include <map>
+#include <string>
+#include <thread>
+
+namespace talosmq::rpc {
+namespace {
+
+/// A listener that holds 4 MiB of records, a greedy client and, on a connection of its own, a
+/// modest one.
+class OverloadTest : public FrontTest {
+ protected:
+  static constexpr size_t kMebibyte = size_t{1} << 20;
+
+  OverloadTest()
+      : FrontTest({.listen = "127.0.0.1:0", .record_bytes_max = int64_t{4} << 20}),
+        modest_channel_(Connect()),
+        modest_(v1::MessageService::NewStub(modest_channel_)) {}
+
+  static void ExpectOverloaded(const v1::Error& error) {
+    EXPECT_EQ(error.reason(), v1::REASON_OVERLOADED) << error.message();
+    EXPECT_TRUE(error.retry_safe());
+    EXPECT_GT(error.retry_after_ms(), 0U);
+  }
+
+  /// Produces `batches` of 1 MiB on one stream whose answers are held back, until one is refused.
+  void FillWithBatches() {
+    messages_.HoldAnswers();
+    context_ = Context();
+    stream_ = stub_->Produce(context_.get());
+    v1::ProduceResponse response;
+    for (uint64_t i = 0; i < 4; ++i) stream_->Write(Request(i, std::string(kMebibyte, 'x')));
+    ASSERT_TRUE(stream_->Read(&response));
+    ExpectOverloaded(response.acks(0).error());
+  }
+
+  void ExpectModestClientIsServed() {
+    std::thread helper([this] {
+      messages_.WaitForAppends(messages_.appends() + 1);
+      messages_.LetAnswersGo();
+    });
+    v1::ProduceResponse response;
+    const grpc::Status status = modest_->ProduceOnce(
+        Context().get(), Request(1, std::string(kMebibyte / 2, 'y')), &response);
+    helper.join();
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    EXPECT_FALSE(response.acks(0).has_error()) << response.acks(0).error().message();
+  }
+
+  void ExpectAdministrationIsServed(const std::shared_ptr<grpc::Channel>& channel) {
+    v1::ListTopicsResponse topics;
+    EXPECT_TRUE(v1::TopicService::NewStub(channel)
+                    ->ListTopics(Context().get(), v1::ListTopicsRequest(), &topics)
+                    .ok());
+    v1::CheckHealthResponse health;
+    EXPECT_TRUE(v1::ClusterService::NewStub(channel)
+                    ->CheckHealth(Context().get(), v1::CheckHealthRequest(), &health)
+                    .ok());
+  }
+
+  std::shared_ptr<grpc::Channel> modest_channel_;
+  std::unique_ptr<v1::MessageService::Stub> modest_;
+  std::unique_ptr<grpc::ClientContext> context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::ProduceRequest, v1::ProduceResponse>> stream_;
+};
+
+TEST_F(OverloadTest, BatchesBeyondTheConnectionsPartAreRefusedAndNotAppended) {
+  FillWithBatches();
+  EXPECT_LE(messages_.appends(), 3U);
+  messages_.LetAnswersGo();
+}
+
+TEST_F(OverloadTest, GreedyProducerLeavesRoomForOthers) {
+  FillWithBatches();
+  ExpectModestClientIsServed();
+}
+
+TEST_F(OverloadTest, AdministrationAndHealthGetThrough) {
+  FillWithBatches();
+  ExpectAdministrationIsServed(channel_);
+  ExpectAdministrationIsServed(modest_channel_);
+  messages_.LetAnswersGo();
+}
+
+TEST_F(OverloadTest, RoomComesBackWithTheAnswers) {
+  FillWithBatches();
+  messages_.LetAnswersGo();
+  v1::ProduceResponse response;
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(stream_->Read(&response));
+  ASSERT_TRUE(stream_->Write(Request(9, std::string(kMebibyte, 'x'))));
+  ASSERT_TRUE(stream_->Read(&response));
+  EXPECT_EQ(response.request_id(), 9U);
+  EXPECT_FALSE(response.acks(0).has_error()) << response.acks(0).error().message();
+}
+
+TEST_F(OverloadTest, BatchesThatWantNoAnswerCountUntilTheyAreDone) {
+  messages_.HoldAnswers();
+  for (uint64_t i = 0; i < 8; ++i) {
+    v1::ProduceRequest request = Request(i, std::string(kMebibyte, 'x'));
+    request.set_acks(v1::ACKS_NONE);
+    v1::ProduceResponse response;
+    const auto context = Context();
+    const grpc::Status status = stub_->ProduceOnce(context.get(), request, &response);
+    if (!status.ok()) ExpectOverloaded(TrailerOf(*context));
+  }
+  EXPECT_EQ(messages_.appends(), 2U);
+  messages_.LetAnswersGo();
+}
+
+TEST_F(OverloadTest, CallThatFindsNoRoomIsRefusedAsAWhole) {
+  FillWithBatches();
+  const size_t before = messages_.appends();
+  v1::ProduceResponse response;
+  const auto context = Context();
+  const grpc::Status status =
+      stub_->ProduceOnce(context.get(), Request(1, std::string(2 * kMebibyte, 'x')), &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  ExpectOverloaded(TrailerOf(*context));
+  EXPECT_EQ(messages_.appends(), before);
+  messages_.LetAnswersGo();
+}
+
+TEST_F(OverloadTest, LongPollFindsNoRoomForItsRecords) {
+  messages_.Store(kLog, std::string(3 * kMebibyte, 'r'));
+  FillWithBatches();
+  v1::FetchOnceRequest request;
+  *request.add_partitions() = Subscribe(1, 0, 0).subscribe(0);
+  v1::FetchResponse response;
+  ASSERT_TRUE(modest_->FetchOnce(Context().get(), request, &response).ok());
+  ExpectOverloaded(response.partitions(0).error());
+  EXPECT_TRUE(response.partitions(0).records().empty());
+  messages_.LetAnswersGo();
+}
+
+TEST_F(OverloadTest, ClientThatDoesNotReadGetsNoMoreThanItsPartAndOthersAreServed) {
+  for (int partition = 0; partition < 16; ++partition) {
+    const TopicPartition log{kTopic, PartitionId(partition)};
+    messages_.Store(log, std::string(kMebibyte, 'r'));
+  }
+  const auto context = Context();
+  const auto stream = stub_->Fetch(context.get());
+  for (int partition = 0; partition < 16; ++partition) {
+    ASSERT_TRUE(stream->Write(
+        Subscribe(static_cast<uint64_t>(partition) + 1, 0, uint64_t{64} << 20, partition)));
+  }
+  v1::FetchOnceRequest modest;
+  *modest.add_partitions() = Subscribe(1, 0, 0).subscribe(0);
+  v1::FetchResponse served;
+  ASSERT_TRUE(modest_->FetchOnce(Context().get(), modest, &served).ok());
+  EXPECT_EQ(served.partitions(0).records().size(), kMebibyte);
+
+  // When it reads at last, each of its subscriptions has brought its records or was refused.
+  std::map<uint64_t, bool> records;
+  v1::FetchResponse response;
+  while (records.size() < 16 && stream->Read(&response)) {
+    for (const v1::FetchedPartition& fetched : response.partitions()) {
+      if (fetched.has_error()) ExpectOverloaded(fetched.error());
+      records[fetched.subscription_id()] = !fetched.records().empty();
+    }
+  }
+  EXPECT_EQ(records.size(), 16U);
+  context->TryCancel();
+}
+
+}  // namespace
+}  // namespace talosmq::rpc
