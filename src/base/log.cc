@@ -23,6 +23,21 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
   return spdlog::level::err;
 }
 
+/// The numbers of syslog(3), as journald reads them from the beginning of a line.
+int JournalLevel(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return 7;
+    case LogLevel::kInfo:
+      return 6;
+    case LogLevel::kWarning:
+      return 4;
+    case LogLevel::kError:
+      return 3;
+  }
+  return 3;
+}
+
 struct State {
   std::shared_ptr<spdlog::logger> logger = spdlog::stderr_color_mt("talosmq");
   LogForm form = LogForm::kText;
@@ -57,6 +72,8 @@ std::string JsonEscaped(std::string_view text) {
 
 void ConfigureLog(LogLevel level_min, LogForm form) {
   State& state = GlobalState();
+  state.logger = std::make_shared<spdlog::logger>(
+      "talosmq", std::make_shared<spdlog::sinks::stdout_color_sink_mt>());
   state.form = form;
   state.logger->set_level(ToSpdlog(level_min));
   state.logger->flush_on(spdlog::level::warn);
@@ -68,6 +85,9 @@ void ConfigureLog(LogLevel level_min, LogForm form) {
       state.logger->set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})",
                                 spdlog::pattern_time_type::utc);
       return;
+    case LogForm::kJournal:
+      state.logger->set_pattern("%v");
+      return;
   }
 }
 
@@ -75,11 +95,17 @@ bool LogEnabled(LogLevel level) { return GlobalState().logger->should_log(ToSpdl
 
 void Log(LogLevel level, std::string_view area, std::string_view message) {
   const State& state = GlobalState();
-  if (state.form == LogForm::kJson) {
-    state.logger->log(ToSpdlog(level), R"("area":"{}","message":"{}")", JsonEscaped(area),
-                      JsonEscaped(message));
-  } else {
-    state.logger->log(ToSpdlog(level), "{}: {}", area, message);
+  switch (state.form) {
+    case LogForm::kText:
+      state.logger->log(ToSpdlog(level), "{}: {}", area, message);
+      return;
+    case LogForm::kJson:
+      state.logger->log(ToSpdlog(level), R"("area":"{}","message":"{}")", JsonEscaped(area),
+                        JsonEscaped(message));
+      return;
+    case LogForm::kJournal:
+      state.logger->log(ToSpdlog(level), "<{}>{}: {}", JournalLevel(level), area, message);
+      return;
   }
 }
 

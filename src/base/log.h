@@ -7,10 +7,13 @@
 namespace talosmq::base {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
-enum class LogForm { kText, kJson };
+/// kJournal: for journald, which notes the time itself: "<6>area: words", the number being the
+/// level that syslog(3) has for it.
+enum class LogForm { kText, kJson, kJournal };
 
-/// Sets level and form of the process's one logger, which writes to stderr. Before any thread
-/// starts.
+/// Sets level and form of the process's one logger and sends it to stdout, where it is all that a
+/// server prints. Without this call, as in an application that uses the SDK, it goes to stderr.
+/// Before any thread starts.
 void ConfigureLog(LogLevel level_min, LogForm form);
 bool LogEnabled(LogLevel level);
 /// `area` is a word for where it comes from ("storage"). Thread-safe; never fails.

@@ -170,8 +170,8 @@ std::vector<ConfigKey> GeneralKeys() {
           [](auto& c) -> auto& { return c.log_level; }),
       WordKey<base::LogForm>(
           "log.form",
-          "How a line of the log looks; json is one object a line. The log goes "
-          "to stderr.",
+          "How a line of the log looks; json is one object a line. The log goes to stdout; in the "
+          "journal of systemd, text has no time of its own.",
           {{"text", base::LogForm::kText}, {"json", base::LogForm::kJson}},
           [](auto& c) -> auto& { return c.log_form; }),
   };

@@ -2,11 +2,13 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "io/file_system.h"
 #include "server/command_line.h"
 #include "server/config.h"
 #include "server/config_file.h"
 #include "server/server.h"
+#include "server/supervisor.h"
 
 #include <malloc.h>
 
@@ -55,8 +57,9 @@ void TellStart(const ServerConfig& config) {
   }
 }
 
-absl::Status Serve(ServerConfig config, io::FileSystem& file_system) {
-  base::ConfigureLog(config.log_level, config.log_form);
+absl::Status Serve(ServerConfig config, io::FileSystem& file_system, const Supervisor& supervisor) {
+  const bool for_journal = config.log_form == base::LogForm::kText && StdoutIsJournal();
+  base::ConfigureLog(config.log_level, for_journal ? base::LogForm::kJournal : config.log_form);
   const sigset_t signals = BlockStopSignals();
   if (config.data_dir.empty()) {
     TALOSMQ_ASSIGN_OR_RETURN(config.data_dir, DefaultDataDirectory());
@@ -66,11 +69,17 @@ absl::Status Serve(ServerConfig config, io::FileSystem& file_system) {
   base::SystemRandom random;
   TALOSMQ_ASSIGN_OR_RETURN(const auto server,
                            Server::Start(std::move(config), {file_system, clock, random}));
-  base::LogInfo("server", "ready: grpc ", server->ports().grpc, ", http ", server->ports().http);
+  const std::string ready =
+      base::StrCat("ready: grpc ", server->ports().grpc, ", http ", server->ports().http);
+  base::LogInfo("server", ready);
+  supervisor.TellReady(ready);
   int signal = 0;
   sigwait(&signals, &signal);
   // Further signals stay blocked: a stop that has begun is finished.
-  base::LogInfo("server", "stopping on ", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+  const std::string stopping =
+      base::StrCat("stopping on ", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+  base::LogInfo("server", stopping);
+  supervisor.TellStopping(stopping);
   const absl::Status stopped = server->Stop();
   if (stopped.ok()) base::LogInfo("server", "stopped");
   return stopped;
@@ -80,18 +89,21 @@ int Run(int argc, const char* const* argv) {
   const ParsedCommandLine parsed = ParseCommandLine(argc, argv);
   if (!parsed.command.has_value()) return parsed.exit_status;
   const auto file_system = io::MakePosixFileSystem();
+  const Supervisor supervisor = Supervisor::FromEnvironment();
   absl::StatusOr<ServerConfig> config = LoadConfig(*parsed.command, *file_system);
   if (!config.ok()) {
     std::fprintf(stderr, "talosmqd: %s\n", std::string(config.status().message()).c_str());
+    supervisor.TellFailed(base::FromAbsl(config.status().message()));
     return kFailed;
   }
   if (parsed.command->action == CommandLine::Action::kPrintConfig) {
     std::fputs(RenderConfigPage(*config).c_str(), stdout);
     return 0;
   }
-  const absl::Status served = Serve(*std::move(config), *file_system);
+  const absl::Status served = Serve(*std::move(config), *file_system, supervisor);
   if (served.ok()) return 0;
   base::LogError("server", served.message());
+  supervisor.TellFailed(base::FromAbsl(served.message()));
   return kFailed;
 }
 

@@ -9,16 +9,16 @@
 namespace talosmq::base {
 namespace {
 
-/// What reaches stderr while it lives; the log is back at its defaults afterwards.
+/// What reaches stdout while it lives; the log is back at its defaults afterwards.
 class CapturedLog {
  public:
   CapturedLog(LogLevel level_min, LogForm form) {
-    testing::internal::CaptureStderr();
+    testing::internal::CaptureStdout();
     ConfigureLog(level_min, form);
   }
   std::string Take() {
     ConfigureLog(LogLevel::kInfo, LogForm::kText);
-    return testing::internal::GetCapturedStderr();
+    return testing::internal::GetCapturedStdout();
   }
 };
 
@@ -39,6 +39,13 @@ TEST(LogTest, JsonLinesKeepOutsideTextInItsPlace) {
                          "\n"),
             std::string::npos)
       << written;
+}
+
+TEST(LogTest, TheJournalIsToldTheLevelAndNoTime) {
+  CapturedLog log(LogLevel::kInfo, LogForm::kJournal);
+  LogInfo("test", "calm");
+  LogError("test", "loud");
+  EXPECT_EQ(log.Take(), "<6>test: calm\n<3>test: loud\n");
 }
 
 TEST(CheckDeathTest, FailureTellsPlaceConditionAndWords) {
