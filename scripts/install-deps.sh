@@ -3,6 +3,7 @@
 # nothing is missing, nothing is touched and the network is not asked.
 #
 #   scripts/install-deps.sh build           what building the two programs takes
+#   scripts/install-deps.sh build package   and what making Debian packages takes
 #   scripts/install-deps.sh build test      and what the tests take
 #   scripts/install-deps.sh build test check   and clang with its tools, for sanitizers and lint
 set -euo pipefail
@@ -15,19 +16,24 @@ BUILD=(
   libcpp-httplib-dev prometheus-cpp-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev
   python3
 )
-TEST=(libgtest-dev libgmock-dev libbenchmark-dev python3-grpcio python3-protobuf python3-yaml openssl)
+PACKAGE=(dpkg-dev file)
+TEST=(
+  libgtest-dev libgmock-dev libbenchmark-dev python3-grpcio python3-protobuf python3-yaml openssl
+  "${PACKAGE[@]}" debootstrap systemd
+)
 CHECK=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev)
 
-usage() { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; }
+usage() { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; }
 
 [ $# -gt 0 ] || { usage; exit 2; }
 wanted=()
 for group in "$@"; do
   case $group in
     build) wanted+=("${BUILD[@]}") ;;
+    package) wanted+=("${PACKAGE[@]}") ;;
     test) wanted+=("${TEST[@]}") ;;
     check) wanted+=("${CHECK[@]}") ;;
-    *) echo "install-deps: unknown group '$group' (expected build, test, check)" >&2; usage; exit 2 ;;
+    *) echo "install-deps: unknown group '$group' (expected build, package, test, check)" >&2; usage; exit 2 ;;
   esac
 done
 
