@@ -4,11 +4,12 @@
 #
 #   scripts/chroot-test.sh DIR                     quickstart twice, then test.sh
 #   scripts/chroot-test.sh DIR quickstart|test     one of them
+#   scripts/chroot-test.sh DIR image               the steps of docker/Dockerfile, one after the other
 # DIR holds the Debian, is made when missing and stays afterwards.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-[ $# -ge 1 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 directory=$1
 what=${2:-all}
 [ -e "$directory/usr/bin/apt-get" ] || debootstrap bookworm "$directory"
@@ -28,6 +29,7 @@ inside() {
 case $what in
   quickstart) inside ./scripts/quickstart.sh; inside ./scripts/quickstart.sh ;;
   test) inside ./scripts/test.sh ;;
+  image) inside packaging/build-package.sh /packages; inside docker/install.sh /packages ;;
   all) inside ./scripts/quickstart.sh; inside ./scripts/quickstart.sh; inside ./scripts/test.sh ;;
-  *) echo "chroot-test: expected quickstart or test, found '$what'" >&2; exit 2 ;;
+  *) echo "chroot-test: expected quickstart, test or image, found '$what'" >&2; exit 2 ;;
 esac
