@@ -26,7 +26,7 @@ stop() {
 trap stop EXIT
 
 "$bin/talosmqd" --data-dir "$work/data" --set grpc.listen=127.0.0.1:0 --set http.listen=127.0.0.1:0 \
-  2>"$work/server.log" &
+  >"$work/server.log" 2>&1 &
 server=$!
 for _ in $(seq 200); do
   [ -s "$work/data/listeners.json" ] && break
