@@ -189,10 +189,15 @@ TEST_F(DumpAdapterTest, JobReadsThroughTheBrokerAndTellsHowFarItIs) {
 
 TEST_F(DumpAdapterTest, PausedListedResumedAndDeleted) {
   ASSERT_TRUE(Create({}).ok());
-  const auto ask = [this](auto method) {
+  absl::Duration deadline = absl::InfiniteDuration();
+  const auto ask = [this, &deadline](auto method) {
     return Await<absl::Status>(
-        [&](auto done) { (adapter_.get()->*method)("job", std::move(done)); });
+        [&](auto done) { (adapter_.get()->*method)("job", deadline, std::move(done)); });
   };
+  deadline = clock_.Monotonic();
+  EXPECT_EQ(ReasonOf(ask(&DumpAdapter::Pause)), Reason::kDeadlineExceeded);
+  EXPECT_EQ(Describe()->state, broker::DumpState::kRunning);
+  deadline = absl::InfiniteDuration();
   EXPECT_TRUE(ask(&DumpAdapter::Pause).ok());
   EXPECT_EQ(Describe()->state, broker::DumpState::kPaused);
   EXPECT_TRUE(ask(&DumpAdapter::Resume).ok());
