@@ -47,6 +47,12 @@ enum class OpenMode {
   kTruncate,   ///< Read and write; made when missing, emptied when not.
 };
 
+/// Of a file system, in bytes.
+struct DiskSpace {
+  int64_t capacity_bytes = 0;
+  int64_t free_bytes = 0;  ///< That this process may take; quotas are not in it.
+};
+
 /// The only way to the disk: open, sync, rename and remove happen nowhere else. A new, renamed or
 /// removed name is durable after SyncDirectory of its folder. Errors name path, call and errno.
 /// Missing paths are kNotFound. Thread-safe.
@@ -67,6 +73,8 @@ class FileSystem {
   /// An empty directory.
   virtual absl::Status RemoveDirectory(const std::string& directory) = 0;
   virtual absl::Status SyncDirectory(const std::string& directory) = 0;
+  /// Of the file system that holds `directory`.
+  virtual absl::StatusOr<DiskSpace> Space(const std::string& directory) = 0;
   /// Makes the file if need be and locks it; kConflict when another process holds it.
   virtual absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
 };

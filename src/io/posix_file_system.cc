@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -41,6 +42,7 @@ class PosixFileSystem final : public FileSystem {
   absl::Status Remove(const std::string& path) override;
   absl::Status RemoveDirectory(const std::string& directory) override;
   absl::Status SyncDirectory(const std::string& directory) override;
+  absl::StatusOr<DiskSpace> Space(const std::string& directory) override;
   absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override;
 
  private:
@@ -145,6 +147,15 @@ absl::Status PosixFileSystem::SyncDirectory(const std::string& directory) {
                            OpenDescriptor(directory, O_RDONLY | O_DIRECTORY));
   if (::fsync(descriptor.number()) != 0) return ErrnoStatus(errno, directory, "fsync");
   return absl::OkStatus();
+}
+
+absl::StatusOr<DiskSpace> PosixFileSystem::Space(const std::string& directory) {
+  struct statvfs status {};
+  if (::statvfs(directory.c_str(), &status) != 0) return ErrnoStatus(errno, directory, "statvfs");
+  const auto bytes = [&status](fsblkcnt_t blocks) {
+    return static_cast<int64_t>(blocks * status.f_frsize);
+  };
+  return DiskSpace{.capacity_bytes = bytes(status.f_blocks), .free_bytes = bytes(status.f_bavail)};
 }
 
 absl::StatusOr<std::unique_ptr<FileLock>> PosixFileSystem::Lock(const std::string& path) {

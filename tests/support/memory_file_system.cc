@@ -27,6 +27,7 @@ bool IsChange(DiskCall call) {
     case DiskCall::kSize:
     case DiskCall::kExists:
     case DiskCall::kList:
+    case DiskCall::kSpace:
     case DiskCall::kLock:
       return false;
   }
@@ -48,6 +49,13 @@ std::string_view TakeName(std::string_view& path) {
   const std::string_view name = path.substr(begin, end - begin);
   path.remove_prefix(end);
   return name;
+}
+
+uint64_t BytesIn(const DiskNode& node) {
+  if (node.file != nullptr) return node.file->content().size();
+  uint64_t bytes = 0;
+  for (const auto& [name, entry] : node.directory->entries()) bytes += BytesIn(*entry);
+  return bytes;
 }
 
 std::string LastName(std::string_view path) {
@@ -90,9 +98,13 @@ class MemoryFileSystem::OpenedFile final : public io::File {
     const base::MutexLock lock(disk_.mutex_);
     TALOSMQ_RETURN_IF_ERROR(CheckBootLocked());
     if (disk_.DiedBeforeLocked()) return begun;
-    if (!begun.ok()) bytes.resize(bytes.size() / 2);
-    node_->file->Write(position, bytes);
-    return begun;
+    const absl::Status written =
+        begun.ok() ? disk_.CheckGrowthLocked(path_, *node_->file, position + bytes.size()) : begun;
+    if (!written.ok()) bytes.resize(bytes.size() / 2);
+    if (disk_.CheckGrowthLocked(path_, *node_->file, position + bytes.size()).ok()) {
+      node_->file->Write(position, bytes);
+    }
+    return written;
   }
 
   absl::Status Sync() override {
@@ -126,6 +138,7 @@ class MemoryFileSystem::OpenedFile final : public io::File {
     TALOSMQ_RETURN_IF_ERROR(disk_.Begin(DiskCall::kPreallocate, path_));
     const base::MutexLock lock(disk_.mutex_);
     TALOSMQ_RETURN_IF_ERROR(CheckBootLocked());
+    TALOSMQ_RETURN_IF_ERROR(disk_.CheckGrowthLocked(path_, *node_->file, size));
     if (node_->file->content().size() < size) node_->file->Resize(size);
     return absl::OkStatus();
   }
@@ -270,6 +283,13 @@ absl::Status MemoryFileSystem::SyncDirectory(const std::string& directory) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<io::DiskSpace> MemoryFileSystem::Space(const std::string& directory) {
+  TALOSMQ_RETURN_IF_ERROR(Begin(DiskCall::kSpace, directory));
+  const base::MutexLock lock(mutex_);
+  return io::DiskSpace{.capacity_bytes = static_cast<int64_t>(capacity_bytes_),
+                       .free_bytes = static_cast<int64_t>(FreeBytesLocked())};
+}
+
 absl::StatusOr<std::unique_ptr<io::FileLock>> MemoryFileSystem::Lock(const std::string& path) {
   TALOSMQ_RETURN_IF_ERROR(Begin(DiskCall::kLock, path));
   const base::MutexLock lock(mutex_);
@@ -292,6 +312,24 @@ void MemoryFileSystem::CutPower(PowerCut cut) {
 void MemoryFileSystem::SetFaultHook(FaultHook hook) {
   const base::MutexLock lock(mutex_);
   hook_ = std::move(hook);
+}
+
+void MemoryFileSystem::SetCapacity(uint64_t bytes) {
+  const base::MutexLock lock(mutex_);
+  capacity_bytes_ = bytes;
+}
+
+uint64_t MemoryFileSystem::FreeBytesLocked() const {
+  if (capacity_bytes_ == kUnlimited) return kUnlimited;  // Spares the walk.
+  const uint64_t used = BytesIn(*root_);
+  return used < capacity_bytes_ ? capacity_bytes_ - used : 0;
+}
+
+absl::Status MemoryFileSystem::CheckGrowthLocked(const std::string& path, const DiskFile& file,
+                                                 uint64_t size) const {
+  const uint64_t present = file.content().size();
+  if (size <= present || size - present <= FreeBytesLocked()) return absl::OkStatus();
+  return StorageFull(path);
 }
 
 void MemoryFileSystem::FailNth(DiskCall call, uint64_t nth, absl::Status status) {

@@ -30,6 +30,7 @@ enum class DiskCall {
   kRemove,
   kRemoveDirectory,
   kSyncDirectory,
+  kSpace,
   kLock,
 };
 
@@ -59,12 +60,16 @@ class MemoryFileSystem final : public io::FileSystem {
   absl::Status Remove(const std::string& path) override;
   absl::Status RemoveDirectory(const std::string& directory) override;
   absl::Status SyncDirectory(const std::string& directory) override;
+  absl::StatusOr<io::DiskSpace> Space(const std::string& directory) override;
   absl::StatusOr<std::unique_ptr<io::FileLock>> Lock(const std::string& path) override;
 
   /// The machine stops and starts again: what is left is what a new process finds.
   void CutPower(PowerCut cut);
 
   void SetFaultHook(FaultHook hook);
+  /// From now on the contents of all files together fit into `bytes`: what would go beyond fails
+  /// as StorageFull(), a write after half of what still fits. Below what is there: nothing grows.
+  void SetCapacity(uint64_t bytes);
   /// Fails the `nth` call of this kind from now on (1: the next one) and no other.
   void FailNth(DiskCall call, uint64_t nth, absl::Status status);
   /// The `nth` changing call from now on (1: the next one) fails as if the process had died in it,
@@ -78,6 +83,8 @@ class MemoryFileSystem final : public io::FileSystem {
   static absl::Status StorageFull(std::string_view path);
 
  private:
+  static constexpr uint64_t kUnlimited = uint64_t{1} << 40;
+
   class OpenedFile;
   class HeldLock;
   struct Location;
@@ -91,12 +98,17 @@ class MemoryFileSystem final : public io::FileSystem {
   absl::StatusOr<Location> LocateLocked(const std::string& path) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status MakeOneDirectory(const std::string& directory);
+  uint64_t FreeBytesLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  /// StorageFull when the file cannot grow to `size`.
+  absl::Status CheckGrowthLocked(const std::string& path, const DiskFile& file, uint64_t size) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable base::Mutex mutex_;
   const std::shared_ptr<DiskNode> root_;  ///< The tree under it is guarded by mutex_.
   std::set<std::string> locked_ ABSL_GUARDED_BY(mutex_);
   uint64_t boots_ ABSL_GUARDED_BY(mutex_) = 0;  ///< Power cuts so far.
   FaultHook hook_ ABSL_GUARDED_BY(mutex_);
+  uint64_t capacity_bytes_ ABSL_GUARDED_BY(mutex_) = kUnlimited;
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t dies_at_ ABSL_GUARDED_BY(mutex_) = 0;  ///< A value of changes_; 0: never.
 };

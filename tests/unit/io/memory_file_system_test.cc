@@ -171,5 +171,19 @@ TEST_F(MemoryFileSystemTest, AtomicWriteIsOldOrNewAfterDeathAtEveryChange) {
   }
 }
 
+TEST_F(MemoryFileSystemTest, FullDiskTakesNoMoreUntilSomethingGoes) {
+  disk_.SetCapacity(100);
+  const auto file = MakeDurable("file", std::string(60, 'x'));
+  EXPECT_EQ(disk_.Space(".")->free_bytes, 40);
+  const auto other = Open("other");
+  EXPECT_EQ(ReasonOf(other->Preallocate(41)), Reason::kStorageFull);
+  EXPECT_TRUE(other->Preallocate(30).ok());
+  EXPECT_EQ(ReasonOf(Write(*file, 60, std::string(20, 'y'))), Reason::kStorageFull);
+  EXPECT_EQ(Content("file"), std::string(60, 'x') + std::string(10, 'y')) << "half of it fits";
+  EXPECT_TRUE(Write(*file, 0, "zz").ok()) << "what is there may be written over";
+  ASSERT_TRUE(disk_.Remove("other").ok());
+  EXPECT_TRUE(Write(*file, 60, std::string(40, 'y')).ok());
+}
+
 }  // namespace
 }  // namespace talosmq::support

@@ -204,5 +204,13 @@ TEST(ParentDirectoryTest, GoesUpToTheLastSlash) {
   EXPECT_EQ(ParentDirectory(""), ".");
 }
 
+TEST_F(PosixFileSystemTest, SpaceIsThatOfTheFileSystem) {
+  const auto space = disk_->Space(directory_);
+  ASSERT_TRUE(space.ok()) << space.status();
+  EXPECT_GT(space->capacity_bytes, 0);
+  EXPECT_LE(space->free_bytes, space->capacity_bytes);
+  EXPECT_TRUE(absl::IsNotFound(disk_->Space(Path("missing")).status()));
+}
+
 }  // namespace
 }  // namespace talosmq::io
