@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "kv/store.h"
@@ -6,6 +7,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
@@ -45,6 +47,16 @@ class LogForwarder final : public rocksdb::Logger {
   void Logv(const char* /*format*/, va_list /*arguments*/) override {}
 };
 
+/// Keeps RocksDB from going on by itself once there is space again: it would touch the files whose
+/// writes have failed, at which this version aborts the process.
+class NoRecovery final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status /*error*/,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+};
+
 /// Everything is small and keyed, so caches are: an idle server must fit 60 MB.
 rocksdb::Options MakeOptions() {
   rocksdb::Options options;
@@ -58,6 +70,7 @@ rocksdb::Options MakeOptions() {
   options.track_and_verify_wals_in_manifest = true;
   // After an error the store stays shut until it is opened anew (loss class R01).
   options.max_bgerror_resume_count = 0;
+  options.listeners.push_back(std::make_shared<NoRecovery>());
   options.write_buffer_size = kMemtableBytes;
   options.max_write_buffer_number = 2;
   options.max_total_wal_size = kWalBytesMax;
@@ -84,29 +97,47 @@ Reason ReasonFor(const rocksdb::Status& status) {
   return Reason::kInternal;
 }
 
-/// One RocksDB database. Thread-safe, as RocksDB is.
+absl::Status StoreError(std::string_view directory, std::string_view call,
+                        const rocksdb::Status& status) {
+  return MakeError(ReasonFor(status), base::StrCat("key-value store ", directory, ": ", call, ": ",
+                                                   status.ToString()));
+}
+
+absl::StatusOr<std::shared_ptr<rocksdb::DB>> OpenDatabase(const std::string& directory) {
+  const rocksdb::Options options = MakeOptions();
+  rocksdb::DB* db = nullptr;
+  // Made first, because RocksDB looks for old log files in it and reports an error without it.
+  rocksdb::Status status = options.env->CreateDirIfMissing(directory);
+  if (status.ok()) status = rocksdb::DB::Open(options, directory, &db);
+  if (!status.ok()) return StoreError(directory, "open", status);
+  return std::shared_ptr<rocksdb::DB>(db);
+}
+
+/// One RocksDB database, opened again by itself after it had run out of space. Thread-safe.
 class RocksStore final : public Store {
  public:
-  RocksStore(std::string directory, std::unique_ptr<rocksdb::DB> db)
+  RocksStore(std::string directory, std::shared_ptr<rocksdb::DB> db)
       : directory_(std::move(directory)), db_(std::move(db)) {}
 
   absl::StatusOr<std::optional<std::string>> Get(std::string_view key) override {
+    TALOSMQ_ASSIGN_OR_RETURN(const auto db, Use());
     std::string value;
-    const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), ToSlice(key), &value);
+    const rocksdb::Status status = db->Get(rocksdb::ReadOptions(), ToSlice(key), &value);
     if (status.IsNotFound()) return std::optional<std::string>();
-    if (!status.ok()) return Error("get", status);
+    if (!status.ok()) return StoreError(directory_, "get", status);
     return std::optional(std::move(value));
   }
 
   absl::StatusOr<std::vector<Entry>> Scan(std::string_view prefix, std::string_view from,
                                           size_t limit) override {
+    TALOSMQ_ASSIGN_OR_RETURN(const auto db, Use());
     std::vector<Entry> found;
-    const std::unique_ptr<rocksdb::Iterator> entry(db_->NewIterator(rocksdb::ReadOptions()));
+    const std::unique_ptr<rocksdb::Iterator> entry(db->NewIterator(rocksdb::ReadOptions()));
     for (entry->Seek(ToSlice(std::max(prefix, from))); entry->Valid(); entry->Next()) {
       if (found.size() == limit || !entry->key().starts_with(ToSlice(prefix))) break;
       found.push_back({.key = ToString(entry->key()), .value = ToString(entry->value())});
     }
-    if (!entry->status().ok()) return Error("scan", entry->status());
+    if (!entry->status().ok()) return StoreError(directory_, "scan", entry->status());
     return found;
   }
 
@@ -117,46 +148,84 @@ class RocksStore final : public Store {
                                     ": refuses writes after an earlier error until it is opened "
                                     "again"));
     }
+    if (is_full_.load()) TALOSMQ_RETURN_IF_ERROR(OpenAgain());
     rocksdb::WriteBatch operations;
     for (const WriteBatch::Operation& operation : batch.operations()) {
       const rocksdb::Status added =
           operation.value.has_value()
               ? operations.Put(ToSlice(operation.key), ToSlice(*operation.value))
               : operations.Delete(ToSlice(operation.key));
-      if (!added.ok()) return Error("batch", added);
+      if (!added.ok()) return StoreError(directory_, "batch", added);
     }
+    TALOSMQ_ASSIGN_OR_RETURN(const auto db, Use());
     rocksdb::WriteOptions options;
     options.sync = durability == Durability::kSynced;
-    const rocksdb::Status written = db_->Write(options, &operations);
+    const rocksdb::Status written = db->Write(options, &operations);
     if (written.ok()) return absl::OkStatus();
-    is_fenced_.store(true);
-    return Error("write", written);
+    (written.IsNoSpace() ? is_full_ : is_fenced_).store(true);
+    return StoreError(directory_, "write", written);
   }
 
  private:
-  absl::Status Error(std::string_view call, const rocksdb::Status& status) const {
-    return MakeError(ReasonFor(status), base::StrCat("key-value store ", directory_, ": ", call,
-                                                     ": ", status.ToString()));
+  /// The database, for one call.
+  absl::StatusOr<std::shared_ptr<rocksdb::DB>> Use() {
+    const base::MutexLock lock(mutex_);
+    if (db_ != nullptr) return db_;
+    return MakeError(Reason::kStorageFull, base::StrCat("key-value store ", directory_,
+                                                        ": is being opened again, now that there "
+                                                        "was space"));
+  }
+
+  /// What opening may write: the tables of a whole log, and files that are allocated in advance.
+  absl::Status CheckSpace() const {
+    constexpr uint64_t kBytesMin = 2 * kMemtableBytes;
+    uint64_t free = 0;
+    const rocksdb::Status told = rocksdb::Env::Default()->GetFreeSpace(directory_, &free);
+    if (!told.ok() || free >= kBytesMin) return absl::OkStatus();
+    return MakeError(Reason::kStorageFull,
+                     base::StrCat("key-value store ", directory_, ": needs ", kBytesMin,
+                                  " free bytes to go on, found ", free));
+  }
+
+  /// Gives up the database whose write has failed and opens what it has left, as after a crash.
+  absl::Status OpenAgain() {
+    TALOSMQ_RETURN_IF_ERROR(CheckSpace());
+    std::shared_ptr<rocksdb::DB> old;
+    {
+      const base::MutexLock lock(mutex_);
+      if (is_opening_ || db_.use_count() > 1) {
+        return MakeError(Reason::kStorageFull, base::StrCat("key-value store ", directory_,
+                                                            ": is in use after it ran out of "
+                                                            "space; it is opened again later"));
+      }
+      is_opening_ = true;
+      old = std::move(db_);
+    }
+    old.reset();
+    absl::StatusOr<std::shared_ptr<rocksdb::DB>> opened = OpenDatabase(directory_);
+    const base::MutexLock lock(mutex_);
+    is_opening_ = false;
+    if (!opened.ok()) return opened.status();
+    db_ = *std::move(opened);
+    is_full_.store(false);
+    base::LogInfo("kv", "opened ", directory_, " again after it had run out of space");
+    return absl::OkStatus();
   }
 
   const std::string directory_;
-  const std::unique_ptr<rocksdb::DB> db_;
   std::atomic<bool> is_fenced_ = false;
+  std::atomic<bool> is_full_ = false;  ///< A write found no space.
+
+  base::Mutex mutex_;
+  std::shared_ptr<rocksdb::DB> db_ ABSL_GUARDED_BY(mutex_);  ///< Null while it is opened again.
+  bool is_opening_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Store>> OpenRocksStore(const std::string& directory) {
-  const rocksdb::Options options = MakeOptions();
-  rocksdb::DB* db = nullptr;
-  // Made first, because RocksDB looks for old log files in it and reports an error without it.
-  rocksdb::Status status = options.env->CreateDirIfMissing(directory);
-  if (status.ok()) status = rocksdb::DB::Open(options, directory, &db);
-  if (!status.ok()) {
-    return MakeError(ReasonFor(status),
-                     base::StrCat("key-value store ", directory, ": open: ", status.ToString()));
-  }
-  return std::make_unique<RocksStore>(directory, std::unique_ptr<rocksdb::DB>(db));
+  TALOSMQ_ASSIGN_OR_RETURN(auto db, OpenDatabase(directory));
+  return std::make_unique<RocksStore>(directory, std::move(db));
 }
 
 }  // namespace talosmq::kv

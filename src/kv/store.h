@@ -40,7 +40,9 @@ enum class Durability {
 
 /// An ordered map of byte strings for what is small, local and keyed; never for messages.
 /// Calls block on the disk: not for a shard. After a failed Write the store refuses further writes
-/// until it is opened again (Reason::kStorageFenced). Thread-safe.
+/// until it is opened again (Reason::kStorageFenced); after one that failed for lack of space
+/// (Reason::kStorageFull) it opens itself again with a later Write, once there is space. What a
+/// failed write held may be found from then on. Thread-safe.
 class Store {
  public:
   virtual ~Store() = default;

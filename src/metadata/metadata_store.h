@@ -86,6 +86,9 @@ class MetadataStore {
  public:
   virtual ~MetadataStore() = default;
 
+  /// Why calls fail, as of the last change; OK while they do not. At once, on any thread.
+  virtual absl::Status health() const = 0;
+
   virtual void Get(std::string key, base::Executor& on,
                    base::Callback<absl::StatusOr<std::optional<KeyValue>>> done) = 0;
   /// Keys with `prefix`, from `from` on (inclusive; empty: the first), at most kListEntriesMax.

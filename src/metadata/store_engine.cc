@@ -48,6 +48,10 @@ class StoreEngine::Core : public std::enable_shared_from_this<Core> {
   /// What must not be refused, bounded by the number of leases and watches.
   void Enqueue(std::unique_ptr<StoreCall> call);
   void Close();
+  absl::Status health() const {
+    const base::MutexLock lock(mutex_);
+    return failure_;
+  }
   WatcherSet& watchers() { return *watchers_; }
 
   absl::StatusOr<std::optional<KeyValue>> Get(const std::string& key) const;
@@ -71,6 +75,9 @@ class StoreEngine::Core : public std::enable_shared_from_this<Core> {
   std::deque<std::unique_ptr<StoreCall>> WorkOutRound();
   std::unique_ptr<StoreCall> TakeCall();
   absl::Status WriteRound();
+  void SetFailure(const absl::Status& failure);
+  void ReloadLater();
+  void Reload();
   void ScheduleNext();
   void Apply(std::vector<Operation> operations);
   void StartTimer(LeaseId id, Lease& lease);
@@ -86,9 +93,11 @@ class StoreEngine::Core : public std::enable_shared_from_this<Core> {
   LeaseId last_lease_;
   StoreChanges changes_;      ///< Of the round under way.
   size_t changed_bytes_ = 0;  ///< Of the round under way.
-  absl::Status failure_;      ///< Not OK: a write has failed, and every call does.
+  StoreChanges failed_;       ///< Of the round that could not be written.
 
-  base::Mutex mutex_;
+  mutable base::Mutex mutex_;
+  /// Not OK: a write has failed, and every call does. Changed by the executor only.
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::unique_ptr<StoreCall>> waiting_ ABSL_GUARDED_BY(mutex_);
   bool is_scheduled_ ABSL_GUARDED_BY(mutex_) = false;
 };
@@ -107,6 +116,38 @@ StoreEngine::Core::Core(WatchHistory::Options history, StoreState state,
 
 void StoreEngine::Core::Begin() {
   for (auto& [id, lease] : leases_) StartTimer(id, lease);
+}
+
+void StoreEngine::Core::SetFailure(const absl::Status& failure) {
+  const base::MutexLock lock(mutex_);
+  failure_ = failure;
+}
+
+void StoreEngine::Core::ReloadLater() {
+  executor_.PostAfter(kReloadInterval, [weak = weak_from_this()] {
+    const std::shared_ptr<Core> self = weak.lock();
+    if (self != nullptr) self->Reload();
+  });
+}
+
+void StoreEngine::Core::Reload() {
+  const std::optional<base::Gate::Pass> pass = gate_.Enter();
+  if (!pass.has_value()) return;
+  absl::StatusOr<StoreState> state = writer_->Reload();
+  if (!state.ok()) return ReloadLater();
+  for (const auto& [id, lease] : leases_) executor_.Cancel(lease.timer);
+  leases_.clear();
+  for (const StoredLease& lease : state->leases) {
+    leases_.emplace(lease.id, Lease{.time_to_live = lease.time_to_live});
+  }
+  Begin();
+  keys_ = KeySpace(state->revision, std::move(state->entries));
+  last_lease_ = state->last_lease;
+  // The failed write may have been done all the same.
+  if (state->revision == failed_.revision) watchers_->Publish(std::move(failed_.events));
+  failed_ = {};
+  SetFailure(absl::OkStatus());
+  base::LogInfo("metadata", "the metadata store goes on");
 }
 
 void StoreEngine::Core::Submit(std::unique_ptr<StoreCall> call) {
@@ -137,21 +178,24 @@ void StoreEngine::Core::Enqueue(std::unique_ptr<StoreCall> call) {
 void StoreEngine::Core::RunRound() {
   const std::optional<base::Gate::Pass> pass = gate_.Enter();
   if (!pass.has_value()) return;
+  absl::Status failure = health();
   const std::deque<std::unique_ptr<StoreCall>> round = WorkOutRound();
-  if (failure_.ok()) failure_ = WriteRound();
-  for (const std::unique_ptr<StoreCall>& call : round) call->Answer(failure_);
-  if (failure_.ok()) watchers_->Publish(std::move(changes_.events));
+  if (failure.ok()) failure = WriteRound();
+  for (const std::unique_ptr<StoreCall>& call : round) call->Answer(failure);
+  if (failure.ok()) watchers_->Publish(std::move(changes_.events));
+  if (!changes_.empty() && !failure.ok()) failed_ = std::move(changes_);
   changes_ = {};
   changed_bytes_ = 0;
   ScheduleNext();
 }
 
 std::deque<std::unique_ptr<StoreCall>> StoreEngine::Core::WorkOutRound() {
+  const bool is_failed = !health().ok();
   std::deque<std::unique_ptr<StoreCall>> round;
   while (round.size() < kRoundCallsMax && changed_bytes_ < kRoundBytesMax) {
     std::unique_ptr<StoreCall> call = TakeCall();
     if (call == nullptr) break;
-    if (failure_.ok()) call->Work();
+    if (!is_failed) call->Work();
     round.push_back(std::move(call));
   }
   return round;
@@ -175,6 +219,8 @@ absl::Status StoreEngine::Core::WriteRound() {
                                    base::StrCat("metadata store: shut after a failed write: ",
                                                 base::FromAbsl(written.message())));
   base::LogError("metadata", base::FromAbsl(failure.message()));
+  SetFailure(failure);
+  ReloadLater();
   return failure;
 }
 
@@ -288,6 +334,8 @@ StoreEngine::~StoreEngine() { core_->Close(); }
 
 // The actions below are kept by the core's queue, which empties before the core goes; hence the
 // plain pointers.
+
+absl::Status StoreEngine::health() const { return core_->health(); }
 
 void StoreEngine::Get(std::string key, base::Executor& on,
                       base::Callback<absl::StatusOr<std::optional<KeyValue>>> done) {

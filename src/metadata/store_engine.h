@@ -5,6 +5,8 @@
 #include "metadata/store_state.h"
 #include "metadata/watch_history.h"
 
+#include "absl/time/time.h"
+
 #include <memory>
 #include <string>
 
@@ -20,7 +22,8 @@ namespace talosmq::metadata {
 /// 1. At most kWaitingCallsMax calls wait; one more is answered with kOverloaded.
 /// 2. A watcher has one delivery under way at a time; what it has not got yet lies in the history,
 ///    and when the history has moved on it is told so.
-/// 3. After a failed write every call fails: what is in memory may not be on disk.
+/// 3. After a failed write every call fails, for what is in memory may not be on disk, until the
+///    state could be read anew. Watchers hear of what the failed write held if it is there then.
 /// Thread-safe. Owns the writer; borrows the executor, which outlives it and on which the writer
 /// blocks. The destructor waits for a round under way and answers the rest with kShuttingDown.
 class StoreEngine final : public MetadataStore {
@@ -33,6 +36,10 @@ class StoreEngine final : public MetadataStore {
   StoreEngine& operator=(const StoreEngine&) = delete;
   ~StoreEngine() override;
 
+  /// How long after a failed write, and after each attempt, the state is read anew.
+  static constexpr absl::Duration kReloadInterval = absl::Seconds(1);
+
+  absl::Status health() const override;
   void Get(std::string key, base::Executor& on,
            base::Callback<absl::StatusOr<std::optional<KeyValue>>> done) override;
   void List(std::string prefix, std::string from, base::Executor& on,

@@ -3,6 +3,7 @@
 #include "metadata/metadata_store.h"
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
 #include <vector>
@@ -37,8 +38,10 @@ struct StoreChanges {
 class StateWriter {
  public:
   virtual ~StateWriter() = default;
-  /// All of it is durable, or none is after a crash. After an error the engine never calls again.
+  /// All of it is durable, or none is after a crash. After an error comes Reload() until it works.
   virtual absl::Status Write(const StoreChanges& changes) = 0;
+  /// The state as it is, with or without the write that failed; an error while no write would work.
+  virtual absl::StatusOr<StoreState> Reload() = 0;
 };
 
 }  // namespace talosmq::metadata

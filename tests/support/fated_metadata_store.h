@@ -29,6 +29,7 @@ class FatedMetadataStore final : public metadata::MetadataStore {
   /// Asked once for each Get, List and Commit. Nothing: all are answered.
   void SetChooser(Chooser chooser) { chooser_ = std::move(chooser); }
 
+  absl::Status health() const override { return inner_.health(); }
   void Get(std::string key, base::Executor& on,
            base::Callback<absl::StatusOr<std::optional<metadata::KeyValue>>> done) override;
   void List(std::string prefix, std::string from, base::Executor& on,

@@ -28,6 +28,7 @@ class FaultyMetadataStore final : public metadata::MetadataStore {
   uint64_t commits() const;
   bool is_dead() const;
 
+  absl::Status health() const override { return store_.health(); }
   void Get(std::string key, base::Executor& on,
            base::Callback<absl::StatusOr<std::optional<metadata::KeyValue>>> done) override;
   void List(std::string prefix, std::string from, base::Executor& on,

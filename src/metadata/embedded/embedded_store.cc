@@ -15,38 +15,6 @@ namespace {
 
 constexpr size_t kScanEntries = 1000;
 
-/// Writes each round as one synced batch. Confined to the store's executor. Borrows the kv store.
-class KvStateWriter final : public StateWriter {
- public:
-  KvStateWriter(KvLayout layout, kv::Store& kv) : layout_(std::move(layout)), kv_(kv) {}
-
-  absl::Status Write(const StoreChanges& changes) override {
-    kv::WriteBatch batch;
-    for (const WatchEvent& event : changes.events) {
-      for (const WatchEvent::Change& change : event.changes) AddChange(change, batch);
-    }
-    for (const StoredLease& lease : changes.granted) {
-      batch.Put(layout_.LeaseKey(lease.id), KvLayout::EncodeLease(lease));
-    }
-    for (const LeaseId lease : changes.ended) batch.Delete(layout_.LeaseKey(lease));
-    batch.Put(layout_.HeadKey(), KvLayout::EncodeHead({.revision = changes.revision,
-                                                       .last_lease = changes.last_lease}));
-    return kv_.Write(batch, kv::Durability::kSynced);
-  }
-
- private:
-  void AddChange(const WatchEvent::Change& change, kv::WriteBatch& batch) const {
-    if (change.entry.has_value()) {
-      batch.Put(layout_.EntryKey(change.key), KvLayout::EncodeEntry(*change.entry));
-    } else {
-      batch.Delete(layout_.EntryKey(change.key));
-    }
-  }
-
-  const KvLayout layout_;
-  kv::Store& kv_;
-};
-
 absl::Status ForEachEntry(kv::Store& kv, const std::string& prefix,
                           const std::function<absl::Status(const kv::Entry&)>& visit) {
   std::string from;
@@ -103,6 +71,43 @@ absl::StatusOr<StoreState> Load(const KvLayout& layout, kv::Store& kv) {
   TALOSMQ_RETURN_IF_ERROR(ForEachEntry(kv, layout.LeasesPrefix(), load_lease));
   return state;
 }
+
+/// Writes each round as one synced batch. Confined to the store's executor. Borrows the kv store.
+class KvStateWriter final : public StateWriter {
+ public:
+  KvStateWriter(KvLayout layout, kv::Store& kv) : layout_(std::move(layout)), kv_(kv) {}
+
+  absl::Status Write(const StoreChanges& changes) override {
+    kv::WriteBatch batch;
+    for (const WatchEvent& event : changes.events) {
+      for (const WatchEvent::Change& change : event.changes) AddChange(change, batch);
+    }
+    for (const StoredLease& lease : changes.granted) {
+      batch.Put(layout_.LeaseKey(lease.id), KvLayout::EncodeLease(lease));
+    }
+    for (const LeaseId lease : changes.ended) batch.Delete(layout_.LeaseKey(lease));
+    batch.Put(layout_.HeadKey(), KvLayout::EncodeHead({.revision = changes.revision,
+                                                       .last_lease = changes.last_lease}));
+    return kv_.Write(batch, kv::Durability::kSynced);
+  }
+
+  absl::StatusOr<StoreState> Reload() override {
+    TALOSMQ_RETURN_IF_ERROR(kv_.Write(kv::WriteBatch(), kv::Durability::kSynced));
+    return Load(layout_, kv_);
+  }
+
+ private:
+  void AddChange(const WatchEvent::Change& change, kv::WriteBatch& batch) const {
+    if (change.entry.has_value()) {
+      batch.Put(layout_.EntryKey(change.key), KvLayout::EncodeEntry(*change.entry));
+    } else {
+      batch.Delete(layout_.EntryKey(change.key));
+    }
+  }
+
+  const KvLayout layout_;
+  kv::Store& kv_;
+};
 
 }  // namespace
 

@@ -25,8 +25,9 @@ struct EmbeddedStoreOptions {
 /// Invariants:
 /// 1. An answer is given after everything that it shows is durable.
 /// 2. All that waits is made durable together, in the order of the calls.
-/// 3. After a failed write every call fails with kMetadataUnavailable until the store is opened
-///    anew over a kv store opened anew: what it would show may not be on disk.
+/// 3. After a failed write every call fails with kMetadataUnavailable, for what it would show may
+///    not be on disk; until the kv store takes writes again and was read anew, which is tried each
+///    StoreEngine::kReloadInterval.
 /// Thread-safe. Borrows the kv store and the executor, which outlive it and whose tasks may block
 /// on the disk; callbacks run on the callers' executors only.
 /// Crash: keys, revisions and leases are found again; leases begin their time anew; the history

@@ -2,6 +2,7 @@
 
 #include "metadata/store_engine.h"
 #include "metadata/store_state.h"
+#include "talosmq/error.h"
 
 namespace talosmq::metadata {
 namespace {
@@ -10,6 +11,9 @@ namespace {
 class NoWriter final : public StateWriter {
  public:
   absl::Status Write(const StoreChanges& /*changes*/) override { return absl::OkStatus(); }
+  absl::StatusOr<StoreState> Reload() override {
+    return MakeError(Reason::kInternal, "a write to memory does not fail");
+  }
 };
 
 }  // namespace

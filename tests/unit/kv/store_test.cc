@@ -5,9 +5,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -226,6 +229,57 @@ TEST_F(RocksStoreTest, FailedWriteFencesUntilReopened) {
   const auto store = Open();
   EXPECT_TRUE(store->Write(Put("c", "1"), Durability::kSynced).ok());
   EXPECT_THAT(store->Get("a").value(), Optional(std::string("1")));
+}
+
+/// A database on a disk of its own of 32 MiB. Mounting needs root, as these tests run.
+class FullRocksStoreTest : public RocksStoreTest {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(::mount("tmpfs", folder_.path().c_str(), "tmpfs", 0, "size=32m"), 0)
+        << "a small tmpfs cannot be mounted: " << std::strerror(errno) << "; run this test as root";
+    is_mounted_ = true;
+  }
+  void TearDown() override {
+    if (!is_mounted_) return;
+    EXPECT_EQ(::umount2(folder_.path().c_str(), MNT_DETACH), 0);
+  }
+
+  std::filesystem::path Filler() const { return folder_.path() / "filler"; }
+  void FillUp() const {
+    std::ofstream file(Filler(), std::ios::binary);
+    const std::string block(4096, 'x');
+    while (file.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) continue;
+  }
+
+  bool is_mounted_ = false;
+};
+
+TEST_F(FullRocksStoreTest, WritesAreRefusedWhileTheDiskIsFullAndGoOnWhenThereIsSpace) {
+  auto store = Open();
+  ASSERT_TRUE(store->Write(Put("first", "1"), Durability::kSynced).ok());
+  std::vector<std::string> written = {"first"};
+  for (int round = 0; round < 3; ++round) {
+    FillUp();
+    absl::Status failed;
+    std::string key;
+    for (int i = 0; failed.ok() && i < 1000; ++i) {
+      key = "round " + std::to_string(round) + " key " + std::to_string(i);
+      failed = store->Write(Put(key, std::string(10'000, 'v')), Durability::kSynced);
+      if (failed.ok()) written.push_back(key);
+    }
+    ASSERT_EQ(ReasonOf(failed), Reason::kStorageFull) << failed;
+    EXPECT_EQ(ReasonOf(store->Write(Put("more", "1"), Durability::kSynced)), Reason::kStorageFull);
+    EXPECT_TRUE(store->Get(written.front())->has_value()) << "reads work";
+
+    std::filesystem::remove(Filler());
+    key = "after round " + std::to_string(round);
+    const absl::Status again = store->Write(Put(key, "1"), Durability::kSynced);
+    ASSERT_TRUE(again.ok()) << again;
+    written.push_back(key);
+  }
+  store.reset();
+  store = Open();
+  for (const std::string& key : written) EXPECT_TRUE(store->Get(key)->has_value()) << key;
 }
 
 }  // namespace

@@ -29,12 +29,16 @@ class WatchedKv final : public kv::Store {
   absl::Status Write(const kv::WriteBatch& batch, kv::Durability durability) override {
     ++writes;
     EXPECT_EQ(durability, kv::Durability::kSynced);
-    if (fails) return MakeError(Reason::kStorageFull, "disk: ENOSPC");
+    if (fails) {
+      if (fails_late) kv_.Write(batch, durability).IgnoreError();
+      return MakeError(Reason::kStorageFull, "disk: ENOSPC");
+    }
     return kv_.Write(batch, durability);
   }
 
   int writes = 0;
   bool fails = false;
+  bool fails_late = false;  ///< The write is done and said to have failed.
 
  private:
   kv::Store& kv_;
@@ -106,7 +110,7 @@ class EmbeddedStoreTest : public ::testing::Test {
   std::unique_ptr<MetadataStore> store_;
 };
 
-TEST_F(EmbeddedStoreTest, FailedWriteShutsTheStoreUntilItIsOpenedAnew) {
+TEST_F(EmbeddedStoreTest, FailedWriteShutsTheStore) {
   Put("a", "1");
   kv_.fails = true;
   const auto failed = Commit({.compares = {}, .operations = {{.key = "a", .value = "2"}}});
@@ -117,6 +121,50 @@ TEST_F(EmbeddedStoreTest, FailedWriteShutsTheStoreUntilItIsOpenedAnew) {
   EXPECT_EQ(ReasonOf(Grant(absl::Seconds(5)).status()), Reason::kMetadataUnavailable);
   CutPowerAndOpen();
   EXPECT_EQ(Get("a").value()->value, "1");
+}
+
+TEST_F(EmbeddedStoreTest, StoreGoesOnWithoutTheFailedWriteOnceWritesWorkAgain) {
+  const LeaseId lease = Grant(absl::Seconds(600)).value();
+  std::vector<std::string> told;
+  const Revision before = Put("a", "1", lease);
+  store_->Watch("", before, callers_, [&](const absl::StatusOr<WatchEvent>& event) {
+    for (const auto& change : event->changes) told.push_back(change.key);
+  });
+  Run();
+  kv_.fails = true;
+  EXPECT_FALSE(Commit({.compares = {}, .operations = {{.key = "lost", .value = "x"}}}).ok());
+  EXPECT_FALSE(Grant(absl::Seconds(5)).ok());
+  clock_.Advance(StoreEngine::kReloadInterval);
+  Run();
+  EXPECT_EQ(ReasonOf(store_->health()), Reason::kMetadataUnavailable) << "no write works yet";
+
+  kv_.fails = false;
+  clock_.Advance(StoreEngine::kReloadInterval);
+  Run();
+  EXPECT_TRUE(store_->health().ok()) << store_->health();
+  EXPECT_EQ(Get("lost").value(), std::nullopt);
+  EXPECT_EQ(Get("a").value()->value, "1");
+  EXPECT_EQ(static_cast<int64_t>(Put("b", "1")), static_cast<int64_t>(before) + 1);
+  EXPECT_THAT(told, ::testing::ElementsAre("b"));
+  clock_.Advance(absl::Seconds(600));
+  Run();
+  EXPECT_EQ(Get("a").value(), std::nullopt) << "its lease has ended";
+}
+
+TEST_F(EmbeddedStoreTest, FailedWriteThatIsFoundLaterIsToldToWatchers) {
+  std::vector<std::string> told;
+  store_->Watch("", Put("a", "1"), callers_, [&](const absl::StatusOr<WatchEvent>& event) {
+    for (const auto& change : event->changes) told.push_back(change.key);
+  });
+  Run();
+  kv_.fails = kv_.fails_late = true;
+  EXPECT_FALSE(Commit({.compares = {}, .operations = {{.key = "late", .value = "x"}}}).ok());
+  kv_.fails = false;
+  clock_.Advance(StoreEngine::kReloadInterval);
+  Run();
+  EXPECT_EQ(Get("late").value()->value, "x");
+  Put("b", "1");
+  EXPECT_THAT(told, ::testing::ElementsAre("late", "b"));
 }
 
 TEST_F(EmbeddedStoreTest, NobodyHearsOfAChangeThatWasNotWritten) {
