@@ -91,8 +91,11 @@ void BM_LogAppend(benchmark::State& state) {
   base::ThreadExecutor shard({.name = "shard"});
   base::ThreadExecutor flush({.name = "flush"});
   base::ThreadExecutor io({.name = "io"});
+  const auto reserve =
+      *DiskReserve::Open({.directory = directory.path()}, {*file_system, *metrics});
   auto store = *LogStore::Open({.directory = directory.path()}, {.file_system = *file_system,
                                                                  .catalogue = *catalogue,
+                                                                 .reserve = *reserve,
                                                                  .clock = clock,
                                                                  .metrics = *metrics,
                                                                  .flush_executor = flush,

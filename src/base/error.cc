@@ -180,6 +180,7 @@ bool IsRetrySafe(Reason reason) {
     case Reason::kOverloaded:
     case Reason::kShuttingDown:
     case Reason::kNotEnoughReplicas:
+    case Reason::kStorageFull:
       return true;
     case Reason::kNone:
     case Reason::kInvalidArgument:
@@ -212,7 +213,6 @@ bool IsRetrySafe(Reason reason) {
     case Reason::kConflict:
     case Reason::kStorageFenced:
     case Reason::kCorruptData:
-    case Reason::kStorageFull:
     case Reason::kInternal:
     case Reason::kMaybeStored:
     case Reason::kClosed:

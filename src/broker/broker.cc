@@ -54,6 +54,7 @@ class BrokerParts final : public Broker {
                  .clock = dependencies_.clock}),
         cluster_({.partitions = partitions_,
                   .log_store = dependencies_.log_store,
+                  .metadata_store = dependencies_.metadata_store,
                   .images = dependencies_.images,
                   .admin_executor = dependencies_.admin_executor,
                   .admin_gate = *admin_gate_,

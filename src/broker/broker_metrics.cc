@@ -49,6 +49,8 @@ BrokerMetrics::BrokerMetrics(base::MetricRegistry& registry)
                                            {})),
       fetched_bytes_(registry.AddCounter("talosmq_broker_fetched_bytes_total",
                                          "Bytes of batches handed to readers.", {})),
+      fetched_batches_(registry.AddCounter("talosmq_broker_fetched_batches_total",
+                                           "Batches handed to readers.", {})),
       queue_wait_seconds_(registry.AddHistogram(
           "talosmq_broker_queue_wait_seconds",
           "From the arrival of a batch until it has its offsets.", {}, kSecondsBounds)),
@@ -76,8 +78,9 @@ void BrokerMetrics::CountAppend(int64_t records, int64_t bytes) {
   appended_batches_.Add(1);
 }
 
-void BrokerMetrics::CountFetch(int64_t records, int64_t bytes) {
+void BrokerMetrics::CountFetch(int64_t records, int64_t batches, int64_t bytes) {
   fetched_records_.Add(records);
+  fetched_batches_.Add(batches);
   fetched_bytes_.Add(bytes);
 }
 

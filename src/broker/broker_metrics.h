@@ -21,7 +21,7 @@ class BrokerMetrics {
   explicit BrokerMetrics(base::MetricRegistry& registry);
 
   void CountAppend(int64_t records, int64_t bytes);
-  void CountFetch(int64_t records, int64_t bytes);
+  void CountFetch(int64_t records, int64_t batches, int64_t bytes);
   /// Once for each request to a partition, when it is answered.
   void CountRequest(RequestKind kind, const absl::Status& status);
   /// From the arrival of a batch until it has its offsets.
@@ -42,6 +42,7 @@ class BrokerMetrics {
   base::Counter& appended_batches_;
   base::Counter& fetched_records_;
   base::Counter& fetched_bytes_;
+  base::Counter& fetched_batches_;
   base::Histogram& queue_wait_seconds_;
   base::Histogram& produce_seconds_;
   base::Histogram& fetch_seconds_;

@@ -1,5 +1,6 @@
 #include "broker/cluster_core.h"
 
+#include "base/text.h"
 #include "broker/try_post.h"
 
 #include <algorithm>
@@ -65,17 +66,22 @@ void ClusterCore::CheckHealth(base::Callback<HealthReport> done) {
 
 HealthReport ClusterCore::CheckDisk() const {
   HealthReport report;
-  const absl::Status health = dependencies_.log_store.health();
-  if (!health.ok()) {
-    report.problems.push_back(
-        {.object = "data directory", .problem = std::string(health.message())});
+  const auto add_problem = [&report](const char* object, const absl::Status& status) {
+    if (status.ok()) return;
+    report.problems.push_back({.object = object, .problem = std::string(status.message())});
+  };
+  add_problem("data directory", dependencies_.log_store.health());
+  add_problem("metadata store", dependencies_.metadata_store.health());
+  const absl::Status failure = dependencies_.log_store.last_failure();
+  if (!failure.ok()) {
+    report.warnings.push_back(
+        {.object = "data directory",
+         .problem = base::StrCat("a write or sync has failed since the start, the last one: ",
+                                 base::FromAbsl(failure.message()))});
   }
   const auto folders = dependencies_.log_store.ListFolders();
-  if (!folders.ok()) {
-    report.problems.push_back(
-        {.object = "data directory", .problem = std::string(folders.status().message())});
-    return report;
-  }
+  add_problem("data directory", folders.status());
+  if (!folders.ok()) return report;
   report.orphans = FindOrphans(*dependencies_.images.current(), *folders);
   return report;
 }

@@ -7,6 +7,7 @@
 #include "broker/options.h"
 #include "broker/partition_table.h"
 #include "metadata/image_publisher.h"
+#include "metadata/metadata_store.h"
 #include "storage/log_store.h"
 
 #include "absl/time/time.h"
@@ -19,6 +20,7 @@ class ClusterCore final : public ClusterService {
   struct Dependencies {
     PartitionTable& partitions;
     storage::LogStore& log_store;
+    metadata::MetadataStore& metadata_store;
     metadata::ImagePublisher& images;
     base::Executor& admin_executor;  ///< Lists folders, which blocks on the disk.
     base::Gate& admin_gate;

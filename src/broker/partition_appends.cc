@@ -1,6 +1,8 @@
 #include "base/check.h"
+#include "base/status.h"
 #include "base/text.h"
 #include "broker/partition.h"
+#include "storage/fence.h"
 #include "talosmq/error.h"
 
 #include <utility>
@@ -43,7 +45,10 @@ absl::Status Partition::CheckAppend(const PendingAppend& append) const {
                      base::StrCat("partition ", assignment_.name, ": ", parked_.size(),
                                   " appends wait to become durable already"));
   }
-  return CheckEpoch(append.request.known_epoch);
+  TALOSMQ_RETURN_IF_ERROR(CheckEpoch(append.request.known_epoch));
+  const absl::Status room = dependencies_.log_store.CheckRoom();
+  if (room.ok()) return room;
+  return base::Annotate(room, base::StrCat("partition ", assignment_.name));
 }
 
 void Partition::RunPending() {
@@ -61,7 +66,7 @@ void Partition::Run(std::unique_ptr<PendingAppend> append) {
   append->bytes.Release();
   if (!result.ok()) {
     Refuse(*append, result.status());
-    if (ReasonOf(result.status()) == Reason::kStorageFenced) log_.Fence(result.status());
+    if (storage::IsFenced(result.status())) log_.Fence(result.status());
     return;
   }
   dependencies_.metrics.ObserveQueueWait(now - append->arrival);

@@ -67,7 +67,8 @@ void Partition::ReadCommitted(WaitingFetch fetch) {
 void Partition::AnswerFetch(WaitingFetch& fetch, storage::ReadResult result) {
   int64_t bytes = 0;
   for (const base::Buffer& chunk : result.chunks) bytes += static_cast<int64_t>(chunk.size());
-  dependencies_.metrics.CountFetch(result.next_offset - fetch.request.offset, bytes);
+  dependencies_.metrics.CountFetch(result.next_offset - fetch.request.offset, result.batches,
+                                   bytes);
   dependencies_.metrics.CountRequest(RequestKind::kFetch, absl::OkStatus());
   fetch.done({.status = absl::OkStatus(),
               .chunks = std::move(result.chunks),

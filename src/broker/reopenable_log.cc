@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "storage/fence.h"
 #include "talosmq/error.h"
 
 #include <algorithm>
@@ -45,6 +46,7 @@ absl::Status ReopenableLog::Open(const storage::LogOptions& options) {
   }
   if (!trouble_.ok() && dependencies_.clock.Monotonic() < rest_until_) return trouble_;
   state_ = State::kOpening;
+  log_options_ = options;
   dependencies_.store.OpenLog(id_, options, dependencies_.shard,
                               [this](absl::StatusOr<storage::LogStore::OpenedLog> opened) {
                                 OnOpenDone(std::move(opened));
@@ -59,7 +61,7 @@ void ReopenableLog::OnOpenDone(absl::StatusOr<storage::LogStore::OpenedLog> open
         base::Annotate(opened.status(), base::StrCat("open log ", id_.ToString()));
     Rest(cause);
     if (!is_shut_) owner_.OnLogFailed(cause);
-    if (shut_) OnClosed();
+    OnClosed();
     return;
   }
   log_ = std::move(opened->log);
@@ -99,7 +101,7 @@ void ReopenableLog::FindOffset(absl::Time time, Offset limit,
 
 void ReopenableLog::OnReadDone(const absl::Status& status) {
   --reads_;
-  if (ReasonOf(status) == Reason::kStorageFenced) Fence(status);
+  if (storage::IsFenced(status)) Fence(status);
   if (ReasonOf(status) == Reason::kCorruptData && trouble_.ok()) trouble_ = status;
   if (state_ == State::kClosing && reads_ == 0) {
     dependencies_.shard.Post([this] { CloseWhenQuiet(); });
@@ -121,10 +123,7 @@ void ReopenableLog::OnDurable(const absl::Status& status) {
 
 void ReopenableLog::Fence(const absl::Status& cause) {
   if (state_ != State::kOpen) return;
-  const absl::Status fenced = MakeError(
-      Reason::kStorageFenced,
-      base::StrCat("log ", id_.ToString(),
-                   " is fenced until it is opened again: ", base::FromAbsl(cause.message())));
+  const absl::Status fenced = storage::IsFenced(cause) ? cause : storage::MakeFenced(id_, cause);
   Rest(fenced);
   BeginClosing();
   owner_.OnLogFailed(fenced);
@@ -136,10 +135,20 @@ void ReopenableLog::Rest(const absl::Status& cause) {
   backoff_ = std::min(backoff_ * 2, options_.reopen_backoff_max);
 }
 
+void ReopenableLog::OpenAfterRest() {
+  if (ReasonOf(trouble_) == Reason::kCorruptData) return;
+  const absl::Duration rest = rest_until_ - dependencies_.clock.Monotonic();
+  rest_timer_ = dependencies_.shard.PostAfter(std::max(rest, absl::ZeroDuration()), [this] {
+    if (is_shut_ || state_ != State::kClosed) return;
+    Open(log_options_).IgnoreError();  // An error is told to the owner, and rests again.
+  });
+}
+
 void ReopenableLog::Shut(base::Task done) {
   TALOSMQ_CHECK(!is_shut_) << "log " << id_.ToString() << " is shut once";
   is_shut_ = true;
   shut_ = std::move(done);
+  dependencies_.shard.Cancel(rest_timer_);
   switch (state_) {
     case State::kClosed:
       OnClosed();
@@ -171,12 +180,13 @@ void ReopenableLog::CloseWhenQuiet() {
       log_.reset();
       close_begun_ = false;
       state_ = State::kClosed;
-      if (shut_) OnClosed();
+      OnClosed();
     });
   });
 }
 
 void ReopenableLog::OnClosed() {
+  if (!shut_) return OpenAfterRest();
   // After every task that was posted with this object in mind.
   dependencies_.shard.Post(std::exchange(shut_, nullptr));
 }

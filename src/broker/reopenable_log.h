@@ -16,11 +16,13 @@
 namespace talosmq::broker {
 
 /// The log of one partition over its whole life in this process: opened on first use, given up
-/// after an I/O error, opened again on the next use once it has rested.
+/// after an I/O error, opened again by itself once it has rested.
 ///
-///   closed --Open--> opening --> open --Fence--> closing --> closed (rests until rest_until)
+///   closed --Open--> opening --> open --Fence--> closing --> closed (rests, then opens)
 ///                       |                           ^
 ///                       +--error--> closed (rests)  +-- Shut (for good)
+///
+/// A log whose records are lost or damaged is opened again on the next use only.
 ///
 /// Invariants:
 /// 1. At most one PartitionLog is open; it goes only when none of its reads is under way.
@@ -74,6 +76,7 @@ class ReopenableLog {
   void OnDurable(const absl::Status& status);
   void OnReadDone(const absl::Status& status);
   void Rest(const absl::Status& cause);
+  void OpenAfterRest();
   void BeginClosing();
   void CloseWhenQuiet();
   void OnClosed();
@@ -90,7 +93,9 @@ class ReopenableLog {
   absl::Status trouble_;
   absl::Duration backoff_;     ///< Of the next rest.
   absl::Duration rest_until_;  ///< By the monotonic clock.
-  base::Task shut_;            ///< Set by Shut; what to run when all is closed.
+  base::TimerId rest_timer_ = base::TimerId::kNone;
+  storage::LogOptions log_options_;  ///< Of the last Open().
+  base::Task shut_;                  ///< Set by Shut; what to run when all is closed.
   bool is_shut_ = false;
 };
 

@@ -33,7 +33,8 @@ std::string_view AdviceFor(Reason reason) {
     case Reason::kStorageFenced:
       return "the server stopped writing to this log after a disk error; look at its log";
     case Reason::kStorageFull:
-      return "free space on the disk and restart what was refused";
+      return "nothing was stored; free space on the server's disk, or delete topics: it goes on by "
+             "itself";
     case Reason::kCorruptData:
       return "`talosmq log verify DATA_DIR` on the server's machine shows what is damaged";
     case Reason::kNone:

@@ -20,6 +20,7 @@ RefusalKind KindOf(const ProduceOutcome& outcome) {
     case Reason::kMetadataUnavailable:
     case Reason::kUnavailable:       // The stream ended before the batch had left.
     case Reason::kDeadlineExceeded:  // The broker did not begin in time.
+    case Reason::kStorageFull:       // Until there is space again.
       return RefusalKind::kRetry;
     case Reason::kStorageFenced:  // The write may be found when the log is opened again.
     case Reason::kMaybeStored:
@@ -48,7 +49,6 @@ RefusalKind KindOf(const ProduceOutcome& outcome) {
     case Reason::kUnimplemented:
     case Reason::kConflict:
     case Reason::kCorruptData:
-    case Reason::kStorageFull:
     case Reason::kInternal:
     case Reason::kClosed:
     case Reason::kCancelled:

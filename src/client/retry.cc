@@ -10,7 +10,7 @@ bool IsTransient(const absl::Status& status) {
          reason == Reason::kUnknownEpoch || reason == Reason::kOverloaded ||
          reason == Reason::kUnavailable || reason == Reason::kShuttingDown ||
          reason == Reason::kNotEnoughReplicas || reason == Reason::kMetadataUnavailable ||
-         reason == Reason::kStorageFenced;
+         reason == Reason::kStorageFenced || reason == Reason::kStorageFull;
 }
 
 }  // namespace talosmq::client

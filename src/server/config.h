@@ -39,6 +39,7 @@ struct ServerConfig {
   bool insecure_network = false;
   bool accept_restored_copy = false;
   int64_t tail_cache_bytes_max = 0;  ///< 0: by the memory of the machine.
+  int64_t reserve_bytes = int64_t{64} << 20;
   storage::LogStoreOptions storage;
   broker::BrokerOptions broker;
   int64_t shards = 0;  ///< 0: by the cores of the machine.

@@ -246,6 +246,11 @@ std::vector<ConfigKey> StorageKeys() {
           {"bytes, 0 or at least 33554432; in all", 0, 64 * kGiB},
           [](auto& c) -> auto& { return c.tail_cache_bytes_max; }),
       NumberKey(
+          "storage.reserve_bytes",
+          "Room on the disk that is kept for deletions, metadata and recovery: appends are refused "
+          "while less than twice as much is free. At most a 32nd of the disk is kept.",
+          {"bytes", 0, 64 * kGiB}, [](auto& c) -> auto& { return c.reserve_bytes; }),
+      NumberKey(
           "storage.flush_group_bytes_max", "What one flush makes durable at most.",
           {"bytes", kMiB, kGiB}, [](auto& c) -> auto& { return c.storage.flush_group_bytes_max; }),
       DurationKey(

@@ -23,8 +23,8 @@ struct ListenerPorts {
 /// The data directory as a whole: that one server only has it, whose it is, and what it tells
 /// others.
 ///
-/// Layout: lock, node.json, listeners.json (while a server runs), kv/ (metadata and log catalogue),
-/// topics/<topic id>/<partition>/ (logs).
+/// Layout: lock, node.json, listeners.json (while a server runs), reserve (unless the disk is
+/// full), kv/ (metadata and log catalogue), topics/<topic id>/<partition>/ (logs).
 ///
 /// Invariants:
 /// 1. Nothing in it is deleted because something else is missing (G10): without node.json, but with

@@ -18,6 +18,7 @@
 #include "server/no_dumps.h"
 #include "server/registration.h"
 #include "server/threads.h"
+#include "storage/disk_reserve.h"
 #include "storage/log_store.h"
 
 #include <unistd.h>
@@ -98,6 +99,7 @@ class Node final : public Server {
   // In the order in which they need each other; destroyed in the reverse one.
   const std::unique_ptr<http::PrometheusRegistry> metrics_;
   std::unique_ptr<DataDirectory> directory_;
+  std::unique_ptr<storage::DiskReserve> reserve_;
   Threads threads_;
   std::unique_ptr<kv::Store> kv_;
   std::unique_ptr<metadata::MetadataStore> metadata_store_;
@@ -120,6 +122,11 @@ absl::Status Node::OpenDirectory() {
   if (!identity.is_clean) {
     base::LogInfo("server", "the last stop was not a clean one; logs recover as they are opened");
   }
+  // Before anything else is written: on a full disk what follows uses its room.
+  TALOSMQ_ASSIGN_OR_RETURN(
+      reserve_,
+      storage::DiskReserve::Open({.directory = directory_->path(), .bytes = config_.reserve_bytes},
+                                 {dependencies_.file_system, *metrics_}));
   TALOSMQ_ASSIGN_OR_RETURN(kv_, kv::OpenRocksStore(directory_->kv_path()));
   return absl::OkStatus();
 }
@@ -157,6 +164,7 @@ absl::Status Node::StartBroker() {
       log_store_,
       storage::LogStore::Open(std::move(storage), {.file_system = dependencies_.file_system,
                                                    .catalogue = *kv_,
+                                                   .reserve = *reserve_,
                                                    .clock = dependencies_.clock,
                                                    .metrics = *metrics_,
                                                    .flush_executor = threads_.flush(),

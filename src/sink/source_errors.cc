@@ -15,6 +15,7 @@ bool IsTransientSourceError(Reason reason) {
     case Reason::kMetadataUnavailable:
     case Reason::kConflict:
     case Reason::kStorageFenced:
+    case Reason::kStorageFull:
     case Reason::kCancelled:
       return true;
     case Reason::kNone:
@@ -43,7 +44,6 @@ bool IsTransientSourceError(Reason reason) {
     case Reason::kUnsupportedVersion:
     case Reason::kUnimplemented:
     case Reason::kCorruptData:
-    case Reason::kStorageFull:
     case Reason::kInternal:
     case Reason::kMaybeStored:
     case Reason::kClosed:

@@ -53,28 +53,34 @@ void Checkpointer::ScheduleLocked(absl::Duration delay) {
 }
 
 void Checkpointer::RunJob() {
-  Dirty dirty;
-  bool is_stale = false;
+  Work work;
   base::TimerId timer;
   {
     base::MutexLock lock(mutex_);
-    dirty.swap(dirty_);
-    is_stale = std::exchange(is_stale_, false);
+    work = TakeWorkLocked();
     is_posted_ = false;
     timer = std::exchange(timer_, base::TimerId::kNone);
   }
   dependencies_.executor.Cancel(timer);
-  if (dirty.empty() && !is_stale) return;
-  const absl::Status recorded = Record(dirty);
+  if (!work.is_stale) return;
+  const absl::Status recorded = Record(work);
+  dependencies_.on_recorded(recorded);
   if (recorded.ok()) return;
-  dependencies_.on_failure(recorded);
   base::MutexLock lock(mutex_);
   is_stale_ = true;
   ScheduleLocked(options_.interval);
 }
 
-absl::Status Checkpointer::Record(const Dirty& dirty) {
-  for (const auto& [id, progress] : dirty) {
+Checkpointer::Work Checkpointer::TakeWorkLocked() {
+  const bool is_stale = std::exchange(is_stale_, false) || !dirty_.empty() || !forgotten_.empty();
+  return {.dirty = std::exchange(dirty_, {}),
+          .forgotten = std::exchange(forgotten_, {}),
+          .is_stale = is_stale};
+}
+
+absl::Status Checkpointer::Record(const Work& work) {
+  for (const TopicPartition& log : work.forgotten) recorded_.erase(log);
+  for (const auto& [id, progress] : work.dirty) {
     const bool had_failed = !progress.files->checkpoint_failure.ok();
     const absl::Status recorded = RecordLog(progress);
     if (!recorded.ok() && !had_failed) dependencies_.on_log_failure(progress.files, recorded);
@@ -86,8 +92,11 @@ absl::Status Checkpointer::RecordLog(const DurableProgress& progress) {
   LogFiles& files = *progress.files;
   if (!files.checkpoint_failure.ok()) return files.checkpoint_failure;
   files.checkpoint_failure = WriteLogFiles(progress);
-  if (files.checkpoint_failure.ok()) recorded_[files.id] = progress.point;
-  return files.checkpoint_failure;
+  if (!files.checkpoint_failure.ok()) return files.checkpoint_failure;
+  recorded_[files.id] = progress.point;
+  base::MutexLock lock(mutex_);
+  forgotten_.erase(files.id);  // It was deleted and has begun anew.
+  return absl::OkStatus();
 }
 
 absl::Status Checkpointer::WriteLogFiles(const DurableProgress& progress) {
@@ -194,15 +203,10 @@ std::optional<FlushedPoint> Checkpointer::Find(const TopicPartition& log) const 
 }
 
 void Checkpointer::Forget(const TopicPartition& log) {
-  auto pass = dependencies_.gate.Enter();
-  if (!pass) return;
-  dependencies_.executor.Post([this, log, pass = std::move(*pass)] {
-    base::MutexLock lock(mutex_);
-    if (newest_.erase(log) == 0) return;
-    recorded_.erase(log);
-    is_stale_ = true;
-    ScheduleLocked(options_.interval);
-  });
+  base::MutexLock lock(mutex_);
+  if (newest_.erase(log) == 0) return;
+  forgotten_.insert(log);
+  ScheduleLocked(options_.interval);
 }
 
 void Checkpointer::Stop() {
@@ -216,13 +220,12 @@ void Checkpointer::Stop() {
 }
 
 absl::Status Checkpointer::RecordNow() {
-  Dirty dirty;
+  Work work;
   {
     base::MutexLock lock(mutex_);
-    dirty.swap(dirty_);
-    if (dirty.empty() && !std::exchange(is_stale_, false)) return absl::OkStatus();
+    work = TakeWorkLocked();
   }
-  return Record(dirty);
+  return work.is_stale ? Record(work) : absl::OkStatus();
 }
 
 }  // namespace talosmq::storage

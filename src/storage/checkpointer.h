@@ -18,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -65,8 +66,8 @@ class Checkpointer {
     base::Gate& gate;          ///< Held by jobs and timers; closed before this goes.
     /// A write or sync failed for this log. Called on the checkpoint executor.
     std::function<void(std::shared_ptr<LogFiles>, absl::Status)> on_log_failure;
-    /// The checkpoint file could not be written.
-    std::function<void(absl::Status)> on_failure;
+    /// How the last attempt to write the checkpoint file went. Called on the checkpoint executor.
+    std::function<void(absl::Status)> on_recorded;
   };
 
   /// Begins with the points that were found on disk.
@@ -79,7 +80,7 @@ class Checkpointer {
                 base::Callback<absl::Status> done);
   /// The newest known point of a log that is not open.
   std::optional<FlushedPoint> Find(const TopicPartition& log) const;
-  /// The log was deleted.
+  /// The log was deleted: from the next checkpoint file on its point is gone.
   void Forget(const TopicPartition& log);
   /// From now on no job begins by itself.
   void Stop();
@@ -92,7 +93,14 @@ class Checkpointer {
   void ScheduleLocked(absl::Duration delay) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Merge(DurableProgress progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunJob();
-  absl::Status Record(const Dirty& dirty);
+  /// What the next checkpoint file has to take in.
+  struct Work {
+    Dirty dirty;
+    std::set<TopicPartition> forgotten;
+    bool is_stale = false;
+  };
+  Work TakeWorkLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Record(const Work& work);
   /// WriteLogFiles, unless the log has failed before, and what follows from its outcome.
   absl::Status RecordLog(const DurableProgress& progress);
   absl::Status WriteLogFiles(const DurableProgress& progress);
@@ -106,7 +114,9 @@ class Checkpointer {
   mutable base::Mutex mutex_;
   FlushedPoints newest_ ABSL_GUARDED_BY(mutex_);
   Dirty dirty_ ABSL_GUARDED_BY(mutex_);
-  bool is_stale_ ABSL_GUARDED_BY(mutex_) = false;  ///< The file lacks a deletion, or failed.
+  /// Deleted and still in recorded_.
+  std::set<TopicPartition> forgotten_ ABSL_GUARDED_BY(mutex_);
+  bool is_stale_ ABSL_GUARDED_BY(mutex_) = false;  ///< recorded_ has changed, or the file failed.
   base::TimerId timer_ ABSL_GUARDED_BY(mutex_) = base::TimerId::kNone;
   bool is_posted_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;

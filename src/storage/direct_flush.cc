@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "storage/epoch_history.h"
 #include "storage/segment.h"
+#include "talosmq/error.h"
 
 #include <algorithm>
 #include <array>
@@ -21,6 +22,16 @@ uint64_t NextAllocation(uint64_t allocated, uint64_t needed) {
   return allocated;
 }
 
+namespace {
+
+/// Of a failure that leaves bytes in the files: a full disk is then no reason to send them again.
+absl::Status MayBeStored(absl::Status status) {
+  if (ReasonOf(status) != Reason::kStorageFull) return status;
+  return MakeError(Reason::kInternal, base::FromAbsl(status.message()));
+}
+
+}  // namespace
+
 void DirectFlush::MakeDurable(std::span<LogWrite> group) {
   for (auto rest = group; !rest.empty();
        rest = rest.subspan(std::min(kLogsAtOnceMax, rest.size()))) {
@@ -36,7 +47,8 @@ void DirectFlush::MakeFilesDurable(std::span<LogWrite> logs) {
   // All writes first and all syncs then, so that the disk has many of them to order.
   for (LogWrite& write : logs) write.status = WriteLog(write);
   for (LogWrite& write : logs) {
-    if (write.status.ok() && write.files->file != nullptr) write.status = write.files->file->Sync();
+    if (!write.status.ok() || write.files->file == nullptr) continue;
+    write.status = MayBeStored(write.files->file->Sync());
   }
   // By now everything open is synced, so any of it may be closed.
   while (open_.size() > kOpenFilesMax) Release(*open_.back());
@@ -45,6 +57,7 @@ void DirectFlush::MakeFilesDurable(std::span<LogWrite> logs) {
 void DirectFlush::Release(LogFiles& files) {
   if (files.file == nullptr) return;
   files.file.reset();
+  metrics_.AddOpenFiles(-1);
   open_.erase(files.recently_used);  // May drop the last reference to `files`.
 }
 
@@ -54,6 +67,12 @@ absl::Status DirectFlush::WriteLog(LogWrite& write) {
     TALOSMQ_RETURN_IF_ERROR(file_system_.MakeDirectories(files.directory));
   }
   TALOSMQ_RETURN_IF_ERROR(WriteEpochs(write));
+  const absl::Status written = WriteSegments(write);
+  return ReasonOf(written) == Reason::kStorageFull ? TakeBack(write, written) : written;
+}
+
+absl::Status DirectFlush::WriteSegments(LogWrite& write) {
+  LogFiles& files = *write.files;
   for (const SegmentWrite& segment : write.segments) {
     if (!files.has_segment || files.segment != segment.segment) {
       // The old segment is complete, and no later group will sync it.
@@ -65,6 +84,20 @@ absl::Status DirectFlush::WriteLog(LogWrite& write) {
     TALOSMQ_RETURN_IF_ERROR(WriteSegment(files, segment));
   }
   return absl::OkStatus();
+}
+
+absl::Status DirectFlush::TakeBack(const LogWrite& write, absl::Status cause) {
+  const LogFiles& files = *write.files;
+  const SegmentWrite& first = write.segments.front();
+  const bool is_in_first = files.has_segment && files.segment == first.segment;
+  const bool is_beyond_first = files.has_segment && files.segment > first.segment;
+  if (is_beyond_first || (is_in_first && files.segment_end > first.position)) {
+    return MayBeStored(std::move(cause));
+  }
+  if (!is_in_first || files.file == nullptr) return cause;
+  absl::Status cut = files.file->Truncate(first.position);
+  if (cut.ok()) cut = files.file->Sync();
+  return cut.ok() ? cause : MayBeStored(std::move(cause));
 }
 
 absl::Status DirectFlush::WriteEpochs(LogWrite& write) {
@@ -107,6 +140,7 @@ absl::Status DirectFlush::OpenSegment(const std::shared_ptr<LogFiles>& files, Of
   const std::string path =
       base::StrCat(files->directory, "/", OffsetFileName(segment, kSegmentSuffix));
   TALOSMQ_ASSIGN_OR_RETURN(files->file, file_system_.Open(path, io::OpenMode::kReadWrite));
+  metrics_.AddOpenFiles(1);
   files->recently_used = open_.insert(open_.begin(), files);
   return absl::OkStatus();
 }
@@ -122,8 +156,14 @@ absl::Status DirectFlush::WriteSegment(LogFiles& files, const SegmentWrite& writ
     end += batch.size();
   }
   if (end > files.allocated_bytes) {
-    const uint64_t allocation = NextAllocation(files.allocated_bytes, end);
-    TALOSMQ_RETURN_IF_ERROR(files.file->Preallocate(allocation));
+    uint64_t allocation = NextAllocation(files.allocated_bytes, end);
+    absl::Status allocated = files.file->Preallocate(allocation);
+    if (ReasonOf(allocated) == Reason::kStorageFull) {
+      // A large step is too much for what is left; the batches themselves may not be.
+      allocation = end;
+      allocated = files.file->Preallocate(allocation);
+    }
+    TALOSMQ_RETURN_IF_ERROR(allocated);
     files.allocated_bytes = allocation;
   }
   TALOSMQ_RETURN_IF_ERROR(files.file->Write(write.position, pieces));
@@ -140,7 +180,7 @@ void DirectFlush::EnterCatalogue(std::span<LogWrite> group) {
     logs.push_back(write.files->id);
   }
   if (logs.empty()) return;
-  const absl::Status entered = catalogue_.Add(logs);
+  const absl::Status entered = MayBeStored(catalogue_.Add(logs));
   for (LogWrite* write : writes) {
     write->status = entered;
     write->files->is_in_catalogue = entered.ok();

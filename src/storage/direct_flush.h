@@ -3,6 +3,7 @@
 #include "io/file_system.h"
 #include "storage/catalogue.h"
 #include "storage/flush_target.h"
+#include "storage/storage_metrics.h"
 
 #include <list>
 #include <memory>
@@ -17,7 +18,8 @@ namespace talosmq::storage {
 ///    are; before the first batch of an epoch is written, the epoch's entry is durable.
 /// 2. At most kOpenFilesMax segments stay open from one group to the next; the one written longest
 ///    ago is closed.
-/// 3. After a failure it touches no file of that log any more.
+/// 3. After a failure it touches no file of that log any more, but to take back what a full disk
+///    has cut off.
 /// Confined to the flush executor.
 class DirectFlush final : public FlushTarget {
  public:
@@ -25,8 +27,8 @@ class DirectFlush final : public FlushTarget {
   /// So many logs of a group are written and synced together; what they open comes on top.
   static constexpr size_t kLogsAtOnceMax = 128;
 
-  DirectFlush(io::FileSystem& file_system, Catalogue& catalogue)
-      : file_system_(file_system), catalogue_(catalogue) {}
+  DirectFlush(io::FileSystem& file_system, Catalogue& catalogue, StorageMetrics& metrics)
+      : file_system_(file_system), catalogue_(catalogue), metrics_(metrics) {}
 
   void MakeDurable(std::span<LogWrite> group) override;
   void Release(LogFiles& files) override;
@@ -34,14 +36,18 @@ class DirectFlush final : public FlushTarget {
  private:
   void MakeFilesDurable(std::span<LogWrite> logs);
   absl::Status WriteLog(LogWrite& write);
+  absl::Status WriteSegments(LogWrite& write);
   absl::Status WriteEpochs(LogWrite& write);
   absl::Status BeginSegment(LogFiles& files, Offset segment);
   absl::Status WriteSegment(LogFiles& files, const SegmentWrite& write);
   absl::Status OpenSegment(const std::shared_ptr<LogFiles>& files, Offset segment);
+  /// Cuts off what a disk that became full took of the first write; answers with the cause.
+  absl::Status TakeBack(const LogWrite& write, absl::Status cause);
   void EnterCatalogue(std::span<LogWrite> group);
 
   io::FileSystem& file_system_;
   Catalogue& catalogue_;
+  StorageMetrics& metrics_;
   std::list<std::shared_ptr<LogFiles>> open_;  ///< Most recently written at the front.
 };
 

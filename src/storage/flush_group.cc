@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "talosmq/error.h"
 
 #include "absl/container/flat_hash_map.h"
 
@@ -78,6 +79,12 @@ void FlushGroup::Run() {
 }
 
 void FlushGroup::Flush(Group& group) {
+  // Without room nothing is written at all, so that nothing of it can be found later.
+  const absl::Status room = dependencies_.reserve.Look(group.bytes);
+  if (!room.ok()) {
+    for (LogWrite& write : group.writes) write.status = room;
+    return;
+  }
   const absl::Duration begin = dependencies_.clock.Monotonic();
   dependencies_.target.MakeDurable(group.writes);
   const absl::Duration taken = dependencies_.clock.Monotonic() - begin;
@@ -135,9 +142,11 @@ void FlushGroup::Complete(Group group) {
 void FlushGroup::FenceNow(LogFiles& files, const absl::Status& cause) {
   if (!files.fence.ok()) return;
   files.fence = cause;
-  dependencies_.metrics.fences.Add(1);
+  if (ReasonOf(cause) != Reason::kStorageFull) {
+    dependencies_.metrics.fences.Add(1);
+    dependencies_.on_fence(cause);
+  }
   base::LogError("storage", "log ", files.id.ToString(), " is fenced: ", cause.message());
-  dependencies_.on_fence(cause);
   files.shard.Post(
       [completions = std::vector<Completion>{
            {.listener = files.listener, .result = {.durable_end = {}, .status = cause}}}] {

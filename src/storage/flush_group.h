@@ -5,6 +5,7 @@
 #include "base/gate.h"
 #include "base/mutex.h"
 #include "storage/checkpointer.h"
+#include "storage/disk_reserve.h"
 #include "storage/flush_queue.h"
 #include "storage/flush_target.h"
 #include "storage/storage_metrics.h"
@@ -32,12 +33,13 @@ class FlushGroup {
  public:
   struct Dependencies {
     FlushTarget& target;
+    DiskReserve& reserve;  ///< Asked before each group.
     Checkpointer& checkpointer;
     base::Executor& executor;
     base::Clock& clock;
     base::Gate& gate;  ///< Held by tasks; closed before this goes.
     StorageMetrics& metrics;
-    std::function<void(absl::Status)> on_fence;  ///< Hears of every log that is fenced.
+    std::function<void(absl::Status)> on_fence;  ///< Hears of every log that a failure fenced.
   };
 
   FlushGroup(int64_t group_bytes_max, Dependencies dependencies)

@@ -26,7 +26,8 @@ struct LogWrite {
   std::shared_ptr<LogFiles> files;
   std::vector<EpochEntry> epochs;      ///< Durable before the batches are written.
   std::vector<SegmentWrite> segments;  ///< More than one when the log has rolled.
-  absl::Status status;                 ///< Filled in by the target.
+  /// Filled in by the target. kStorageFull only when no byte of the batches is in the files.
+  absl::Status status;
 };
 
 /// Makes the writes of a flush group durable. The seam between what is to be durable and where the

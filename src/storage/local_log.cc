@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "storage/epoch_history.h"
+#include "storage/fence.h"
 #include "storage/segment.h"
 
 #include <algorithm>
@@ -37,10 +38,7 @@ void LocalLog::SetDurableListener(base::Callback<absl::Status> listener) {
 }
 
 absl::Status LocalLog::CheckWritable() const {
-  if (fence_.ok()) return absl::OkStatus();
-  return MakeError(Reason::kStorageFenced,
-                   base::StrCat("log ", id().ToString(), " is fenced until it is opened again: ",
-                                base::FromAbsl(fence_.message())));
+  return fence_.ok() ? absl::OkStatus() : MakeFenced(id(), fence_);
 }
 
 absl::Status LocalLog::BeginEpoch(LeaderEpoch epoch) {
@@ -167,7 +165,9 @@ void LocalLog::Read(const ReadRequest& request, base::Callback<absl::StatusOr<Re
     return done(ReadResult{.chunks = {}, .next_offset = bounded.offset});
   auto cached = tail_.Read(bounded.offset, bounded.limit, bounded.bytes_max);
   if (cached.is_held) {
-    return done(ReadResult{.chunks = std::move(cached.chunks), .next_offset = cached.next_offset});
+    const auto batches = static_cast<int64_t>(cached.chunks.size());
+    return done(ReadResult{
+        .chunks = std::move(cached.chunks), .next_offset = cached.next_offset, .batches = batches});
   }
   bounded.limit = std::min(bounded.limit, durable_end_);
   RunRead<ReadResult>(

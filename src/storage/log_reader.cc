@@ -25,6 +25,7 @@ ReadResult Select(const base::Buffer& bytes, const std::vector<VerifiedBatch>& b
     if (!is_first && static_cast<int64_t>(batch_end - begin) > request.bytes_max) break;
     if (is_first) begin = batch.position;
     end = batch_end;
+    ++result.batches;
     result.next_offset = batch.header.end_offset();
   }
   if (end > 0) result.chunks.push_back(bytes.Slice(begin, end - begin));
@@ -149,6 +150,7 @@ absl::StatusOr<ReadResult> LogReader::ReadBehindRuns(const LogSource& log,
     if (step.batch->header.end_offset() > request.limit) break;
     if (bytes > std::min(request.bytes_max, kReadBytesMax) && !result.chunks.empty()) break;
     result.chunks.push_back(base::Buffer::CopyOf(step.batch->bytes));
+    ++result.batches;
     result.next_offset = step.batch->header.end_offset();
   }
   return result;

@@ -83,11 +83,12 @@ class FileLogStore final : public LogStore {
                            [this](std::shared_ptr<LogFiles> files, absl::Status status) {
                              flush_group_.Fence(std::move(files), std::move(status));
                            },
-                       .on_failure = [this](absl::Status status) { NoteFailure(status); }},
+                       .on_recorded = [this](absl::Status status) { NoteRecorded(status); }},
                       std::move(points)),
-        direct_flush_(dependencies_.file_system, catalogue_),
+        direct_flush_(dependencies_.file_system, catalogue_, metrics_),
         flush_group_(options_.flush_group_bytes_max,
                      {.target = direct_flush_,
+                      .reserve = dependencies_.reserve,
                       .checkpointer = checkpointer_,
                       .executor = dependencies_.flush_executor,
                       .clock = dependencies_.clock,
@@ -101,12 +102,11 @@ class FileLogStore final : public LogStore {
                                                            .clock = dependencies_.clock,
                                                            .metrics = metrics_})}));
     }
+    LookAtDiskLater();
   }
 
   ~FileLogStore() override {
-    if (is_closed_) return;
-    checkpointer_.Stop();
-    gate_.CloseAndWait();
+    if (!is_closed_) EndWork();
   }
 
   void OpenLog(const TopicPartition& id, const LogOptions& options, base::Executor& shard,
@@ -156,7 +156,15 @@ class FileLogStore final : public LogStore {
     return ListLogFolders(dependencies_.file_system, options_.directory);
   }
 
+  absl::Status CheckRoom() const override { return dependencies_.reserve.CheckRoom(); }
+
   absl::Status health() const override {
+    TALOSMQ_RETURN_IF_ERROR(CheckRoom());
+    base::MutexLock lock(mutex_);
+    return recorded_;
+  }
+
+  absl::Status last_failure() const override {
     base::MutexLock lock(mutex_);
     return failure_;
   }
@@ -164,8 +172,7 @@ class FileLogStore final : public LogStore {
   absl::Status Close() override {
     TALOSMQ_CHECK(!is_closed_) << "the store is closed twice";
     is_closed_ = true;
-    checkpointer_.Stop();
-    gate_.CloseAndWait();
+    EndWork();
     return checkpointer_.RecordNow();
   }
 
@@ -211,7 +218,36 @@ class FileLogStore final : public LogStore {
 
   void NoteFailure(const absl::Status& status) {
     base::MutexLock lock(mutex_);
-    if (failure_.ok()) failure_ = status;
+    failure_ = status;
+  }
+  void NoteRecorded(const absl::Status& status) {
+    base::MutexLock lock(mutex_);
+    recorded_ = status;
+  }
+
+  /// Also while nothing is written: the disk may fill up or get room by others.
+  void LookAtDiskLater() {
+    base::MutexLock lock(mutex_);
+    if (is_ending_) return;
+    auto pass = gate_.Enter();
+    if (!pass) return;
+    look_timer_ = dependencies_.flush_executor.PostAfter(
+        options_.space_interval, [this, pass = std::move(*pass)] {
+          dependencies_.reserve.Look(0).IgnoreError();  // It remembers.
+          LookAtDiskLater();
+        });
+  }
+
+  void EndWork() {
+    base::TimerId timer;
+    {
+      base::MutexLock lock(mutex_);
+      is_ending_ = true;
+      timer = look_timer_;
+    }
+    dependencies_.flush_executor.Cancel(timer);
+    checkpointer_.Stop();
+    gate_.CloseAndWait();
   }
 
   /// On the log's I/O executor.
@@ -290,7 +326,10 @@ class FileLogStore final : public LogStore {
   mutable base::Mutex mutex_;
   std::set<TopicPartition> claimed_ ABSL_GUARDED_BY(mutex_);
   std::set<TopicPartition> suspects_ ABSL_GUARDED_BY(mutex_);  ///< Closed after a failure.
-  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);               ///< The last one.
+  absl::Status recorded_ ABSL_GUARDED_BY(mutex_);              ///< How the last checkpoint went.
+  base::TimerId look_timer_ ABSL_GUARDED_BY(mutex_) = base::TimerId::kNone;
+  bool is_ending_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "base/metrics.h"
 #include "io/file_system.h"
 #include "kv/store.h"
+#include "storage/disk_reserve.h"
 #include "storage/partition_log.h"
 #include "talosmq/ids.h"
 
@@ -22,7 +23,8 @@ struct LogStoreOptions {
   int64_t tail_cache_bytes_max = int64_t{256} << 20;
   int64_t flush_group_bytes_max = int64_t{32} << 20;
   absl::Duration checkpoint_interval = absl::Seconds(1);
-  int64_t checkpoint_bytes = int64_t{16} << 20;  ///< Of one log, since its last recorded point.
+  absl::Duration space_interval = absl::Seconds(1);  ///< How often the disk is looked at.
+  int64_t checkpoint_bytes = int64_t{16} << 20;      ///< Of one log, since its last recorded point.
 };
 
 /// All logs of one data directory: folders, catalogue, flush group, checkpoint file, tail cache.
@@ -37,6 +39,7 @@ class LogStore {
   struct Dependencies {
     io::FileSystem& file_system;
     kv::Store& catalogue;  ///< Keys under "log/".
+    DiskReserve& reserve;  ///< Of the same directory; from now on looked at by the flush executor.
     base::Clock& clock;
     base::MetricRegistry& metrics;
     base::Executor& flush_executor;  ///< Runs the flush group; all writes and syncs.
@@ -64,8 +67,14 @@ class LogStore {
   /// Folders under topics/ as found now, for the orphan report. Blocks on the disk.
   virtual absl::StatusOr<std::vector<TopicPartition>> ListFolders() = 0;
 
-  /// First error that fenced a log since the start; OK while all is well.
+  /// OK, or kStorageFull: an append would be refused by the disk. Heals by itself. No I/O.
+  virtual absl::Status CheckRoom() const = 0;
+
+  /// What ails the store as a whole now: a full disk, or flushed points that cannot be recorded. A
+  /// fenced log tells by itself.
   virtual absl::Status health() const = 0;
+  /// The last failed write or sync of a log since the start, healed or not. A full disk is none.
+  virtual absl::Status last_failure() const = 0;
 
   /// Writes what waits, records flushed points and snapshots, closes files. All logs must be
   /// closed. Blocks.

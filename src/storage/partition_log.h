@@ -43,6 +43,7 @@ struct ReadResult {
   std::vector<base::Buffer> chunks;  ///< Each holds one or more whole batches.
   /// One past the last offset in chunks; the asked offset when there are none.
   Offset next_offset;
+  int64_t batches = 0;  ///< In all chunks.
 };
 
 struct ReadRequest {
@@ -64,7 +65,7 @@ struct EpochEntry {
 /// 1. log_start() <= durable_end() <= log_end(); offsets are dense.
 /// 2. Epochs in the log never go down; each Append carries the epoch of the last BeginEpoch.
 /// 3. After a failed write or flush the log is fenced: every later Append, and every read above
-///    the durable end, fails with kStorageFenced until the log is opened again (R01).
+///    the durable end, fails as MakeFenced() says until the log is opened again (R01).
 /// Confined to the shard executor it was opened on; callbacks run there too.
 /// Crash: what lay below durable_end() is found again by LogStore::OpenLog.
 class PartitionLog {
@@ -96,7 +97,7 @@ class PartitionLog {
   /// (whose only owner the caller must be), keeps it in the tail cache and queues it for the flush
   /// group. `facts` is what ValidateClientBatch said about it. Errors change nothing:
   /// kOutOfOrderSequence, kInvalidProducerEpoch, kOverloaded (the cache is full of unflushed
-  /// bytes), kBatchTooLarge (for a segment), kStorageFenced.
+  /// bytes), kBatchTooLarge (for a segment), those of a fence.
   virtual absl::StatusOr<AppendResult> Append(base::Buffer batch,
                                               const record::BatchFacts& facts) = 0;
 

@@ -80,6 +80,7 @@ absl::StatusOr<SegmentCache::Segment*> SegmentCache::Find(const Request& request
   segment.file = std::move(*file);
   Shrink();
   segments_.push_front(std::move(segment));
+  dependencies_.metrics.AddOpenFiles(1);
   return &segments_.front();
 }
 
@@ -134,11 +135,14 @@ void SegmentCache::Shrink() {
   while (segments_.size() >= kSegmentsMax || entries > kEntriesMax) {
     entries -= segments_.back().entries.size();
     segments_.pop_back();
+    dependencies_.metrics.AddOpenFiles(-1);
   }
 }
 
 void SegmentCache::Forget(const TopicPartition& log) {
-  segments_.remove_if([&](const Segment& segment) { return segment.identity.log == log; });
+  const auto forgotten =
+      segments_.remove_if([&](const Segment& segment) { return segment.identity.log == log; });
+  dependencies_.metrics.AddOpenFiles(-static_cast<int64_t>(forgotten));
 }
 
 }  // namespace talosmq::storage

@@ -33,6 +33,12 @@ StorageMetrics::StorageMetrics(base::MetricRegistry& registry)
       corruptions(AddCounter(registry, "talosmq_storage_corruptions_total",
                              "Times that damaged data was met.")),
       fences(AddCounter(registry, "talosmq_storage_fences_total",
-                        "Logs fenced by a failed write or sync.")) {}
+                        "Logs fenced by a failed write or sync.")),
+      open_files_(registry.AddGauge("talosmq_storage_open_files",
+                                    "Files of segments held open, to write and to read.", {})) {}
+
+void StorageMetrics::AddOpenFiles(int64_t change) {
+  open_files_.Set(static_cast<double>(open_files_now_.fetch_add(change) + change));
+}
 
 }  // namespace talosmq::storage

@@ -2,6 +2,9 @@
 
 #include "base/metrics.h"
 
+#include <atomic>
+#include <cstdint>
+
 namespace talosmq::storage {
 
 /// What the logs of a data directory tell about themselves. Thread-safe; borrows the registry.
@@ -20,6 +23,13 @@ struct StorageMetrics {
   base::Counter& indexes_rebuilt;
   base::Counter& corruptions;
   base::Counter& fences;
+
+  /// Files of segments were opened or closed, `change` of them.
+  void AddOpenFiles(int64_t change);
+
+ private:
+  base::Gauge& open_files_;
+  std::atomic<int64_t> open_files_now_{0};
 };
 
 }  // namespace talosmq::storage

@@ -56,13 +56,17 @@ StorageWorld::StorageWorld()
       flush_(clock_),
       io_(clock_) {
   store_options_.directory = kDirectory;
+  reserve_options_.directory = kDirectory;
 }
 
 StorageWorld::~StorageWorld() { Kill(); }
 
 absl::Status StorageWorld::Start() {
+  TALOSMQ_ASSIGN_OR_RETURN(reserve_,
+                           storage::DiskReserve::Open(reserve_options_, {disk_, *metrics_}));
   auto store = storage::LogStore::Open(store_options_, {.file_system = disk_,
                                                         .catalogue = *catalogue_,
+                                                        .reserve = *reserve_,
                                                         .clock = clock_,
                                                         .metrics = *metrics_,
                                                         .flush_executor = flush_,

@@ -104,7 +104,8 @@ class StorageWorld {
   storage::LogStore& store() { return *store_; }
   kv::MemoryStore& catalogue() { return *catalogue_; }
   storage::LogStoreOptions& store_options() { return store_options_; }  ///< For the next Start().
-  storage::LogOptions& log_options() { return log_options_; }           ///< For the next Open().
+  storage::DiskReserve::Options& reserve_options() { return reserve_options_; }  ///< Likewise.
+  storage::LogOptions& log_options() { return log_options_; }  ///< For the next Open().
 
  private:
   ManualClock clock_;
@@ -115,7 +116,9 @@ class StorageWorld {
   ManualExecutor flush_;
   ManualExecutor io_;
   storage::LogStoreOptions store_options_;
+  storage::DiskReserve::Options reserve_options_;
   storage::LogOptions log_options_;
+  std::unique_ptr<storage::DiskReserve> reserve_;
   std::unique_ptr<storage::LogStore> store_;
   std::map<TopicPartition, std::unique_ptr<storage::PartitionLog>> logs_;
   std::map<TopicPartition, absl::Status> told_;

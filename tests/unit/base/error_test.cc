@@ -58,6 +58,8 @@ TEST(ErrorTest, ForeignStatusIsInternal) {
 TEST(ErrorTest, RetryIsSafeOnlyWhereNothingCanHaveHappened) {
   EXPECT_TRUE(IsRetrySafe(Reason::kOverloaded));
   EXPECT_TRUE(IsRetrySafe(Reason::kNotLeader));
+  EXPECT_TRUE(IsRetrySafe(Reason::kStorageFull));
+  EXPECT_FALSE(IsRetrySafe(Reason::kStorageFenced));
   EXPECT_FALSE(IsRetrySafe(Reason::kMaybeStored));
   EXPECT_FALSE(IsRetrySafe(Reason::kDeadlineExceeded));
   EXPECT_FALSE(IsRetrySafe(Reason::kCorruptBatch));

@@ -86,6 +86,7 @@ struct BrokerHarness::Process {
   std::unique_ptr<metadata::MetadataStore> store;
   std::unique_ptr<metadata::ImagePublisher> images;
   std::unique_ptr<controller::TopicController> controller;
+  std::unique_ptr<storage::DiskReserve> reserve;
   std::unique_ptr<storage::LogStore> logs;
   std::unique_ptr<Broker> broker;
 };
@@ -117,8 +118,12 @@ void BrokerHarness::Start() {
   p.images = metadata::ImagePublisher::Start(
       *p.store, p.admin, [](const absl::Status& status) { EXPECT_TRUE(status.ok()) << status; });
   p.Run();
+  auto reserve = storage::DiskReserve::Open(reserve_options_, {disk_, *p.metrics});
+  TALOSMQ_CHECK(reserve.ok()) << reserve.status().ToString();
+  p.reserve = *std::move(reserve);
   auto logs = storage::LogStore::Open({.directory = "data"}, {.file_system = disk_,
                                                               .catalogue = *kv_,
+                                                              .reserve = *p.reserve,
                                                               .clock = clock_,
                                                               .metrics = *p.metrics,
                                                               .flush_executor = p.flush,

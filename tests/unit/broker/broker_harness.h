@@ -7,6 +7,7 @@
 #include "metadata/image_publisher.h"
 #include "metadata/metadata_store.h"
 #include "record/batch.h"
+#include "storage/disk_reserve.h"
 #include "storage/log_store.h"
 #include "support/checkers.h"
 #include "support/manual_clock.h"
@@ -73,6 +74,7 @@ class BrokerHarness {
   support::ManualClock& clock() { return clock_; }
   support::MemoryFileSystem& disk() { return disk_; }
   BrokerOptions& options() { return options_; }  ///< For the next Start().
+  storage::DiskReserve::Options& reserve_options() { return reserve_options_; }  ///< Likewise.
   Broker& broker();
   metadata::MetadataStore& metadata_store();
   support::ManualExecutor& shard();
@@ -111,6 +113,7 @@ class BrokerHarness {
   support::MemoryFileSystem disk_;
   std::unique_ptr<kv::MemoryStore> kv_;
   BrokerOptions options_;
+  storage::DiskReserve::Options reserve_options_{.directory = "data"};
   std::unique_ptr<Process> process_;
 };
 

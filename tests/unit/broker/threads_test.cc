@@ -65,8 +65,12 @@ class ThreadsTest : public ::testing::Test {
         controller::TopicController::Options{},
         controller::TopicController::Dependencies{
             .store = *store_, .executor = admin_, .clock = clock_, .random = random_});
+    auto reserve = storage::DiskReserve::Open({.directory = "data"}, {disk_, *metrics_});
+    ASSERT_TRUE(reserve.ok()) << reserve.status();
+    reserve_ = *std::move(reserve);
     auto logs = storage::LogStore::Open({.directory = "data"}, {.file_system = disk_,
                                                                 .catalogue = *kv_,
+                                                                .reserve = *reserve_,
                                                                 .clock = clock_,
                                                                 .metrics = *metrics_,
                                                                 .flush_executor = flush_,
@@ -146,6 +150,7 @@ class ThreadsTest : public ::testing::Test {
   std::unique_ptr<metadata::MetadataStore> store_;
   std::unique_ptr<metadata::ImagePublisher> images_;
   std::unique_ptr<controller::TopicController> controller_;
+  std::unique_ptr<storage::DiskReserve> reserve_;
   std::unique_ptr<storage::LogStore> logs_;
   std::unique_ptr<Broker> broker_;
 };

@@ -227,7 +227,7 @@ TEST_F(LogTest, FailedSyncFencesTheLogAndIsNotTriedAgain) {
   EXPECT_FALSE(world_.AppendDurably({.values = {"lost"}}).ok());
   EXPECT_FALSE(world_.last_told().ok());
   EXPECT_EQ(world_.log().durable_end(), Offset(2));
-  EXPECT_FALSE(world_.store().health().ok());
+  EXPECT_FALSE(world_.store().last_failure().ok());
   const uint64_t changes = world_.disk().changes();
   EXPECT_EQ(ReasonOf(world_.Append({.values = {"x"}}).status()), Reason::kStorageFenced);
   world_.Run();

@@ -122,11 +122,16 @@ class ThreadsTest : public testing::Test {
   }
 
   void StartStore() {
+    auto reserve =
+        DiskReserve::Open({.directory = directory_, .bytes = 1 << 20}, {*file_system_, *metrics_});
+    ASSERT_TRUE(reserve.ok()) << reserve.status();
+    reserve_ = std::move(*reserve);
     auto store = LogStore::Open({.directory = directory_,
                                  .tail_cache_bytes_max = 200'000,
                                  .checkpoint_interval = absl::Milliseconds(5)},
                                 {.file_system = *file_system_,
                                  .catalogue = *catalogue_,
+                                 .reserve = *reserve_,
                                  .clock = clock_,
                                  .metrics = *metrics_,
                                  .flush_executor = flush_,
@@ -169,6 +174,7 @@ class ThreadsTest : public testing::Test {
   ThreadExecutor flush_{{.name = "flush"}};
   ThreadExecutor io_a_{{.name = "io-a"}};
   ThreadExecutor io_b_{{.name = "io-b"}};
+  std::unique_ptr<DiskReserve> reserve_;
   std::unique_ptr<LogStore> store_;
   std::vector<std::unique_ptr<PartitionLog>> logs_;
 };
