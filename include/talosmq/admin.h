@@ -30,6 +30,18 @@ struct TopicSummary {
   int32_t partitions = 0;
   int32_t replicas = 0;
   bool is_internal = false;
+  std::map<std::string, std::string> labels;  ///< Settings "label.KEY", by KEY.
+};
+
+/// Holds for a topic with the setting "label.KEY".
+struct LabelFilter {
+  std::string key;
+  std::optional<std::string> value;  ///< Nothing: any value will do.
+};
+
+/// Which topics ListTopics() gives.
+struct TopicFilter {
+  std::vector<LabelFilter> labels;  ///< All of them must hold. At most 64.
 };
 
 struct TopicConfig {
@@ -48,7 +60,21 @@ struct PartitionInfo {
   Offset log_start;
   Offset high_watermark;
   Offset log_end;
-  int64_t size_bytes = 0;
+  int64_t size_bytes = 0;    ///< Of the batches that can be read: the live bytes.
+  int64_t live_records = 0;  ///< Offsets from the log start to the high watermark.
+  /// Offsets given since the topic was made, whether their records are still there or not.
+  int64_t lifetime_records = 0;
+  /// Of every batch appended since the topic was made: what is there, and what retention and
+  /// trimming have deleted.
+  int64_t lifetime_bytes = 0;
+};
+
+/// Sums over the partitions that could answer.
+struct TopicTotals {
+  int64_t live_records = 0;
+  int64_t live_bytes = 0;
+  int64_t lifetime_records = 0;
+  int64_t lifetime_bytes = 0;
 };
 
 struct TopicInfo {
@@ -58,6 +84,7 @@ struct TopicInfo {
   absl::Time created;
   std::vector<TopicConfig> configs;
   std::vector<PartitionInfo> partitions;
+  TopicTotals totals;
 };
 
 struct BrokerInfo {
@@ -126,12 +153,18 @@ class Admin {
   virtual ~Admin() = default;
 
   virtual absl::StatusOr<TopicId> CreateTopic(const NewTopic& topic) = 0;
+  /// In the order of their names. A topic that is being deleted is among them, also when its name
+  /// has been given to another one.
   virtual absl::StatusOr<std::vector<TopicSummary>> ListTopics() = 0;
+  virtual absl::StatusOr<std::vector<TopicSummary>> ListTopics(const TopicFilter& filter) = 0;
   virtual absl::StatusOr<TopicInfo> DescribeTopic(const std::string& name) = 0;
+  /// Sets and removes single settings and leaves the others, whoever changes those meanwhile.
   virtual absl::Status AlterTopic(const std::string& name,
                                   const std::map<std::string, std::string>& set,
                                   const std::vector<std::string>& unset) = 0;
   virtual absl::Status AddPartitions(const std::string& name, int32_t total) = 0;
+  /// The topic is gone for good once this returns OK, and its name may be given to a new topic;
+  /// files go behind that. Deleting a topic that is being deleted is OK.
   virtual absl::Status DeleteTopic(const std::string& name) = 0;
 
   virtual absl::StatusOr<ClusterInfo> DescribeCluster() = 0;

@@ -156,6 +156,7 @@ void Partition::Describe(base::Callback<PartitionDescription> done) {
     if (opened.ok()) {
       description.log_end = log_.open()->log_end();
       description.size_bytes = log_.open()->size_bytes();
+      description.lifetime_bytes = log_.open()->size_bytes();  // Nothing deletes batches yet.
     }
     done(std::move(description));
   });

@@ -39,7 +39,8 @@ struct PartitionDescription {
   Offset log_start;
   Offset high_watermark;
   Offset log_end;
-  int64_t size_bytes = 0;
+  int64_t size_bytes = 0;      ///< Of the batches that can be read.
+  int64_t lifetime_bytes = 0;  ///< Of every batch ever appended, deleted ones too.
 };
 
 struct ConfigEntry {

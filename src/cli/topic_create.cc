@@ -40,11 +40,11 @@ void AddTopicCreate(CLI::App& parent, Action& selected) {
   AddRepeated(
       *command, "-c,--config", ParseKeyValue,
       [&topic](KeyValue pair) { topic.configs[std::move(pair.key)] = std::move(pair.value); },
-      "A setting, key=value; may be given several times");
+      "A setting, key=value; may be given several times. label.KEY=VALUE labels the topic");
   command->footer(
       "Examples:\n"
       "  talosmq topic create orders\n"
-      "  talosmq topic create orders -p 16 -c segment.bytes=67108864");
+      "  talosmq topic create orders -p 16 -c segment.bytes=67108864 -c label.team=shop");
 }
 
 }  // namespace talosmq::cli

@@ -32,8 +32,21 @@ Document DescribePartition(const PartitionInfo& partition) {
           {"high_watermark", known(partition.high_watermark.value())},
           {"log_end_offset", known(partition.log_end.value())},
           {"size_bytes", known(partition.size_bytes)},
+          {"live_records", known(partition.live_records)},
+          {"lifetime_records", known(partition.lifetime_records)},
+          {"lifetime_bytes", known(partition.lifetime_bytes)},
           {"error", answered ? Document()
                              : Document(std::string(base::FromAbsl(partition.status.message())))}};
+}
+
+Document LabelsOf(const std::vector<TopicConfig>& configs) {
+  constexpr std::string_view kPrefix = "label.";
+  Document labels = Document::object();
+  for (const TopicConfig& config : configs) {
+    if (!config.key.starts_with(kPrefix)) continue;
+    labels[config.key.substr(kPrefix.size())] = config.value;
+  }
+  return labels;
 }
 
 absl::StatusOr<Document> Describe(const std::string& name, Session& session) {
@@ -52,6 +65,11 @@ absl::StatusOr<Document> Describe(const std::string& name, Session& session) {
                   {"topic_id", topic.id.ToString()},
                   {"state", topic.is_deleting ? "deleting" : "active"},
                   {"created", TimeText(topic.created)},
+                  {"live_records", topic.totals.live_records},
+                  {"live_bytes", topic.totals.live_bytes},
+                  {"lifetime_records", topic.totals.lifetime_records},
+                  {"lifetime_bytes", topic.totals.lifetime_bytes},
+                  {"labels", LabelsOf(topic.configs)},
                   {"configs", std::move(configs)},
                   {"partitions", std::move(partitions)}};
 }

@@ -31,9 +31,16 @@ class BlockingAdmin final : public Admin {
     return client::ReadTopicId(response.topic_id());
   }
 
-  absl::StatusOr<std::vector<TopicSummary>> ListTopics() override {
+  absl::StatusOr<std::vector<TopicSummary>> ListTopics() override { return ListTopics({}); }
+
+  absl::StatusOr<std::vector<TopicSummary>> ListTopics(const TopicFilter& filter) override {
     v1::ListTopicsRequest request;
     request.set_include_internal(true);
+    for (const LabelFilter& filtered : filter.labels) {
+      v1::LabelFilter& label = *request.add_labels();
+      label.set_key(filtered.key);
+      if (filtered.value.has_value()) label.set_value(*filtered.value);
+    }
     TALOSMQ_ASSIGN_OR_RETURN(
         const auto response,
         Ask<v1::ListTopicsResponse>("/talosmq.v1.TopicService/ListTopics", request));

@@ -20,6 +20,9 @@ PartitionInfo ReadPartition(const v1::PartitionInfo& partition) {
   info.high_watermark = Offset(partition.high_watermark());
   info.log_end = Offset(partition.log_end_offset());
   info.size_bytes = partition.size_bytes();
+  info.live_records = partition.live_records();
+  info.lifetime_records = partition.lifetime_records();
+  info.lifetime_bytes = partition.lifetime_bytes();
   return info;
 }
 
@@ -56,7 +59,8 @@ absl::StatusOr<TopicSummary> ReadTopicSummary(const v1::TopicSummary& topic) {
                       .is_deleting = topic.state() == v1::TOPIC_STATE_DELETING,
                       .partitions = topic.partitions(),
                       .replicas = topic.replicas(),
-                      .is_internal = topic.is_internal()};
+                      .is_internal = topic.is_internal(),
+                      .labels = {topic.labels().begin(), topic.labels().end()}};
 }
 
 absl::StatusOr<TopicInfo> ReadTopicInfo(const v1::DescribeTopicResponse& topic) {
@@ -66,7 +70,11 @@ absl::StatusOr<TopicInfo> ReadTopicInfo(const v1::DescribeTopicResponse& topic) 
                  .is_deleting = topic.state() == v1::TOPIC_STATE_DELETING,
                  .created = absl::FromUnixMillis(topic.created_ms()),
                  .configs = {},
-                 .partitions = {}};
+                 .partitions = {},
+                 .totals = {.live_records = topic.totals().live_records(),
+                            .live_bytes = topic.totals().live_bytes(),
+                            .lifetime_records = topic.totals().lifetime_records(),
+                            .lifetime_bytes = topic.totals().lifetime_bytes()}};
   for (const v1::TopicConfig& config : topic.configs()) {
     info.configs.push_back(
         {.key = config.key(), .value = config.value(), .is_default = config.is_default()});

@@ -68,34 +68,43 @@ struct Listing : std::enable_shared_from_this<Listing> {
 
 void StoreSteps::FindTopic(std::string name,
                            base::Callback<absl::StatusOr<StoredTopic>> done) const {
-  auto on_topic = [done = std::move(done)](TopicId id,
-                                           absl::StatusOr<std::optional<KeyValue>> key) mutable {
+  FindTopicBut(metadata::Revision::kNone, std::move(name), std::move(done));
+}
+
+void StoreSteps::FindTopicBut(metadata::Revision missed, std::string name,
+                              base::Callback<absl::StatusOr<StoredTopic>> done) const {
+  std::string name_key = metadata::TopicNameKey(name);
+  auto on_name = [steps = *this, missed, name = std::move(name), done = std::move(done)](
+                     const absl::StatusOr<std::optional<KeyValue>>& key) mutable {
     if (!key.ok()) return done(key.status());
     if (!key->has_value()) {
-      return done(MakeError(Reason::kInternal, base::StrCat("metadata: a name refers to topic id ",
-                                                            id.ToString(), ", which is missing")));
+      return done(
+          MakeError(Reason::kUnknownTopic, base::StrCat("no topic is called '", name, "'")));
     }
-    absl::StatusOr<metadata::TopicRecord> record = metadata::Decode<metadata::TopicRecord>(**key);
-    if (!record.ok()) return done(record.status());
-    done(StoredTopic{.id = id, .record = *std::move(record), .revision = (*key)->mod_revision});
+    const auto named = metadata::Decode<metadata::TopicNameRecord>(**key);
+    if (!named.ok()) return done(named.status());
+    auto on_topic =
+        [steps, missed, name, id = named->id, name_revision = (*key)->mod_revision,
+         done = std::move(done)](const absl::StatusOr<std::optional<KeyValue>>& topic) mutable {
+          if (!topic.ok()) return done(topic.status());
+          if (!topic->has_value() && name_revision != missed) {
+            return steps.FindTopicBut(name_revision, std::move(name), std::move(done));
+          }
+          if (!topic->has_value()) {
+            return done(
+                MakeError(Reason::kInternal, base::StrCat("metadata: a name refers to topic id ",
+                                                          id.ToString(), ", which is missing")));
+          }
+          auto record = metadata::Decode<metadata::TopicRecord>(**topic);
+          if (!record.ok()) return done(record.status());
+          done(StoredTopic{.id = id,
+                           .record = *std::move(record),
+                           .revision = (*topic)->mod_revision,
+                           .name_revision = name_revision});
+        };
+    steps.store_->Get(metadata::TopicKey(named->id), *steps.executor_, std::move(on_topic));
   };
-  store_->Get(
-      metadata::TopicNameKey(name), *executor_,
-      [steps = *this, name,
-       on_topic = std::move(on_topic)](absl::StatusOr<std::optional<KeyValue>> key) mutable {
-        if (key.ok() && !key->has_value()) {
-          key = MakeError(Reason::kUnknownTopic, base::StrCat("no topic is called '", name, "'"));
-        }
-        if (!key.ok()) return on_topic(TopicId(), key.status());
-        const auto named = metadata::Decode<metadata::TopicNameRecord>(**key);
-        if (!named.ok()) return on_topic(TopicId(), named.status());
-        const TopicId id = named->id;
-        steps.store_->Get(metadata::TopicKey(id), *steps.executor_,
-                          [id, on_topic = std::move(on_topic)](
-                              absl::StatusOr<std::optional<KeyValue>> topic) mutable {
-                            on_topic(id, std::move(topic));
-                          });
-      });
+  store_->Get(std::move(name_key), *executor_, std::move(on_name));
 }
 
 void StoreSteps::ListAll(std::string prefix,

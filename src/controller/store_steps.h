@@ -18,7 +18,8 @@ namespace talosmq::controller {
 struct StoredTopic {
   TopicId id;
   metadata::TopicRecord record;
-  metadata::Revision revision = metadata::Revision::kNone;  ///< Of the topic's key.
+  metadata::Revision revision = metadata::Revision::kNone;       ///< Of the topic's key.
+  metadata::Revision name_revision = metadata::Revision::kNone;  ///< Of the name's key.
 };
 
 /// The steps on the metadata store that the life of a topic is made of; each may be repeated.
@@ -50,6 +51,11 @@ class StoreSteps {
   base::Executor& executor() const { return *executor_; }
 
  private:
+  /// A name that led to no topic at revision `missed` was caught in the middle of a removal, unless
+  /// it still leads there.
+  void FindTopicBut(metadata::Revision missed, std::string name,
+                    base::Callback<absl::StatusOr<StoredTopic>> done) const;
+
   metadata::MetadataStore* store_;
   base::Executor* executor_;
 };

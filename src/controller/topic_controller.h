@@ -69,8 +69,8 @@ class TopicController {
   /// more. At the start, before anything is created.
   void Recover(base::Callback<absl::Status> done);
 
-  /// kInvalidTopicName, kInvalidPartitions, kInvalidReplicas, kInvalidConfig, kTopicExists,
-  /// kTopicDeleting (the name is not free yet).
+  /// kInvalidTopicName, kInvalidPartitions, kInvalidReplicas, kInvalidConfig, kTopicExists. The
+  /// name of a topic that is being deleted is free: the new topic has another id.
   void Create(NewTopic topic, base::Callback<absl::StatusOr<CreatedTopic>> done);
 
   // The calls below answer with the revision at which the change is visible, or with
@@ -82,11 +82,12 @@ class TopicController {
   /// kInvalidPartitions unless `total` is above the present count and within the bound.
   void AddPartitions(std::string name, int32_t total,
                      base::Callback<absl::StatusOr<metadata::Revision>> done);
-  /// The topic is DELETING and its deletion record names every broker that may hold data.
+  /// The topic is DELETING and its deletion record names every broker that may hold data. Repeating
+  /// it while the topic has its name still is fine.
   void Delete(std::string name, base::Callback<absl::StatusOr<metadata::Revision>> done);
 
   /// `broker` has removed all its data of the deleted topic: takes it out of the deletion record.
-  /// With the last one the topic's keys go and its name is free. Repeating it is fine.
+  /// With the last one the topic's keys go. Repeating it is fine.
   void ConfirmDeleted(TopicId id, BrokerId broker, base::Callback<absl::Status> done);
 
  private:

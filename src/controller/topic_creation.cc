@@ -25,25 +25,26 @@ class Creation : public std::enable_shared_from_this<Creation> {
       : steps_(steps), id_(id), now_(now), topic_(std::move(topic)), done_(std::move(done)) {}
 
   void Begin() {
-    steps_.FindTopic(topic_.name, [self = shared_from_this()](const auto& found) {
-      if (found.ok()) return self->done_(self->NameIsTaken(found->record.state));
-      if (ReasonOf(found.status()) != Reason::kUnknownTopic) return self->done_(found.status());
+    FindName([self = shared_from_this()](const absl::Status& taken) {
+      if (!taken.ok()) return self->done_(taken);
       self->Place();
     });
   }
 
  private:
-  absl::Status NameIsTaken(metadata::TopicState state) const {
-    switch (state) {
-      case metadata::TopicState::kActive:
-        return MakeError(Reason::kTopicExists,
-                         base::StrCat("topic '", topic_.name, "' exists already"));
-      case metadata::TopicState::kDeleting:
-        return MakeError(
-            Reason::kTopicDeleting,
-            base::StrCat("topic '", topic_.name, "' is being deleted; its name is not free yet"));
-    }
-    return absl::OkStatus();
+  /// Whether the name is free: nobody has it, or a topic that is being deleted.
+  void FindName(base::Callback<absl::Status> then) {
+    steps_.FindTopic(topic_.name, [self = shared_from_this(),
+                                   then = std::move(then)](const auto& found) mutable {
+      self->name_revision_ = found.ok() ? found->name_revision : metadata::Revision::kNone;
+      if (!found.ok()) {
+        const bool is_free = ReasonOf(found.status()) == Reason::kUnknownTopic;
+        return then(is_free ? absl::OkStatus() : found.status());
+      }
+      if (found->record.state == metadata::TopicState::kDeleting) return then(absl::OkStatus());
+      then(MakeError(Reason::kTopicExists,
+                     base::StrCat("topic '", self->topic_.name, "' exists already")));
+    });
   }
 
   void Place() {
@@ -76,17 +77,23 @@ class Creation : public std::enable_shared_from_this<Creation> {
                                        .configs = topic_.configs};
     const std::string name_key = metadata::TopicNameKey(topic_.name);
     steps_.CommitResolved(
-        {.compares = {{.key = name_key}},
+        {.compares = {{.key = name_key, .mod_revision = name_revision_}},
          .operations = {{.key = name_key,
                          .value = metadata::Encode(metadata::TopicNameRecord{id_})},
                         {.key = metadata::TopicKey(id_), .value = metadata::Encode(record)}}},
         [self = shared_from_this()](const absl::StatusOr<CommitResult>& result) {
           if (!result.ok()) return self->done_(result.status());
-          if (!result->succeeded) {
-            return self->Abandon(self->NameIsTaken(metadata::TopicState::kActive));
-          }
+          if (!result->succeeded) return self->FindNameAgain();
           self->done_(CreatedTopic{.id = self->id_, .revision = result->revision});
         });
+  }
+
+  /// Somebody else has taken the name, or the topic that had it has just gone.
+  void FindNameAgain() {
+    FindName([self = shared_from_this()](const absl::Status& taken) {
+      if (!taken.ok()) return self->Abandon(taken);
+      self->MakeVisible();
+    });
   }
 
   /// Sweeps what was stored, as Recover() would at the next start, and answers with `reason`.
@@ -101,6 +108,7 @@ class Creation : public std::enable_shared_from_this<Creation> {
   const TopicId id_;
   const absl::Time now_;
   const NewTopic topic_;
+  metadata::Revision name_revision_ = metadata::Revision::kNone;  ///< Of the name while it is free.
   base::Callback<absl::StatusOr<CreatedTopic>> done_;
 };
 

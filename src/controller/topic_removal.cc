@@ -1,6 +1,7 @@
 #include "controller/topic_removal.h"
 
 #include "base/log.h"
+#include "metadata/codec.h"
 #include "metadata/keys.h"
 #include "metadata/records.h"
 
@@ -19,22 +20,37 @@ namespace {
 using Done = base::Callback<absl::Status>;
 using Ids = std::vector<TopicId>;
 
-/// Removes the last three keys of a topic together, if its deletion record is still `deletion`.
+/// Removes the last keys of a topic together, if its deletion record is still `deletion`. The name
+/// is among them unless another topic has it by now.
 void RemoveLastKeys(const StoreSteps& steps, TopicId topic, const KeyValue& deletion,
                     const metadata::DeletionRecord& record, Done done) {
   metadata::Transaction transaction;
   transaction.compares = {{.key = deletion.key, .mod_revision = deletion.mod_revision}};
-  transaction.operations = {{.key = metadata::TopicNameKey(record.name)},
-                            {.key = metadata::TopicKey(topic)},
-                            {.key = deletion.key}};
-  steps.store().Commit(
-      std::move(transaction), steps.executor(),
-      [steps, topic, done = std::move(done)](const absl::StatusOr<CommitResult>& result) mutable {
-        if (!result.ok()) return done(result.status());
-        if (!result->succeeded) return FinishRemoval(steps, topic, std::move(done));
-        base::LogInfo("controller", "topic ", topic.ToString(), " is removed");
-        done(absl::OkStatus());
-      });
+  transaction.operations = {{.key = metadata::TopicKey(topic)}, {.key = deletion.key}};
+  steps.store().Get(metadata::TopicNameKey(record.name), steps.executor(),
+                    [steps, topic, transaction = std::move(transaction), done = std::move(done)](
+                        const absl::StatusOr<std::optional<KeyValue>>& name) mutable {
+                      if (!name.ok()) return done(name.status());
+                      if (name->has_value()) {
+                        const auto named = metadata::Decode<metadata::TopicNameRecord>(**name);
+                        if (!named.ok()) return done(named.status());
+                        transaction.compares.push_back(
+                            {.key = (*name)->key, .mod_revision = (*name)->mod_revision});
+                        if (named->id == topic)
+                          transaction.operations.push_back({.key = (*name)->key});
+                      }
+                      steps.store().Commit(std::move(transaction), steps.executor(),
+                                           [steps, topic, done = std::move(done)](
+                                               const absl::StatusOr<CommitResult>& result) mutable {
+                                             if (!result.ok()) return done(result.status());
+                                             if (!result->succeeded) {
+                                               return FinishRemoval(steps, topic, std::move(done));
+                                             }
+                                             base::LogInfo("controller", "topic ", topic.ToString(),
+                                                           " is removed");
+                                             done(absl::OkStatus());
+                                           });
+                    });
 }
 
 /// Runs `each` for the ids one after another; ends with the first error.

@@ -34,6 +34,9 @@ struct TopicImage {
   std::map<std::string, std::string> configs;
   std::vector<PartitionImage> partitions;
   Revision revision = Revision::kNone;  ///< Of the topic's key.
+
+  /// The settings "label.KEY", by KEY.
+  std::map<std::string, std::string> labels() const;
 };
 
 struct BrokerImage {
@@ -58,8 +61,9 @@ class ClusterImage {
   std::string cluster_id;
   Revision revision = Revision::kNone;
   std::map<BrokerId, BrokerImage> brokers;
-  /// In name order; a topic being deleted is listed under its name until the name is free.
+  /// In name order; a topic that is being deleted is there until its name is given to another.
   std::map<std::string, std::shared_ptr<const TopicImage>, std::less<>> topics_by_name;
+  /// Also topics that are being deleted and have lost their name.
   std::map<TopicId, std::shared_ptr<const TopicImage>> topics_by_id;
   std::map<TopicId, DeletionImage> deletions;
 

@@ -66,14 +66,22 @@ absl::StatusOr<std::shared_ptr<const ClusterImage>> ImageBuilder::Build(Revision
 absl::Status ImageBuilder::BuildTopics(ClusterImage& image) {
   for (const KeyValue* name : Entries(kTopicNamesPrefix)) {
     TALOSMQ_ASSIGN_OR_RETURN(const TopicNameRecord named, Decode<TopicNameRecord>(*name));
-    std::shared_ptr<const TopicImage> topic = last_->FindTopic(named.id);
-    if (topic == nullptr || changed_.contains(named.id)) {
-      TALOSMQ_ASSIGN_OR_RETURN(topic, BuildTopic(named.id));
-    }
+    TALOSMQ_ASSIGN_OR_RETURN(const auto topic, TakeTopic(named.id));
     image.topics_by_name.emplace(topic->name, topic);
     image.topics_by_id.emplace(topic->id, topic);
   }
+  for (const auto& [id, deletion] : image.deletions) {
+    if (image.topics_by_id.contains(id)) continue;
+    TALOSMQ_ASSIGN_OR_RETURN(const auto topic, TakeTopic(id));
+    image.topics_by_id.emplace(id, topic);
+  }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<const TopicImage>> ImageBuilder::TakeTopic(const TopicId& id) const {
+  std::shared_ptr<const TopicImage> topic = last_->FindTopic(id);
+  if (topic != nullptr && !changed_.contains(id)) return topic;
+  return BuildTopic(id);
 }
 
 absl::StatusOr<std::shared_ptr<const TopicImage>> ImageBuilder::BuildTopic(

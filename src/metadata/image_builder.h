@@ -30,6 +30,8 @@ class ImageBuilder {
 
  private:
   absl::Status BuildTopics(ClusterImage& image);
+  /// The last image's, unless it has changed.
+  absl::StatusOr<std::shared_ptr<const TopicImage>> TakeTopic(const TopicId& id) const;
   absl::StatusOr<std::shared_ptr<const TopicImage>> BuildTopic(const TopicId& id) const;
   absl::Status BuildBrokers(ClusterImage& image) const;
   absl::Status BuildDeletions(ClusterImage& image) const;

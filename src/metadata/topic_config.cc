@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "talosmq/error.h"
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 
 #include <algorithm>
@@ -13,8 +14,6 @@ namespace talosmq::metadata {
 namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
-constexpr std::string_view kLabelPrefix = "label.";
-constexpr size_t kLabelBytesMax = 1024;
 /// Of all keys and values together: a topic's record has to fit a value of the metadata store.
 constexpr size_t kConfigBytesMax = size_t{32} << 10;
 
@@ -164,20 +163,39 @@ bool IsLabel(std::string_view key) {
   return key.starts_with(kLabelPrefix) && key.size() > kLabelPrefix.size();
 }
 
+absl::Status CheckLabelKey(std::string_view key) {
+  const std::string_view name = key.substr(kLabelPrefix.size());
+  const bool is_plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+  });
+  if (is_plain && name.size() <= kLabelKeyBytesMax) return absl::OkStatus();
+  return MakeError(
+      Reason::kInvalidConfig,
+      base::StrCat("topic configuration ", base::Printable(key, 100), ": expected 1 to ",
+                   kLabelKeyBytesMax, " letters, digits, '.', '_' and '-' behind 'label.'"));
+}
+
 absl::Status Apply(std::string_view key, std::string_view value, int32_t replicas,
                    TopicConfig& config) {
   if (absl::Status status = CheckTopicConfigKey(key); !status.ok()) return status;
   if (!IsLabel(key)) return FindKey(key)->set(key, value, replicas, config);
-  if (key.size() + value.size() > kLabelBytesMax) {
-    return Refuse(key, base::StrCat("at most ", kLabelBytesMax, " bytes of key and value"), value);
+  if (value.size() > kLabelValueBytesMax || !base::IsUtf8(value)) {
+    return Refuse(key, base::StrCat("at most ", kLabelValueBytesMax, " bytes of UTF-8"), value);
   }
-  if (!base::IsUtf8(key) || !base::IsUtf8(value)) return Refuse(key, "UTF-8", value);
   return absl::OkStatus();
 }
 
-absl::Status CheckBytes(const ConfigMap& configs) {
+absl::Status CheckSizes(const ConfigMap& configs) {
   size_t bytes = 0;
-  for (const auto& [key, value] : configs) bytes += key.size() + value.size();
+  size_t labels = 0;
+  for (const auto& [key, value] : configs) {
+    bytes += key.size() + value.size();
+    if (IsLabel(key)) ++labels;
+  }
+  if (labels > kLabelsMax) {
+    return MakeError(Reason::kInvalidConfig, base::StrCat("topic configuration: expected at most ",
+                                                          kLabelsMax, " labels, found ", labels));
+  }
   if (bytes <= kConfigBytesMax) return absl::OkStatus();
   return MakeError(Reason::kInvalidConfig,
                    base::StrCat("topic configuration: expected at most ", kConfigBytesMax,
@@ -186,8 +204,17 @@ absl::Status CheckBytes(const ConfigMap& configs) {
 
 }  // namespace
 
+std::map<std::string, std::string> LabelsOf(const ConfigMap& configs) {
+  std::map<std::string, std::string> labels;
+  for (const auto& [key, value] : configs) {
+    if (IsLabel(key)) labels.emplace(key.substr(kLabelPrefix.size()), value);
+  }
+  return labels;
+}
+
 absl::Status CheckTopicConfigKey(std::string_view key) {
-  if (IsLabel(key) || FindKey(key) != nullptr) return absl::OkStatus();
+  if (IsLabel(key)) return CheckLabelKey(key);
+  if (FindKey(key) != nullptr) return absl::OkStatus();
   const std::string subject = base::StrCat("topic configuration ", base::Printable(key, 100), ": ");
   if (key.starts_with("retention.") || key == "cleanup.policy") {
     return MakeError(Reason::kInvalidConfig,
@@ -202,7 +229,7 @@ absl::Status CheckTopicConfigKey(std::string_view key) {
 }
 
 absl::StatusOr<TopicConfig> ParseTopicConfig(const ConfigMap& configs, int32_t replicas) {
-  if (absl::Status status = CheckBytes(configs); !status.ok()) return status;
+  if (absl::Status status = CheckSizes(configs); !status.ok()) return status;
   TopicConfig config;
   config.min_insync_replicas = replicas / 2 + 1;
   for (const auto& [key, value] : configs) {

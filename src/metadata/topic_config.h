@@ -34,6 +34,17 @@ struct TopicConfig {
 /// What was set of a topic's configuration, as it is stored.
 using ConfigMap = std::map<std::string, std::string>;
 
+/// Keys that begin so are free labels: they mean nothing here, are listed and filtered by. The rest
+/// of the key is 1 to kLabelKeyBytesMax letters, digits, '.', '_' and '-'; the value UTF-8 of at
+/// most kLabelValueBytesMax bytes. At most kLabelsMax to a topic.
+inline constexpr std::string_view kLabelPrefix = "label.";
+inline constexpr size_t kLabelKeyBytesMax = 128;
+inline constexpr size_t kLabelValueBytesMax = 1024;
+inline constexpr size_t kLabelsMax = 64;
+
+/// The labels among `configs`, without the prefix.
+std::map<std::string, std::string> LabelsOf(const ConfigMap& configs);
+
 /// Every key is obeyed or refused: kInvalidConfig names the key, its range and the value found,
 /// or why the key is refused.
 absl::StatusOr<TopicConfig> ParseTopicConfig(const ConfigMap& configs, int32_t replicas);

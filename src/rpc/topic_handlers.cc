@@ -62,10 +62,14 @@ grpc::ServerUnaryReactor* TopicHandlers::ListTopics(grpc::CallbackServerContext*
                                                     grpc::ByteBuffer* response) {
   return ServeUnary<v1::ListTopicsRequest, v1::ListTopicsResponse>(
       context, request, response, calls_, [this](auto call) {
-        for (const auto& [name, topic] : topics_.image()->topics_by_name) {
-          if (topic->is_internal && !call->request.include_internal()) continue;
-          FillSummary(*topic, *call->response.add_topics());
+        if (call->request.labels_size() > kLabelFiltersMax) {
+          call->Finish(
+              MakeError(Reason::kInvalidArgument,
+                        base::StrCat("ListTopics names ", call->request.labels_size(),
+                                     " labels; at most ", kLabelFiltersMax, " are taken")));
+          return;
         }
+        FillList(*topics_.image(), call->request, call->response);
         call->Finish(absl::OkStatus());
       });
 }

@@ -3,7 +3,9 @@
 #include "base/text.h"
 #include "rpc/error_status.h"
 
+#include <algorithm>
 #include <set>
+#include <utility>
 
 namespace talosmq::rpc {
 namespace {
@@ -22,6 +24,17 @@ void FillPartition(const broker::PartitionDescription& partition, v1::PartitionI
   to.set_high_watermark(partition.high_watermark.value());
   to.set_log_end_offset(partition.log_end.value());
   to.set_size_bytes(partition.size_bytes);
+  to.set_live_records(partition.high_watermark - partition.log_start);
+  to.set_lifetime_records(partition.log_end.value());
+  to.set_lifetime_bytes(partition.lifetime_bytes);
+}
+
+void AddTo(v1::TopicTotals& totals, const v1::PartitionInfo& partition) {
+  if (partition.has_error()) return;
+  totals.set_live_records(totals.live_records() + partition.live_records());
+  totals.set_live_bytes(totals.live_bytes() + partition.size_bytes());
+  totals.set_lifetime_records(totals.lifetime_records() + partition.lifetime_records());
+  totals.set_lifetime_bytes(totals.lifetime_bytes() + partition.lifetime_bytes());
 }
 
 void FillFoundByName(const metadata::ClusterImage& image, const std::string& name,
@@ -78,7 +91,9 @@ void FillDescription(const broker::TopicDescription& description, v1::DescribeTo
     config.set_is_default(entry.is_default);
   }
   for (const auto& partition : description.partitions) {
-    FillPartition(partition, *to.add_partitions());
+    v1::PartitionInfo& filled = *to.add_partitions();
+    FillPartition(partition, filled);
+    AddTo(*to.mutable_totals(), filled);
   }
 }
 
@@ -91,6 +106,27 @@ void FillSummary(const metadata::TopicImage& topic, v1::TopicSummary& to) {
                       ? 0
                       : static_cast<int32_t>(topic.partitions.front().replicas.size()));
   to.set_is_internal(topic.is_internal);
+  for (const auto& [key, value] : topic.labels()) {
+    (*to.mutable_labels())[key] = value;
+  }
+}
+
+void FillList(const metadata::ClusterImage& image, const v1::ListTopicsRequest& request,
+              v1::ListTopicsResponse& to) {
+  for (const auto& [id, topic] : image.topics_by_id) {
+    if (topic->is_internal && !request.include_internal()) continue;
+    v1::TopicSummary summary;
+    FillSummary(*topic, summary);
+    const bool is_wanted = std::all_of(
+        request.labels().begin(), request.labels().end(), [&summary](const auto& filter) {
+          const auto label = summary.labels().find(filter.key());
+          return label != summary.labels().end() &&
+                 (!filter.has_value() || label->second == filter.value());
+        });
+    if (is_wanted) *to.add_topics() = std::move(summary);
+  }
+  std::stable_sort(to.mutable_topics()->begin(), to.mutable_topics()->end(),
+                   [](const auto& a, const auto& b) { return a.name() < b.name(); });
 }
 
 void FillMetadata(const metadata::TopicImage& topic, v1::TopicMetadata& to) {

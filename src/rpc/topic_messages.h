@@ -10,6 +10,9 @@ namespace talosmq::rpc {
 v1::TopicState ToMessage(metadata::TopicState state);
 void FillDescription(const broker::TopicDescription& description, v1::DescribeTopicResponse& to);
 void FillSummary(const metadata::TopicImage& topic, v1::TopicSummary& to);
+/// The topics that the request asks for, in the order of their names.
+void FillList(const metadata::ClusterImage& image, const v1::ListTopicsRequest& request,
+              v1::ListTopicsResponse& to);
 void FillMetadata(const metadata::TopicImage& topic, v1::TopicMetadata& to);
 /// Answers each name and each id of the request on its own, and once.
 void FillMetadata(const metadata::ClusterImage& image, const v1::GetMetadataRequest& request,

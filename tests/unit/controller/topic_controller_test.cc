@@ -46,13 +46,35 @@ TEST_F(TopicControllerTest, MoreReplicasThanBrokersAreRefusedSayingSo) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("1 to 1 (the number of brokers), found 2"));
 }
 
-TEST_F(TopicControllerTest, NameIsTakenUntilTheTopicIsGone) {
-  const TopicId id = Made("t", 3);
+TEST_F(TopicControllerTest, NameIsFreeAsSoonAsTheTopicIsDeleted) {
+  const TopicId first = Made("t", 3);
   EXPECT_EQ(ReasonOf(Refused({.name = "t"})), Reason::kTopicExists);
   ASSERT_TRUE(world_.Delete("t").ok());
-  EXPECT_EQ(ReasonOf(Refused({.name = "t"})), Reason::kTopicDeleting);
+  const TopicId second = Made("t", 3);
+  EXPECT_NE(second, first);
+  ASSERT_TRUE(world_.ConfirmDeleted(first, BrokerId(0)).ok());
+  ASSERT_NE(world_.Topic("t"), nullptr);
+  EXPECT_EQ(world_.Topic("t")->id, second);
+  EXPECT_EQ(world_.Topic("t")->state, metadata::TopicState::kActive);
+}
+
+TEST_F(TopicControllerTest, SeveralDeletedTopicsOfOneNameAreRemovedInAnyOrder) {
+  const TopicId first = Made("t", 3);
+  ASSERT_TRUE(world_.Delete("t").ok());
+  const TopicId second = Made("t", 2);
+  ASSERT_TRUE(world_.Delete("t").ok());
+  ASSERT_TRUE(world_.ConfirmDeleted(second, BrokerId(0)).ok());
+  EXPECT_EQ(world_.Topic("t"), nullptr);
+  ASSERT_TRUE(world_.ConfirmDeleted(first, BrokerId(0)).ok());
+  EXPECT_THAT(world_.List(""), SizeIs(1));  // The broker.
+}
+
+TEST_F(TopicControllerTest, DeletionMayBeRepeatedUntilTheTopicIsGone) {
+  const TopicId id = Made("t", 3);
+  ASSERT_TRUE(world_.Delete("t").ok());
+  EXPECT_TRUE(world_.Delete("t").ok());
   ASSERT_TRUE(world_.ConfirmDeleted(id, BrokerId(0)).ok());
-  EXPECT_NE(Made("t", 3), id);
+  EXPECT_EQ(ReasonOf(world_.Delete("t").status()), Reason::kUnknownTopic);
 }
 
 TEST_F(TopicControllerTest, UnknownAndDeletedTopicsCannotBeChanged) {
@@ -291,6 +313,12 @@ std::vector<Operation> Operations() {
            },
        .is_old = IsDeleting,
        .is_new = [](TopicWorld& world) { return world.Topic("t") == nullptr; }},
+      {.name = "CreateOverADeletedOne",
+       .prepare = MakeDeletedTopic,
+       .run =
+           [](TopicWorld& world) { return world.Create({.name = "t", .partitions = 2}).status(); },
+       .is_old = IsDeleting,
+       .is_new = [](TopicWorld& world) { return PartitionsOf(world) == 2 && !IsDeleting(world); }},
   };
 }
 

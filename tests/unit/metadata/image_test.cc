@@ -152,6 +152,21 @@ TEST_F(ImageBuilderTest, DeletedTopicIsShownUntilItsNameGoes) {
   EXPECT_THAT(Image()->deletions, IsEmpty());
 }
 
+TEST_F(ImageBuilderTest, DeletedTopicIsFoundByItsIdAfterAnotherOneHasTakenItsName) {
+  Apply(TopicKeys("t", Id(1), 3));
+  Apply({{.key = TopicKey(Id(1)),
+          .value = Encode(TopicRecord{
+              .name = "t", .state = TopicState::kDeleting, .partitions = 3, .replicas = 2})},
+         {.key = DeletionKey(Id(1)), .value = Encode(DeletionRecord{"t", 3, {BrokerId(1)}})}});
+  Apply(TopicKeys("t", Id(2), 3));
+  EXPECT_EQ(Image()->FindTopic("t")->id, Id(2));
+  ASSERT_NE(Image()->FindTopic(Id(1)), nullptr);
+  EXPECT_EQ(Image()->FindTopic(Id(1))->state, TopicState::kDeleting);
+  Apply({{.key = TopicKey(Id(1))}, {.key = DeletionKey(Id(1))}});
+  EXPECT_EQ(Image()->FindTopic(Id(1)), nullptr);
+  EXPECT_EQ(Image()->FindTopic("t")->state, TopicState::kActive);
+}
+
 TEST_F(ImageBuilderTest, ClusterAndBrokersAreShown) {
   Apply({{.key = std::string(kClusterKey), .value = Encode(ClusterRecord{"c", {}})},
          {.key = BrokerKey(BrokerId(7)), .value = Encode(BrokerRecord{"host:1", 4, "d"})},

@@ -75,9 +75,20 @@ TEST(TopicConfigTest, LabelsAreFreeWithinBounds) {
   Refusal({{"label.", "x"}});
   Refusal({{"label.x", "\xff\xfe"}});
   Refusal({{"label.\xff", "x"}});
-  Refusal({{"label.x", std::string(1024, 'v')}});
+  Refusal({{"label.a=b", "x"}});
+  Refusal({{"label." + std::string(kLabelKeyBytesMax + 1, 'k'), "x"}});
+  Refusal({{"label.x", std::string(kLabelValueBytesMax + 1, 'v')}});
+  EXPECT_TRUE(ParseTopicConfig({{"label." + std::string(kLabelKeyBytesMax, 'k'),
+                                 std::string(kLabelValueBytesMax, 'v')}},
+                               1)
+                  .ok());
+  ConfigMap labels;
+  for (size_t i = 0; i < kLabelsMax; ++i) labels["label." + std::to_string(i)] = "";
+  EXPECT_TRUE(ParseTopicConfig(labels, 1).ok());
+  labels["label.more"] = "";
+  Refusal(labels);
   ConfigMap many;
-  for (int i = 0; i < 100; ++i) many["label." + std::to_string(i)] = std::string(500, 'v');
+  for (int i = 0; i < 60; ++i) many["label." + std::to_string(i)] = std::string(600, 'v');
   EXPECT_THAT(Refusal(many), HasSubstr("bytes of all keys and values"));
 }
 
