@@ -1,8 +1,10 @@
 #pragma once
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -13,7 +15,8 @@ class ClientCore;
 }
 
 struct ClientOptions {
-  /// "HOST:PORT[,HOST:PORT...]": tried in turn until one answers.
+  /// "HOST:PORT[,HOST:PORT...]": tried in turn until one answers; a server that says nothing is
+  /// left for the next one after 5 s.
   std::string server = "127.0.0.1:9191";
   /// For calls that answer at once and for connecting. 100 ms to 10 min.
   absl::Duration request_timeout = absl::Seconds(30);
@@ -28,6 +31,10 @@ struct ClientOptions {
   std::string tls_key = {};
   /// How old what is known of topics and leaders may become. 1 s to 1 h.
   absl::Duration metadata_age_max = absl::Seconds(30);
+  /// Told once when no server answers any more, with the reason, and once with OK when one does
+  /// again; producers and consumers go on by themselves. Not told before the first answer. Runs on
+  /// the client's own thread and must not block.
+  std::function<void(const absl::Status&)> on_connection = {};
 };
 
 /// The connections of one application to one cluster, and one thread of its own ("sdk-core");

@@ -5,8 +5,15 @@
 #include "talosmq/error.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace talosmq::client {
+namespace {
+
+/// How long a server may say nothing while another one could be asked.
+constexpr absl::Duration kSilenceMax = absl::Seconds(5);
+
+}  // namespace
 
 /// One call and how far it came through the list of servers.
 struct ClientCore::PendingCall {
@@ -59,14 +66,16 @@ void ClientCore::Call(std::string_view method, std::string body, CallPolicy poli
 void ClientCore::TryNextServer(std::shared_ptr<PendingCall> call) {
   const size_t server = (call->first + call->tried) % servers_.size();
   const absl::Duration left = call->deadline - deps_.clock.Monotonic();
-  // A server that hangs must leave time for the others.
-  const auto share = static_cast<int64_t>(
-      call->policy == CallPolicy::kAnyServer ? servers_.size() - call->tried : 1);
   ++call->tried;
+  const bool is_last = call->policy == CallPolicy::kOnce || call->tried == servers_.size();
+  // A server that hangs must leave time for the others.
+  const auto share = static_cast<int64_t>(is_last ? 1 : servers_.size() - call->tried + 1);
+  const absl::Duration patience =
+      std::min(left / share, is_last ? absl::InfiniteDuration() : kSilenceMax);
   CallRequest request{.address = servers_[server],
                       .method = call->method,
                       .body = call->body,
-                      .timeout = std::max(left / share, absl::Milliseconds(1))};
+                      .timeout = std::max(patience, absl::Milliseconds(1))};
   transport_->Call(std::move(request), [this, call = std::move(call),
                                         server](absl::StatusOr<std::string> body) mutable {
     deps_.executor.Post([this, call = std::move(call), server, body = std::move(body)]() mutable {
@@ -82,6 +91,7 @@ void ClientCore::OnReply(std::shared_ptr<PendingCall> call, size_t server,
                            reason == Reason::kDeadlineExceeded;
   if (!unreachable) {
     preferred_ = server;
+    if (reason != Reason::kCancelled && reason != Reason::kClosed) TellReturn();
     call->done(std::move(body));
     return;
   }
@@ -93,7 +103,21 @@ void ClientCore::OnReply(std::shared_ptr<PendingCall> call, size_t server,
     TryNextServer(std::move(call));
     return;
   }
-  call->done(MakeError(reason, base::StrCat("no server answered (", call->failures, ")")));
+  const absl::Status status =
+      MakeError(reason, base::StrCat("no server answered (", call->failures, ")"));
+  if (call->policy == CallPolicy::kAnyServer) TellLoss(status);
+  call->done(status);
+}
+
+void ClientCore::TellLoss(const absl::Status& why) {
+  if (contact_ != Contact::kReached) return;
+  contact_ = Contact::kLost;
+  if (options_.on_connection) options_.on_connection(why);
+}
+
+void ClientCore::TellReturn() {
+  const Contact before = std::exchange(contact_, Contact::kReached);
+  if (before == Contact::kLost && options_.on_connection) options_.on_connection(absl::OkStatus());
 }
 
 }  // namespace talosmq::client

@@ -86,6 +86,8 @@ class ClientCore {
 
   void TryNextServer(std::shared_ptr<PendingCall> call);
   void OnReply(std::shared_ptr<PendingCall> call, size_t server, absl::StatusOr<std::string> body);
+  void TellLoss(const absl::Status& why);
+  void TellReturn();
 
   const ClientOptions options_;
   const std::vector<std::string> servers_;
@@ -93,6 +95,8 @@ class ClientCore {
   std::unique_ptr<Transport> transport_;
   /// Index of the server that calls begin with. Confined to the executor.
   size_t preferred_ = 0;
+  /// Whether the last call, but for one of our own cancelling, got an answer. Confined likewise.
+  enum class Contact { kNone, kReached, kLost } contact_ = Contact::kNone;
   MetadataCache metadata_;
   ProduceSessions produce_sessions_;
 };

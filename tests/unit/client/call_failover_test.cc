@@ -13,7 +13,9 @@ namespace talosmq::client {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 constexpr std::string_view kAnyMethod = "/talosmq.v1.ClusterService/GetServerInfo";
 
@@ -28,7 +30,10 @@ class CallFailoverTest : public ::testing::Test {
     auto transport = std::make_unique<ScriptedTransport>();
     net_ = transport.get();
     core_ = std::make_unique<ClientCore>(
-        ClientOptions{.server = "a:1,b:2,c:3"}, std::move(transport),
+        ClientOptions{
+            .server = "a:1,b:2,c:3",
+            .on_connection = [this](const absl::Status& status) { told_.push_back(status); }},
+        std::move(transport),
         ClientCore::Deps{.executor = executor_, .clock = clock_, .random = random_});
   }
 
@@ -49,6 +54,7 @@ class CallFailoverTest : public ::testing::Test {
   support::ManualExecutor executor_{clock_};
   NoRandom random_;
   ScriptedTransport* net_ = nullptr;
+  std::vector<absl::Status> told_;  ///< By on_connection.
   std::unique_ptr<ClientCore> core_;
 };
 
@@ -66,6 +72,35 @@ TEST_F(CallFailoverTest, TheErrorNamesEveryServerThatWasTried) {
   EXPECT_EQ(ReasonOf(status), Reason::kUnavailable);
   EXPECT_THAT(std::string(status.message()),
               AllOf(HasSubstr("a:1"), HasSubstr("b:2"), HasSubstr("c:3")));
+}
+
+TEST_F(CallFailoverTest, ASilentServerIsLeftForTheNextOneSoonAndTheLastHasAllTheTime) {
+  net_->unreachable = {"a:1", "b:2", "c:3"};
+  Call(CallPolicy::kAnyServer).IgnoreError();
+  EXPECT_THAT(net_->timeouts, ElementsAre(absl::Seconds(5), absl::Seconds(5), absl::Seconds(30)));
+}
+
+TEST_F(CallFailoverTest, AConnectionThatNeverWasIsNotLost) {
+  net_->unreachable = {"a:1", "b:2", "c:3"};
+  EXPECT_FALSE(Call(CallPolicy::kAnyServer).ok());
+  net_->unreachable = {};
+  EXPECT_TRUE(Call(CallPolicy::kAnyServer).ok());
+  EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(CallFailoverTest, LossAndReturnAreToldOnce) {
+  EXPECT_TRUE(Call(CallPolicy::kAnyServer).ok());
+  net_->unreachable = {"a:1", "b:2"};
+  EXPECT_TRUE(Call(CallPolicy::kAnyServer).ok());
+  EXPECT_THAT(told_, IsEmpty());  // Another server answered: nothing is lost.
+  net_->unreachable = {"a:1", "b:2", "c:3"};
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(Call(CallPolicy::kAnyServer).ok());
+  ASSERT_EQ(told_.size(), 1U);
+  EXPECT_THAT(std::string(told_[0].message()), HasSubstr("c:3"));
+  net_->unreachable = {};
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(Call(CallPolicy::kAnyServer).ok());
+  ASSERT_EQ(told_.size(), 2U);
+  EXPECT_TRUE(told_[1].ok());
 }
 
 TEST_F(CallFailoverTest, AChangeIsSentOnceAndTheNextOneElsewhere) {

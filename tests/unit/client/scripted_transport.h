@@ -120,6 +120,7 @@ class ScriptedTransport final : public Transport {
 
   void Call(CallRequest request, Reply done) override {
     calls.push_back({request.address, std::string(request.method)});
+    timeouts.push_back(request.timeout);
     if (unreachable.contains(request.address)) {
       done(MakeError(Reason::kUnavailable, request.address + ": refused"));
     } else if (!refusals[std::string(request.method)].empty()) {
@@ -177,6 +178,7 @@ class ScriptedTransport final : public Transport {
   int32_t protocol_version_min = 1;
   int64_t next_producer_id = 7000;
   std::vector<std::pair<std::string, std::string>> calls;
+  std::vector<absl::Duration> timeouts;  ///< Of the calls.
   std::vector<std::shared_ptr<ScriptedProduceStream::End>> produce_streams;
   std::vector<std::shared_ptr<ScriptedFetchStream::End>> fetch_streams;
 
