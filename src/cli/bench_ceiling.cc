@@ -19,6 +19,7 @@ struct BenchCeilingOptions {
 
 absl::StatusOr<Document> Measure(const BenchCeilingOptions& options, Session& session) {
   base::SystemRandom random;
+  session.FollowWhenInterrupted(EndOfBench());
   std::vector<loadgen::RunResult> built;
   std::vector<loadgen::RunResult> prebuilt;
   for (int32_t i = 0; i < options.runs; ++i) {
@@ -48,8 +49,10 @@ void AddBenchCeiling(CLI::App& parent, Action& selected) {
       selected);
   loadgen::CeilingOptions& ceiling = options->ceiling;
   AddSizeOptions(*command, ceiling.records, ceiling.value_bytes);
-  command->add_option("--directory", ceiling.directory,
-                      "Where the file lies that is written meanwhile; default: here");
+  command
+      ->add_option("--directory", ceiling.directory,
+                   "Where the file lies that is written meanwhile; default: here")
+      ->type_name("DIR");
   AddRunsOption(*command, options->runs);
   command->footer(
       "One thread builds 1 MiB batches and keeps five under way on a bare gRPC stream; the other\n"

@@ -10,6 +10,7 @@ namespace {
 absl::StatusOr<Document> Measure(const BenchOptions& options, Session& session) {
   base::SystemRandom random;
   TALOSMQ_ASSIGN_OR_RETURN(Client* const client, session.Connect());
+  session.FollowWhenInterrupted(EndOfBench());
   TALOSMQ_ASSIGN_OR_RETURN(const loadgen::RunSummary summary, RunSeveral(options.runs, [&] {
                              return loadgen::RunConsume(*client, options.workload,
                                                         BenchDepsOf(session, random));

@@ -16,6 +16,7 @@ constexpr int64_t kRecordsDefault = 50'000;
 absl::StatusOr<Document> Measure(const BenchOptions& options, Session& session) {
   base::SystemRandom random;
   TALOSMQ_ASSIGN_OR_RETURN(Client* const client, session.Connect());
+  session.FollowWhenInterrupted(EndOfBench());
   const loadgen::BenchDeps deps = BenchDepsOf(session, random);
   // The run in the middle is the one with the middle p99 of what takes longest.
   std::vector<loadgen::LatencyResult> results;

@@ -34,26 +34,40 @@ absl::StatusOr<loadgen::Spread> ParseSpread(std::string_view name) {
 void AddSizeOptions(CLI::App& command, int64_t& records, int64_t& value_bytes) {
   command.add_option("--records", records, "How many; default 1,000,000")->check(AtLeast(1));
   AddParsed(command, "--size", value_bytes, ParseValueSize,
-            "Of a value, as 100, 1KB or 1KiB; default 100");
+            "Of a value, as 100, 1KB or 1KiB, up to 8MiB; default 100")
+      ->type_name("SIZE");
 }
 
 void AddRunsOption(CLI::App& command, int32_t& runs) {
-  command.add_option("--runs", runs, "Run so often; tell the median and the spread")
-      ->check(CLI::Range(1, 1000));
+  command
+      .add_option("--runs", runs,
+                  "Run so often, 1 to 1,000; tell the median and the spread; default 1")
+      ->check(Between(1, 1000));
 }
 
 void AddBenchOptions(CLI::App& command, BenchOptions& options) {
   loadgen::Workload& workload = options.workload;
-  command.add_option("--topic", workload.topic,
-                     "An existing topic; default: a new one, deleted afterwards");
+  command
+      .add_option("--topic", workload.topic,
+                  "An existing topic; default: a new one, deleted afterwards")
+      ->type_name("TOPIC");
   AddSizeOptions(command, workload.records, workload.value_bytes);
   command.add_option("--rate", workload.rate, "Records a second; default: as fast as it goes")
       ->check(AtLeast(1));
-  command.add_option("--partitions", workload.partitions, "Of the new topic; default 1")
-      ->check(CLI::Range(1, 10'000));
+  command
+      .add_option("--partitions", workload.partitions, "Of the new topic, 1 to 10,000; default 1")
+      ->check(Between(1, 10'000));
   AddParsed(command, "--spread", workload.spread, ParseSpread,
-            "sticky: one partition for a batch; even: a record to each in turn; default sticky");
+            "sticky: one partition for a batch; even: a record to each in turn; default sticky")
+      ->type_name("sticky|even");
   AddRunsOption(command, options.runs);
+}
+
+ForcedEnd::Plan EndOfBench() {
+  return {.after = absl::Seconds(10), .words = [] {
+            return "interrupted, and the end of the bench does not come; what was made for it may "
+                   "be left: see `talosmq topic list`";
+          }};
 }
 
 loadgen::BenchDeps BenchDepsOf(Session& session, base::Random& random) {

@@ -3,6 +3,7 @@
 #include "CLI/CLI.hpp"
 #include "base/random.h"
 #include "cli/document.h"
+#include "cli/forced_end.h"
 #include "cli/session.h"
 #include "loadgen/run_result.h"
 #include "loadgen/workload.h"
@@ -25,6 +26,10 @@ void AddBenchOptions(CLI::App& command, BenchOptions& options);
 /// --records and --size alone.
 void AddSizeOptions(CLI::App& command, int64_t& records, int64_t& value_bytes);
 void AddRunsOption(CLI::App& command, int32_t& runs);
+
+/// What Ctrl-C waits for: a bench hears of it soon, but what is under way must end, and what was
+/// made for it must go. To be followed once connected.
+ForcedEnd::Plan EndOfBench();
 
 /// What a bench asks of the command that runs it. `random` is borrowed.
 loadgen::BenchDeps BenchDepsOf(Session& session, base::Random& random);

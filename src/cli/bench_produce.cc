@@ -24,6 +24,7 @@ absl::StatusOr<Document> Measure(const BenchProduceOptions& options, Session& se
     return DescribeRuns(summary, options.bench.runs);
   }
   TALOSMQ_ASSIGN_OR_RETURN(Client* const client, session.Connect());
+  session.FollowWhenInterrupted(EndOfBench());
   TALOSMQ_ASSIGN_OR_RETURN(const loadgen::RunSummary summary, RunSeveral(options.bench.runs, [&] {
                              return loadgen::RunProduce(*client, workload, deps);
                            }));

@@ -1,4 +1,5 @@
 #include "base/status.h"
+#include "cli/broker_document.h"
 #include "cli/commands.h"
 
 namespace talosmq::cli {
@@ -9,17 +10,10 @@ struct ClusterDescribeOptions {};
 absl::StatusOr<Document> Describe(Session& session) {
   TALOSMQ_ASSIGN_OR_RETURN(const auto admin, session.ConnectAdmin());
   TALOSMQ_ASSIGN_OR_RETURN(const ClusterInfo cluster, admin->DescribeCluster());
-  Document brokers = Document::array();
-  for (const BrokerInfo& broker : cluster.brokers) {
-    brokers.push_back({{"broker", broker.id.value()},
-                       {"address", broker.address},
-                       {"version", broker.version},
-                       {"boot_counter", broker.boot_counter}});
-  }
   return Document{
       {"cluster_id", cluster.cluster_id},         {"metadata_store", cluster.metadata_store},
       {"data_directory", cluster.data_directory}, {"topics", cluster.topics},
-      {"partitions", cluster.partitions},         {"brokers", std::move(brokers)}};
+      {"partitions", cluster.partitions},         {"brokers", DescribeBrokers(cluster)}};
 }
 
 ExitStatus Run(const ClusterDescribeOptions&, Session& session) {

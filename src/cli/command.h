@@ -7,7 +7,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
 
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,8 +38,8 @@ std::pair<CLI::App*, Options*> AddCommand(CLI::App& parent, const std::string& n
   return {command, options.get()};
 }
 
-/// An option whose text `parse` turns into the value; its error is told as wrong usage. `into`
-/// lives as long as the command.
+/// An option whose text `parse` turns into the value; its error is told as wrong usage. Its type
+/// name is TEXT until the caller gives it a better one. `into` lives as long as the command.
 template <typename Value, typename Parse>
 CLI::Option* AddParsed(CLI::App& command, const std::string& names, Value& into, Parse parse,
                        const std::string& description) {
@@ -58,7 +60,7 @@ template <typename Parse, typename Add>
 CLI::Option* AddRepeated(CLI::App& command, const std::string& names, Parse parse, Add add,
                          const std::string& description) {
   CLI::Option* const option = command.add_option(names, description);
-  option->expected(1)->take_all()->allow_extra_args(false)->check(CLI::Validator(
+  option->type_name("TEXT")->expected(1)->take_all()->allow_extra_args(false)->check(CLI::Validator(
       [add, parse](std::string& text) -> std::string {
         auto value = parse(std::string_view(text));
         if (!value.ok()) return std::string(base::FromAbsl(value.status().message()));
@@ -69,16 +71,23 @@ CLI::Option* AddRepeated(CLI::App& command, const std::string& names, Parse pars
   return option;
 }
 
-/// Checks a whole number.
-inline CLI::Validator AtLeast(int64_t min) {
+/// Checks a whole number in [min, max].
+inline CLI::Validator Between(int64_t min, int64_t max) {
   return CLI::Validator(
-      [min](std::string& text) -> std::string {
+      [min, max](std::string& text) -> std::string {
         int64_t number = 0;
         const bool is_whole = absl::SimpleAtoi(text, &number);
-        if (is_whole && number >= min) return {};
-        return base::StrCat("expected a whole number of at least ", min, ", found '", text, "'");
+        if (is_whole && number >= min && number <= max) return {};
+        const std::string bound = max == std::numeric_limits<int64_t>::max()
+                                      ? base::StrCat("of at least ", min)
+                                      : base::StrCat("from ", min, " to ", max);
+        return base::StrCat("expected a whole number ", bound, ", found '", text, "'");
       },
       std::string());
+}
+
+inline CLI::Validator AtLeast(int64_t min) {
+  return Between(min, std::numeric_limits<int64_t>::max());
 }
 
 }  // namespace talosmq::cli

@@ -21,12 +21,17 @@ void AddConsume(CLI::App& parent, Action& selected);
 void AddDumpCreate(CLI::App& parent, Action& selected);
 void AddDumpList(CLI::App& parent, Action& selected);
 void AddDumpDescribe(CLI::App& parent, Action& selected);
+void AddDumpWatch(CLI::App& parent, Action& selected);
 void AddDumpPause(CLI::App& parent, Action& selected);
 void AddDumpResume(CLI::App& parent, Action& selected);
 void AddDumpDelete(CLI::App& parent, Action& selected);
 
 void AddClusterDescribe(CLI::App& parent, Action& selected);
 void AddClusterHealth(CLI::App& parent, Action& selected);
+
+void AddBrokerList(CLI::App& parent, Action& selected);
+void AddPartitionList(CLI::App& parent, Action& selected);
+void AddOrphanList(CLI::App& parent, Action& selected);
 
 void AddLogInspect(CLI::App& parent, Action& selected);
 void AddLogVerify(CLI::App& parent, Action& selected);

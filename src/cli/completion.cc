@@ -1,5 +1,13 @@
+#include "base/status.h"
 #include "base/text.h"
+#include "cli/command_tree.h"
 #include "cli/commands.h"
+
+#include "absl/strings/ascii.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
 
 namespace talosmq::cli {
 namespace {
@@ -16,40 +24,119 @@ std::string WordsAfter(const CLI::App& command) {
         words += base::StrCat("--", name, " ");
       }
     }
-    if (app->get_parent() == nullptr) break;
   }
   return words;
 }
 
-/// One branch for each command: what may follow it; paths begin with a slash, the root's is empty.
-void AddBranches(const CLI::App& command, const std::string& path, std::string& paths,
-                 std::string& branches) {
-  branches += base::StrCat("    '", path, "') words='", WordsAfter(command), "' ;;\n");
-  for (const CLI::App* below : command.get_subcommands({})) {
-    const std::string deeper = base::StrCat(path, "/", below->get_name());
-    paths += base::StrCat(paths.empty() ? "" : "|", deeper);
-    AddBranches(*below, deeper, paths, branches);
+/// The words that an option takes, apart by blanks; empty when it takes others as well.
+std::string ChoicesOf(const CLI::Option& option) {
+  std::string choices = option.get_type_name();
+  if (choices.empty() || !absl::ascii_islower(static_cast<unsigned char>(choices.front())))
+    return "";
+  std::replace(choices.begin(), choices.end(), '|', ' ');
+  return choices;
+}
+
+/// The group whose `list` knows what the argument of a command may be; empty when none does.
+std::string NamesFor(const CLI::App& command) {
+  for (const CLI::Option* option : command.get_options()) {
+    if (!option->get_positional()) continue;
+    const std::string group = command.get_parent()->get_name();
+    const bool is_listed = group == "topic" || group == "dump";
+    if (option->get_name() == "TOPIC") return "topic";
+    if (option->get_name() == "NAME" && is_listed && command.get_name() != "create") return group;
+  }
+  return "";
+}
+
+/// A branch of `case "$path $option"` for each option that takes a value; the global ones follow
+/// any path.
+void AddOptionBranches(const CLI::App& command, const std::string& path, std::string& branches) {
+  const std::string before = command.get_parent() == nullptr ? "*' " : base::StrCat("'", path, " ");
+  for (const CLI::Option* option : command.get_options()) {
+    if (option->get_positional() || !TakesValue(*option)) continue;
+    std::string pattern;
+    const auto add = [&](std::string_view dashes, const std::string& name) {
+      pattern += base::StrCat(pattern.empty() ? "" : "|", before, dashes, name, "'");
+    };
+    for (const std::string& name : option->get_snames()) add("-", name);
+    for (const std::string& name : option->get_lnames()) add("--", name);
+    const std::string choices = ChoicesOf(*option);
+    const std::string does = !choices.empty() ? base::StrCat("words='", choices, "'")
+                             : option->get_type_name() == "TOPIC"
+                                 ? "words=\"$(_talosmq_names topic)\""
+                                 : "return";
+    branches += base::StrCat("    ", pattern, ") ", does, " ;;\n");
   }
 }
 
+/// What the shell is told about each command; paths begin with a slash, the root's is empty.
+struct Branches {
+  std::string paths;    ///< All of them, as a pattern.
+  std::string options;  ///< What to do where an option waits for its value.
+  std::string words;    ///< What else may follow.
+};
+
+void AddBranches(const CLI::App& command, const std::string& path, Branches& branches) {
+  AddOptionBranches(command, path, branches.options);
+  branches.words += base::StrCat("    '", path, "') words='", WordsAfter(command), "'");
+  const std::string names = command.get_parent() == nullptr ? "" : NamesFor(command);
+  if (!names.empty()) branches.words += base::StrCat(" names='", names, "'");
+  branches.words += " ;;\n";
+  for (const CLI::App* below : command.get_subcommands({})) {
+    const std::string deeper = base::StrCat(path, "/", below->get_name());
+    branches.paths += base::StrCat(branches.paths.empty() ? "" : "|", deeper);
+    AddBranches(*below, deeper, branches);
+  }
+}
+
+/// Asks the server that the command line names so far. Only a server that answers at once is worth
+/// waiting for.
+constexpr std::string_view kNamesFunction = R"sh(_talosmq_names() {
+  local word= takes= connection=()
+  for word in $COMP_LINE; do
+    case "$takes$word" in
+      value*) connection+=("$word"); takes= ;;
+      --server=*|--tls-*=*) connection+=("$word") ;;
+      --server|--tls-ca|--tls-cert|--tls-key) connection+=("$word"); takes=value ;;
+    esac
+  done
+  timeout 1 "${COMP_WORDS[0]}" "${connection[@]}" -o table "$1" list 2>/dev/null |
+    awk 'NR > 1 { print $1 }'
+}
+)sh";
+
+/// Where bash parts words at '=', an option and its value are three words, else one.
+constexpr std::string_view kWhereItStands = R"sh(
+  COMPREPLY=()
+  case "$current" in
+    --*=*) option="${current%%=*}"; start="$option="; current="${current#*=}" ;;
+    =) option="${COMP_WORDS[COMP_CWORD-1]}"; current= ;;
+    *) option="${COMP_WORDS[COMP_CWORD-1]}"
+       if [ "$option" = = ]; then option="${COMP_WORDS[COMP_CWORD-2]}"; fi ;;
+  esac
+)sh";
+
 std::string BashScript(const CLI::App& root) {
-  std::string paths;
-  std::string branches;
-  AddBranches(root, "", paths, branches);
+  Branches branches;
+  AddBranches(root, "", branches);
   return base::StrCat(
+      kNamesFunction,
       "_talosmq() {\n"
-      "  local path= words= word\n"
+      "  local path= words= names= option= start= word= current=\"${COMP_WORDS[COMP_CWORD]}\"\n"
       "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
       "    case \"$path/$word\" in\n"
       "      ",
-      paths,
-      ") path=\"$path/$word\" ;;\n"
-      "    esac\n"
-      "  done\n"
-      "  case \"$path\" in\n",
-      branches,
+      branches.paths, ") path=\"$path/$word\" ;;\n    esac\n  done", kWhereItStands,
+      "  case \"$path $option\" in\n", branches.options,
       "  esac\n"
-      "  COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
+      "  if [ -z \"$words\" ]; then case \"$path\" in\n",
+      branches.words,
+      "  esac; fi\n"
+      "  if [ -n \"$names\" ] && [ \"${current#-}\" = \"$current\" ]; then\n"
+      "    words=\"$(_talosmq_names \"$names\")\"\n"
+      "  fi\n"
+      "  COMPREPLY=($(compgen -P \"$start\" -W \"$words\" -- \"$current\"))\n"
       "}\n"
       "complete -o default -F _talosmq talosmq\n");
 }
@@ -59,8 +146,9 @@ struct CompletionOptions {
 };
 
 ExitStatus Print(const std::string& script, Session& session) {
-  const absl::Status written = session.out().Write(script);
-  return written.ok() ? ExitStatus::kDone : session.Fail(written);
+  const absl::Status written = session.Print(script);
+  const bool is_done = written.ok() || ReasonOf(written) == Reason::kClosed;
+  return is_done ? ExitStatus::kDone : session.Fail(written);
 }
 
 ExitStatus RunBash(const CompletionOptions& options, Session& session) {

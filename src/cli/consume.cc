@@ -1,6 +1,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/empty_reading.h"
 #include "cli/offset_range.h"
 #include "cli/progress.h"
 #include "cli/read_plan.h"
@@ -8,6 +9,7 @@
 #include "cli/topic_reading.h"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,7 +35,7 @@ absl::StatusOr<std::vector<LogExtent>> FindExtents(const ConsumeOptions& options
   TALOSMQ_ASSIGN_OR_RETURN(const auto admin, session.ConnectAdmin());
   TALOSMQ_ASSIGN_OR_RETURN(const TopicInfo topic, admin->DescribeTopic(options.topic));
   const auto* const from = std::get_if<absl::Time>(&range.from);
-  const auto* const to = std::get_if<absl::Time>(&range.to);
+  const auto* const to = range.to.has_value() ? std::get_if<absl::Time>(&*range.to) : nullptr;
   std::vector<LogExtent> extents;
   for (const PartitionInfo& info : topic.partitions) {
     if (options.partition.value_or(info.partition.value()) != info.partition.value()) continue;
@@ -57,26 +59,19 @@ absl::StatusOr<std::vector<LogExtent>> FindExtents(const ConsumeOptions& options
                                 topic.partitions.size() - 1, ", no ", *options.partition));
 }
 
-std::string DescribeNext(const TopicReading& reading) {
+std::string DescribeNext(const std::map<PartitionId, Offset>& next_offsets) {
   std::string text;
-  for (const auto& [partition, next] : reading.next_offsets()) {
+  for (const auto& [partition, next] : next_offsets) {
     text +=
         base::StrCat(text.empty() ? "" : ", ", "partition ", partition.value(), ": ", next.value());
   }
   return text;
 }
 
-/// Why the partitions that were asked for gave no record up to their stops.
-std::string WhyNothing(const ConsumeOptions& options, const std::vector<LogExtent>& extents) {
-  int64_t held = 0;
-  for (const LogExtent& extent : extents) held += extent.end - extent.start;
-  const std::string where =
-      options.partition.has_value()
-          ? base::StrCat("partition ", *options.partition, " of topic '", options.topic, "'")
-          : base::StrCat("topic '", options.topic, "'");
-  if (held == 0) return base::StrCat("nothing was read: ", where, " holds no records");
-  return base::StrCat("nothing was read: none of the ", held, " records of ", where,
-                      " lies in the range ", options.range);
+std::string Describe(const ConsumeOptions& options) {
+  const std::string topic = base::StrCat("topic '", options.topic, "'");
+  if (!options.partition.has_value()) return topic;
+  return base::StrCat("partition ", *options.partition, " of ", topic);
 }
 
 /// One run of `consume`, from the plan to what is said at its end. Thread-compatible.
@@ -88,7 +83,7 @@ class Reader {
         printer_({.topic = options.topic,
                   .form = session.form(),
                   .format = options.format.value_or(RecordFormat::ValueLines())},
-                 session.out()) {}
+                 [&session](std::string_view text) { return session.Print(text); }) {}
 
   ExitStatus Run(const OffsetRange& range) {
     const absl::StatusOr<ExitStatus> ended = Read(range);
@@ -98,13 +93,15 @@ class Reader {
  private:
   absl::StatusOr<ExitStatus> Read(const OffsetRange& range);
   absl::StatusOr<TopicReading::End> ReadRecords(TopicReading& reading);
+  absl::Status Flush(const TopicReading& reading);
   ExitStatus Report(const absl::StatusOr<TopicReading::End>& end, const TopicReading& reading,
-                    const std::vector<LogExtent>& extents);
-  bool IsBounded() const;
+                    const OffsetRange& range, const std::vector<LogExtent>& extents);
 
   const ConsumeOptions& options_;
   Session& session_;
   RecordPrinter printer_;
+  /// Where to go on after what is written, which may be less than what was read.
+  std::map<PartitionId, Offset> next_written_;
 };
 
 absl::StatusOr<ExitStatus> Reader::Read(const OffsetRange& range) {
@@ -119,40 +116,58 @@ absl::StatusOr<ExitStatus> Reader::Read(const OffsetRange& range) {
   for (const std::string& note : plan.notes) session_.Note(note);
   TopicReading reading(*consumer, plan);
   TALOSMQ_RETURN_IF_ERROR(reading.Begin());
-  return Report(ReadRecords(reading), reading, extents);
+  // From here on every wait is short, and one for the reader of the output must not cut a record.
+  session_.FollowWhenInterrupted(std::nullopt);
+  next_written_ = reading.next_offsets();
+  return Report(ReadRecords(reading), reading, range, extents);
 }
 
 absl::StatusOr<TopicReading::End> Reader::ReadRecords(TopicReading& reading) {
   Progress progress(session_.err(), session_.clock());
   // A progress line between the records on one screen would only be in the way.
-  const bool shows_progress = !session_.out().IsTerminal();
+  const bool shows_progress = !session_.IsOutputTerminal();
   auto end = reading.Run(
       options_.count, session_.interrupt(),
       [&](PartitionId partition, const ConsumedRecord& record) {
         if (shows_progress) progress.Show(reading.records(), reading.bytes());
-        return printer_.Print(partition, record);
+        if (printer_.IsFull()) TALOSMQ_RETURN_IF_ERROR(Flush(reading));
+        printer_.Print(partition, record);
+        return absl::OkStatus();
       },
-      [this] { return printer_.Flush(); });
+      [&] { return Flush(reading); });
   // Records taken before an error are told all the same, and before it.
-  const absl::Status flushed = printer_.Flush();
+  const absl::Status flushed = Flush(reading);
   if (end.ok() && !flushed.ok()) return flushed;
   return end;
 }
 
+absl::Status Reader::Flush(const TopicReading& reading) {
+  TALOSMQ_RETURN_IF_ERROR(printer_.Flush());
+  next_written_ = reading.next_offsets();
+  return absl::OkStatus();
+}
+
 ExitStatus Reader::Report(const absl::StatusOr<TopicReading::End>& end, const TopicReading& reading,
-                          const std::vector<LogExtent>& extents) {
+                          const OffsetRange& range, const std::vector<LogExtent>& extents) {
   if (!end.ok()) {
     if (ReasonOf(end.status()) == Reason::kClosed) return ExitStatus::kDone;
-    session_.Note(base::StrCat("next offsets: ", DescribeNext(reading)));
+    session_.Note(base::StrCat("next offsets: ", DescribeNext(next_written_)));
     return session_.Fail(end.status());
   }
   switch (*end) {
     case TopicReading::End::kInterrupted:
       session_.Note(base::StrCat("interrupted after ", reading.records(),
-                                 " records; next offsets: ", DescribeNext(reading)));
-      return IsBounded() ? ExitStatus::kFailed : ExitStatus::kDone;
+                                 " records; next offsets: ", DescribeNext(next_written_)));
+      // Without something to finish, Ctrl-C is the way to end.
+      return options_.stops_at_end || options_.count.has_value() || range.to.has_value()
+                 ? ExitStatus::kFailed
+                 : ExitStatus::kDone;
     case TopicReading::End::kStops:
-      if (reading.records() == 0) session_.Note(WhyNothing(options_, extents));
+      if (reading.records() == 0) {
+        session_.Note(
+            base::StrCat("nothing was read: ",
+                         WhyNothingWasRead(Describe(options_), options_.range, range, extents)));
+      }
       return ExitStatus::kDone;
     case TopicReading::End::kCount:
       return ExitStatus::kDone;
@@ -160,17 +175,13 @@ ExitStatus Reader::Report(const absl::StatusOr<TopicReading::End>& end, const To
   return ExitStatus::kFailed;
 }
 
-/// Whether there was something to finish; without it Ctrl-C is the way to end.
-bool Reader::IsBounded() const {
-  return options_.stops_at_end || options_.count.has_value() ||
-         options_.range.find("..") != std::string::npos;
-}
-
 ExitStatus Run(const ConsumeOptions& options, Session& session) {
   const auto range = ParseOffsetRange(options.range, session.clock().Now());
-  if (!range.ok()) return session.FailUsage(base::FromAbsl(range.status().message()));
+  if (!range.ok()) {
+    return session.FailUsage(base::StrCat("--offset: ", base::FromAbsl(range.status().message())));
+  }
   if (options.format.has_value() && session.form() != OutputForm::kTable) {
-    return session.FailUsage("-f shapes plain output; it goes with -o table only");
+    return session.FailUsage("--format shapes plain output; it goes with -o table only");
   }
   return Reader(options, session).Run(*range);
 }
@@ -183,25 +194,35 @@ void AddConsume(CLI::App& parent, Action& selected) {
   command->add_option("TOPIC", options->topic, "What to read")->required();
   command->add_option("--partition", options->partition, "Read this one only; default: all")
       ->check(AtLeast(0));
-  command->add_option("-O,--offset", options->range,
-                      "start (default), end, N[..N], -N (the last N of each partition) or "
-                      "@TIME[..@TIME]; what stands after '..' is the first left out");
-  command->add_option("-n,--count", options->count, "Stop after so many records")
+  command
+      ->add_option("-O,--offset", options->range,
+                   "Where to begin, or from where to where: PLACE, PLACE.., ..PLACE or "
+                   "PLACE..PLACE, see below; default start")
+      ->type_name("OFFSETS");
+  command->add_option("-n,--count", options->count, "Stop after so many records; default: never")
       ->check(AtLeast(1));
   command->add_flag("-e,--end", options->stops_at_end,
-                    "Stop at the end as it is now; else wait for more");
+                    "Stop at the end as it is now; default: wait for more");
   AddParsed(*command, "-f,--format", options->format, RecordFormat::Parse,
             "How to print a record: %t topic, %p partition, %o offset, %k key, %v value, %T "
-            "timestamp in ms, %h headers, %%, \\n, \\t, \\\\; default %v\\n");
+            "timestamp in ms, %h headers as key=value,..., %%, \\n, \\t, \\\\; default %v\\n")
+      ->type_name("FORMAT");
   command->footer(
-      "A TIME is RFC 3339, YYYY-MM-DD (UTC), epoch seconds or milliseconds, or a time ago (-1h).\n"
-      "With -o json every record is a line of its own. Ctrl-C tells where to go on.\n"
+      "A PLACE in each partition is start, end, an offset N, -N (N records before the end) or\n"
+      "@TIME (the first record stamped then or later); what stands after '..' is the first left\n"
+      "out. A TIME is RFC 3339, YYYY-MM-DD (UTC), epoch seconds (up to 11 digits) or "
+      "milliseconds,\n"
+      "or a time ago with ms, s, m, h or d (-1h).\n"
+      "With -o json every record is a line of its own, with its headers as a list. Ctrl-C ends\n"
+      "with whole lines and tells where to go on; while no server answers, reading waits for one.\n"
       "\n"
       "Examples:\n"
       "  talosmq consume orders -e\n"
       "  talosmq consume orders -O -10 -f '%p %o %k %v\\n'\n"
       "  talosmq consume orders --partition 3 -O 100..200 -o json\n"
-      "  talosmq consume orders -O @2026-11-22..@-1h -e");
+      "  talosmq consume orders -O @2026-11-22..@-1h\n"
+      "  talosmq consume orders -O @2026-11-22T21:00:00+02:00..end\n"
+      "  talosmq consume orders -O -100..@1795381200");
 }
 
 }  // namespace talosmq::cli

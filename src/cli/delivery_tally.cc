@@ -32,7 +32,9 @@ void DeliveryTally::CountRefused(uint64_t line, const absl::Status& status) {
 
 DeliveryTally::Totals DeliveryTally::totals() const {
   const base::MutexLock lock(mutex_);
-  return totals_;
+  Totals totals = totals_;
+  totals.accepted = accepted_.load(std::memory_order_relaxed);
+  return totals;
 }
 
 void DeliveryTally::NoteFailureLocked(uint64_t line, const absl::Status& status) {

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -25,6 +26,7 @@ struct AcknowledgedBatch {
 class DeliveryTally {
  public:
   struct Totals {
+    int64_t accepted = 0;  ///< At least what was told below, but for what was not accepted.
     int64_t acknowledged = 0;
     int64_t not_acknowledged = 0;  ///< Refused, or perhaps stored and perhaps not.
     uint64_t first_failed_line = 0;
@@ -39,6 +41,8 @@ class DeliveryTally {
 
   /// What ProducerOptions::on_delivery is told: one answered batch.
   void Count(std::span<const Delivery> batch);
+  /// A line that the producer accepted: Count will tell what became of it.
+  void NoteAccepted() { accepted_.fetch_add(1, std::memory_order_relaxed); }
   /// A line that the producer did not accept.
   void CountRefused(uint64_t line, const absl::Status& status);
   Totals totals() const;
@@ -48,6 +52,7 @@ class DeliveryTally {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const OnBatch on_batch_;
+  std::atomic<int64_t> accepted_ = 0;
   mutable base::Mutex mutex_;
   Totals totals_ ABSL_GUARDED_BY(mutex_);
 };

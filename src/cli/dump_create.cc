@@ -31,18 +31,27 @@ void AddDumpCreate(CLI::App& parent, Action& selected) {
       parent, "create", "Start a job that writes a topic to files", Run, selected);
   DumpDefinition& dump = options->dump;
   command->add_option("NAME", dump.name, "The job's name")->required();
-  command->add_option("--topic", dump.topic, "What to write")->required();
+  command->add_option("--topic", dump.topic, "What to write")->required()->type_name("TOPIC");
   command->add_option("--to", dump.target, "Where to: file:///DIRECTORY on the server's machine")
-      ->required();
+      ->required()
+      ->type_name("URL");
   AddParsed(*command, "--format", dump.format, ParseDumpFormat,
             "json: an object a line with offset, time, key, value; raw: a value a line")
-      ->required();
-  command->add_option("--mode", options->mode, "row: a record becomes a row")
-      ->check(CLI::IsMember({"row"}));
+      ->required()
+      ->type_name("json|raw");
+  command->add_option("--mode", options->mode, "row: a record becomes a row; default row")
+      ->check(CLI::Validator(
+          [](std::string& mode) {
+            return mode == "row" ? "" : "'" + mode + "' is no mode of a dump; there is row";
+          },
+          std::string()))
+      ->type_name("row");
   AddRepeated(
       *command, "-c,--config", ParseKeyValue,
       [&dump](KeyValue pair) { dump.configs[std::move(pair.key)] = std::move(pair.value); },
-      "When a file is closed and published: roll.bytes, roll.records or roll.ms=N");
+      "When a file is closed and published: roll.bytes (default 134217728), roll.records "
+      "(1000000) or roll.ms (60000); may be given several times")
+      ->type_name("KEY=VALUE");
   command->footer(
       "Examples:\n"
       "  talosmq dump create orders-files --topic orders --to file:///srv/orders --format json\n"

@@ -3,6 +3,7 @@
 #include "base/check.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
@@ -52,5 +53,12 @@ Interrupt::Interrupt() {
 }
 
 bool Interrupt::IsRaised() const { return raised.load(); }
+
+bool Interrupt::WaitFor(absl::Duration wait) const {
+  pollfd readable{.fd = read_end_, .events = POLLIN, .revents = 0};
+  // A signal that cuts the wait short is the one that is waited for, or as good as none.
+  ::poll(&readable, 1, static_cast<int>(absl::ToInt64Milliseconds(wait)));
+  return IsRaised();
+}
 
 }  // namespace talosmq::cli

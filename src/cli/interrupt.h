@@ -1,5 +1,7 @@
 #pragma once
 
+#include "absl/time/time.h"
+
 namespace talosmq::cli {
 
 /// Ctrl-C (SIGINT) and SIGTERM as something that a command looks at or waits for, so that it ends
@@ -11,6 +13,8 @@ class Interrupt {
   static const Interrupt& Install();
 
   bool IsRaised() const;
+  /// Waits so long, or until the first signal; true when it has come.
+  bool WaitFor(absl::Duration wait) const;
   /// Becomes readable, and stays so, with the first signal.
   int descriptor() const { return read_end_; }
 

@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <string>
+#include <type_traits>
 
 namespace talosmq::cli {
 namespace {
@@ -13,12 +14,13 @@ namespace {
 absl::Status NotARange(std::string_view text, std::string_view why) {
   return MakeError(Reason::kInvalidArgument,
                    base::StrCat("'", text, "' is no place in a log: ", why,
-                                "; write start, end, N, N..N, -N (the last N), @TIME or "
-                                "@TIME..@TIME"));
+                                "; write start, end, N, -N (the last N) or @TIME, or two of "
+                                "them with '..' between"));
 }
 
 /// A whole non-negative number and nothing else.
 std::optional<int64_t> ParseNumber(std::string_view text) {
+  if (text.empty()) return std::nullopt;
   int64_t number = 0;
   const char* const end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, number);
@@ -26,54 +28,59 @@ std::optional<int64_t> ParseNumber(std::string_view text) {
   return number;
 }
 
-absl::StatusOr<OffsetRange> ParseTimes(std::string_view text, std::string_view from,
-                                       std::optional<std::string_view> to, absl::Time now) {
-  OffsetRange range;
-  TALOSMQ_ASSIGN_OR_RETURN(const absl::Time begin, ParseTime(from.substr(1), now));
-  range.from = begin;
-  if (!to.has_value()) return range;
-  if (!to->starts_with('@')) return NotARange(text, "both sides of '..' must be times");
-  TALOSMQ_ASSIGN_OR_RETURN(const absl::Time end, ParseTime(to->substr(1), now));
-  if (end <= begin) return NotARange(text, "it ends before it begins");
-  range.to = end;
-  return range;
+absl::StatusOr<LogPlace> ParsePlace(std::string_view text, std::string_view place, absl::Time now) {
+  if (place == "start") return AtStart{};
+  if (place == "end") return AtEnd{};
+  if (place.starts_with('@')) {
+    TALOSMQ_ASSIGN_OR_RETURN(const absl::Time time, ParseTime(place.substr(1), now));
+    return time;
+  }
+  if (place.starts_with('-')) {
+    const std::optional<int64_t> count = ParseNumber(place.substr(1));
+    if (count.has_value() && *count > 0) return BeforeEnd{.records = *count};
+    return NotARange(text, "-N needs a number above 0 (a time ago is @-1h)");
+  }
+  const std::optional<int64_t> offset = ParseNumber(place);
+  if (offset.has_value()) return Offset(*offset);
+  return NotARange(text, base::StrCat("'", place, "' is not an offset"));
 }
 
-absl::StatusOr<OffsetRange> ParseOffsets(std::string_view text, std::string_view from,
-                                         std::optional<std::string_view> to) {
-  OffsetRange range;
-  const std::optional<int64_t> begin = ParseNumber(from);
-  if (!begin.has_value()) return NotARange(text, base::StrCat("'", from, "' is not an offset"));
-  range.from = Offset(*begin);
-  if (!to.has_value()) return range;
-  const std::optional<int64_t> end = ParseNumber(*to);
-  if (!end.has_value()) return NotARange(text, base::StrCat("'", *to, "' is not an offset"));
-  if (*end <= *begin) {
-    return NotARange(text, "it holds no offset (the second number is the first one left out)");
+/// Whether nothing can lie between the two, whatever the log holds.
+struct IsEmptyRange {
+  bool operator()(const auto& from, const auto& to) const {
+    using From = std::decay_t<decltype(from)>;
+    using To = std::decay_t<decltype(to)>;
+    if constexpr (std::is_same_v<To, AtStart>) {
+      return true;
+    } else if constexpr (std::is_same_v<From, AtEnd>) {
+      return std::is_same_v<To, AtEnd> || std::is_same_v<To, BeforeEnd>;
+    } else if constexpr (!std::is_same_v<From, To> || std::is_same_v<From, AtStart>) {
+      return false;
+    } else if constexpr (std::is_same_v<From, BeforeEnd>) {
+      return to.records >= from.records;
+    } else {
+      return to <= from;
+    }
   }
-  range.to = Offset(*end);
-  return range;
-}
+};
 
 }  // namespace
 
 absl::StatusOr<OffsetRange> ParseOffsetRange(std::string_view text, absl::Time now) {
-  if (text == "start") return OffsetRange{.from = AtStart{}, .to = {}};
-  if (text == "end") return OffsetRange{.from = AtEnd{}, .to = {}};
   const size_t dots = text.find("..");
   const std::string_view from = text.substr(0, dots);
-  std::optional<std::string_view> to;
-  if (dots != std::string_view::npos) to = text.substr(dots + 2);
-  if (from.starts_with('@')) return ParseTimes(text, from, to, now);
-  if (from.starts_with('-')) {
-    const std::optional<int64_t> count = ParseNumber(from.substr(1));
-    if (to.has_value()) return NotARange(text, "-N takes no '..'");
-    if (!count.has_value() || *count == 0) {
-      return NotARange(text, "-N needs a number above 0 (a time ago is @-1h)");
-    }
-    return OffsetRange{.from = BeforeEnd{.records = *count}, .to = {}};
+  const std::string_view to = dots == std::string_view::npos ? "" : text.substr(dots + 2);
+  if (from.empty() && to.empty()) return NotARange(text, "it names no place");
+  OffsetRange range;
+  if (!from.empty()) {
+    TALOSMQ_ASSIGN_OR_RETURN(range.from, ParsePlace(text, from, now));
   }
-  return ParseOffsets(text, from, to);
+  if (to.empty()) return range;
+  TALOSMQ_ASSIGN_OR_RETURN(range.to, ParsePlace(text, to, now));
+  if (std::visit(IsEmptyRange(), range.from, *range.to)) {
+    return NotARange(text, "it can hold nothing (the second place is the first one left out)");
+  }
+  return range;
 }
 
 }  // namespace talosmq::cli

@@ -18,14 +18,17 @@ struct BeforeEnd {
   int64_t records = 0;
 };
 
+using LogPlace = std::variant<AtStart, AtEnd, Offset, BeforeEnd, absl::Time>;
+
 /// What `consume -O` asks for, of every partition it reads: from `from` on, and when `to` is given
 /// only up to it. The range is half-open: `to` is the first that is left out.
 struct OffsetRange {
-  std::variant<AtStart, AtEnd, Offset, BeforeEnd, absl::Time> from = AtStart{};
-  std::variant<std::monostate, Offset, absl::Time> to;
+  LogPlace from = AtStart{};
+  std::optional<LogPlace> to;
 };
 
-/// start | end | N[..N] | -N | @TIME[..@TIME], with times as ParseTime reads them.
+/// PLACE | PLACE.. | ..PLACE | PLACE..PLACE, where a PLACE is start, end, N, -N (the last N) or
+/// @TIME as ParseTime reads it. A range that can hold nothing is refused.
 absl::StatusOr<OffsetRange> ParseOffsetRange(std::string_view text, absl::Time now);
 
 }  // namespace talosmq::cli

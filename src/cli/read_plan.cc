@@ -8,9 +8,10 @@
 namespace talosmq::cli {
 namespace {
 
-/// Where to begin, as asked; may lie outside of the log when it is an offset.
-struct BeginOf {
+/// Where a place lies; may be outside of the log when it is an offset.
+struct OffsetOf {
   const LogExtent& log;
+  std::optional<Offset> found;  ///< Where its time is, when it is one.
 
   Offset operator()(AtStart) const { return log.start; }
   Offset operator()(AtEnd) const { return log.end; }
@@ -18,15 +19,7 @@ struct BeginOf {
   Offset operator()(BeforeEnd before) const {
     return log.end - log.start > before.records ? log.end + -before.records : log.start;
   }
-  Offset operator()(absl::Time) const { return log.from_time.value_or(log.end); }
-};
-
-struct StopOf {
-  const LogExtent& log;
-
-  std::optional<Offset> operator()(std::monostate) const { return std::nullopt; }
-  std::optional<Offset> operator()(Offset offset) const { return offset; }
-  std::optional<Offset> operator()(absl::Time) const { return log.to_time.value_or(log.end); }
+  Offset operator()(absl::Time) const { return found.value_or(log.end); }
 };
 
 }  // namespace
@@ -35,7 +28,7 @@ absl::StatusOr<ReadPlan> PlanRead(const OffsetRange& range, const std::vector<Lo
                                   AtLogEnd at_end) {
   ReadPlan plan;
   for (const LogExtent& log : logs) {
-    const Offset asked = std::visit(BeginOf{log}, range.from);
+    const Offset asked = std::visit(OffsetOf{log, log.from_time}, range.from);
     if (asked > log.end) {
       plan.notes.push_back(base::StrCat("partition ", log.partition.value(), " ends at ",
                                         log.end.value(), ", before the asked offset ",
@@ -48,7 +41,8 @@ absl::StatusOr<ReadPlan> PlanRead(const OffsetRange& range, const std::vector<Lo
                                         asked.value(), " on, is gone"));
     }
     const Offset begin = std::max(asked, log.start);
-    std::optional<Offset> stop = std::visit(StopOf{log}, range.to);
+    std::optional<Offset> stop;
+    if (range.to.has_value()) stop = std::visit(OffsetOf{log, log.to_time}, *range.to);
     if (at_end == AtLogEnd::kStop) stop = std::min(stop.value_or(log.end), log.end);
     plan.partitions.push_back({.partition = log.partition, .begin = begin, .stop = stop});
   }

@@ -11,22 +11,23 @@ constexpr size_t kWriteBytes = 256 << 10;
 
 }  // namespace
 
-RecordPrinter::RecordPrinter(Options options, io::OutputStream& out)
-    : options_(std::move(options)), out_(out) {}
+RecordPrinter::RecordPrinter(Options options, Write write)
+    : options_(std::move(options)), write_(std::move(write)) {}
 
-absl::Status RecordPrinter::Print(PartitionId partition, const ConsumedRecord& record) {
+void RecordPrinter::Print(PartitionId partition, const ConsumedRecord& record) {
   if (options_.form == OutputForm::kTable) {
     options_.format.Append(options_.topic, partition, record, gathered_);
   } else {
     gathered_ += RenderStreamed(DescribeRecord(options_.topic, partition, record), options_.form);
   }
-  return gathered_.size() < kWriteBytes ? absl::OkStatus() : Flush();
 }
 
+bool RecordPrinter::IsFull() const { return gathered_.size() >= kWriteBytes; }
+
 absl::Status RecordPrinter::Flush() {
-  const absl::Status written = out_.Write(gathered_);
+  if (written_.ok() && !gathered_.empty()) written_ = write_(gathered_);
   gathered_.clear();
-  return written;
+  return written_;
 }
 
 }  // namespace talosmq::cli

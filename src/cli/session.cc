@@ -7,12 +7,51 @@
 #include <utility>
 
 namespace talosmq::cli {
+namespace {
+
+ForcedEnd::Plan EndAtOnce(std::string words) {
+  return {.after = absl::Milliseconds(200), .words = [words = std::move(words)] { return words; }};
+}
+
+}  // namespace
+
+Session::Session(Options options, Deps deps)
+    : options_(std::move(options)),
+      deps_(deps),
+      forced_end_(EndAtOnce("interrupted before it was done"),
+                  {.interrupt = deps_.interrupt,
+                   .clock = deps_.clock,
+                   .say = [this](std::string_view text) { Note(text); }}) {}
 
 absl::StatusOr<Client*> Session::Connect() {
   if (client_ == nullptr) {
-    TALOSMQ_ASSIGN_OR_RETURN(client_, Client::Connect(options_.client));
+    ClientOptions options = options_.client;
+    options.on_connection = [this](const absl::Status& status) {
+      notes_.Post([this, status] { OnConnection(status); });
+    };
+    const std::string words =
+        base::StrCat("interrupted while waiting for an answer of the server ", options.server);
+    FollowWhenInterrupted(EndAtOnce(words));
+    TALOSMQ_ASSIGN_OR_RETURN(client_, Client::Connect(std::move(options)));
   }
   return client_.get();
+}
+
+void Session::OnConnection(const absl::Status& status) {
+  Note(status.ok()
+           ? "the connection is back"
+           : base::StrCat("the connection is lost and will be tried again until it is back: ",
+                          base::FromAbsl(status.message())));
+}
+
+void Session::FollowWhenInterrupted(std::optional<ForcedEnd::Plan> plan) {
+  forced_end_.Follow(std::move(plan));
+}
+
+absl::Status Session::Print(std::string_view text) {
+  const std::optional<base::Gate::Pass> pass = forced_end_.EnterOutput();
+  if (!pass.has_value()) return MakeError(Reason::kCancelled, "interrupted");
+  return deps_.out.Write(text);
 }
 
 absl::StatusOr<std::unique_ptr<Admin>> Session::ConnectAdmin() {
@@ -22,7 +61,7 @@ absl::StatusOr<std::unique_ptr<Admin>> Session::ConnectAdmin() {
 
 ExitStatus Session::Finish(const absl::StatusOr<Document>& answer) {
   if (!answer.ok()) return Fail(answer.status());
-  const absl::Status written = deps_.out.Write(RenderDocument(*answer, options_.form));
+  const absl::Status written = Print(RenderDocument(*answer, options_.form));
   // Whoever asked has stopped listening (`| head`): nothing is wrong and nothing is to be said.
   if (!written.ok() && ReasonOf(written) != Reason::kClosed) return Fail(written);
   return ExitStatus::kDone;

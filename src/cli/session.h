@@ -1,8 +1,10 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/executor.h"
 #include "cli/document.h"
 #include "cli/exit_status.h"
+#include "cli/forced_end.h"
 #include "cli/interrupt.h"
 #include "io/file_system.h"
 #include "io/stream.h"
@@ -13,6 +15,7 @@
 #include "absl/status/statusor.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,7 +23,9 @@ namespace talosmq::cli {
 
 /// What one running command works with: the connection, the two outputs, time, files and Ctrl-C.
 /// Standard output carries answers and nothing else, standard error everything that is said about
-/// them. Thread-compatible. Owns the connection, which is made when it is first asked for.
+/// them, also that the connection was lost and is there again. Thread-compatible, but for Print()
+/// and Note(), which are thread-safe. Owns the connection, which is made when it is first asked
+/// for.
 class Session {
  public:
   struct Options {
@@ -36,20 +41,28 @@ class Session {
     io::OutputStream& err;
   };
 
-  Session(Options options, Deps deps) : options_(std::move(options)), deps_(deps) {}
+  Session(Options options, Deps deps);
 
   OutputForm form() const { return options_.form; }
   const base::Clock& clock() const { return deps_.clock; }
   const Interrupt& interrupt() const { return deps_.interrupt; }
   io::FileSystem& file_system() { return deps_.file_system; }
-  io::OutputStream& out() { return deps_.out; }
   io::OutputStream& err() { return deps_.err; }
+  /// True when people look at what is printed.
+  bool IsOutputTerminal() const { return deps_.out.IsTerminal(); }
 
   /// The one connection of this session, which owns it.
   absl::StatusOr<Client*> Connect();
   /// Must go before the session does.
   absl::StatusOr<std::unique_ptr<Admin>> ConnectAdmin();
 
+  /// How the program ends when it is interrupted while it waits for the server. By default at
+  /// once, saying so.
+  void FollowWhenInterrupted(std::optional<ForcedEnd::Plan> plan);
+
+  /// Writes to standard output, whole. Reason::kClosed when nobody reads it any more (`| head`),
+  /// kCancelled when the program is about to end.
+  absl::Status Print(std::string_view text);
   /// Prints the answer, or says why there is none.
   ExitStatus Finish(const absl::StatusOr<Document>& answer);
   /// Says on standard error what failed and what can be done about it; kFailed.
@@ -60,8 +73,13 @@ class Session {
   void Note(std::string_view text);
 
  private:
+  void OnConnection(const absl::Status& status);
+
   const Options options_;
   const Deps deps_;
+  ForcedEnd forced_end_;
+  /// Says what the client's own thread must not wait for.
+  base::ThreadExecutor notes_{{.name = "cli-notes"}};
   std::unique_ptr<Client> client_;
 };
 

@@ -31,7 +31,9 @@ void AddTopicAddPartitions(CLI::App& parent, Action& selected) {
       "Raise the number of partitions; keys may then go to other partitions than before", Run,
       selected);
   command->add_option("NAME", options->name, "The topic")->required();
-  command->add_option("TOTAL", options->total, "How many there shall be in all")->required();
+  command->add_option("TOTAL", options->total, "How many there shall be in all, up to 10,000")
+      ->required()
+      ->check(Between(1, 10'000));
   command->footer(
       "Examples:\n"
       "  talosmq topic add-partitions orders 16");

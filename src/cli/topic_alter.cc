@@ -41,9 +41,11 @@ void AddTopicAlter(CLI::App& parent, Action& selected) {
   AddRepeated(
       *command, "-c,--config", ParseKeyValue,
       [&set](KeyValue pair) { set[std::move(pair.key)] = std::move(pair.value); },
-      "A setting, key=value; may be given several times");
+      "A setting; may be given several times, the others stay")
+      ->type_name("KEY=VALUE");
   command->add_option("--unset", options->unset, "A setting to put back to its default; likewise")
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->type_name("KEY");
   command->footer(
       "Examples:\n"
       "  talosmq topic alter orders -c segment.bytes=67108864\n"

@@ -34,13 +34,18 @@ void AddTopicCreate(CLI::App& parent, Action& selected) {
       AddCommand<TopicCreateOptions>(parent, "create", "Make a topic", Run, selected);
   NewTopic& topic = options->topic;
   command->add_option("NAME", topic.name, "1 to 249 letters, digits, '.', '_' and '-'")->required();
-  command->add_option("-p,--partitions", topic.partitions, "1 to 10,000; default 8");
-  command->add_option("-r,--replicas", topic.replicas,
-                      "How many brokers hold each partition; default: what the server can give");
+  command->add_option("-p,--partitions", topic.partitions, "1 to 10,000; default 8")
+      ->check(Between(1, 10'000));
+  command
+      ->add_option("-r,--replicas", topic.replicas,
+                   "How many brokers hold each partition; default: what the server can give")
+      ->check(AtLeast(1));
   AddRepeated(
       *command, "-c,--config", ParseKeyValue,
       [&topic](KeyValue pair) { topic.configs[std::move(pair.key)] = std::move(pair.value); },
-      "A setting, key=value; may be given several times. label.KEY=VALUE labels the topic");
+      "A setting; may be given several times; label.KEY=VALUE labels the topic; default: the "
+      "server's")
+      ->type_name("KEY=VALUE");
   command->footer(
       "Examples:\n"
       "  talosmq topic create orders\n"

@@ -53,8 +53,7 @@ absl::StatusOr<TopicReading::End> TopicReading::Run(std::optional<int64_t> count
     if (IsDone()) return End::kStops;
     TALOSMQ_ASSIGN_OR_RETURN(const PolledRecords polled, consumer_.Poll(kPollWait));
     for (const RecordBatchView& batch : polled.batches) {
-      TALOSMQ_RETURN_IF_ERROR(Take(batch, count, on_record));
-      if (interrupt.IsRaised()) break;
+      TALOSMQ_RETURN_IF_ERROR(Take(batch, count, interrupt, on_record));
     }
     const bool has_taken_all = !interrupt.IsRaised() && (!count.has_value() || records_ < *count);
     if (has_taken_all) SkipGaps();
@@ -70,11 +69,12 @@ bool TopicReading::IsDone() const {
 }
 
 absl::Status TopicReading::Take(const RecordBatchView& batch, std::optional<int64_t> count,
-                                const OnRecord& on_record) {
+                                const Interrupt& interrupt, const OnRecord& on_record) {
   const auto stop = stops_.find(batch.partition());
   Offset& next = next_[batch.partition()];
   for (const ConsumedRecord& record : batch.records()) {
-    if (count.has_value() && records_ >= *count) return absl::OkStatus();
+    const bool is_enough = count.has_value() && records_ >= *count;
+    if (is_enough || interrupt.IsRaised()) return absl::OkStatus();
     if (stop != stops_.end() && record.offset >= stop->second) {
       next = std::max(next, stop->second);
       return absl::OkStatus();

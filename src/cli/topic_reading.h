@@ -47,7 +47,7 @@ class TopicReading {
  private:
   bool IsDone() const;
   absl::Status Take(const RecordBatchView& batch, std::optional<int64_t> count,
-                    const OnRecord& on_record);
+                    const Interrupt& interrupt, const OnRecord& on_record);
   void SkipGaps();
 
   Consumer& consumer_;

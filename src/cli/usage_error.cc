@@ -1,6 +1,7 @@
 #include "cli/usage_error.h"
 
 #include "base/text.h"
+#include "cli/command_tree.h"
 #include "cli/nearest.h"
 
 #include <optional>
@@ -31,7 +32,6 @@ std::vector<std::string> OptionNames(const std::vector<const CLI::App*>& chain) 
   for (const CLI::App* command : chain) {
     for (const CLI::Option* option : command->get_options()) {
       for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-      for (const std::string& name : option->get_snames()) names.push_back("-" + name);
     }
   }
   return names;
@@ -70,6 +70,16 @@ std::string DescribeLeftOver(const std::string& word, const std::vector<const CL
          (guess.empty() ? "; there are " + Joined(commands) : guess);
 }
 
+/// An option that stands more often than it may.
+const CLI::Option* FirstRepeated(const std::vector<const CLI::App*>& chain) {
+  for (const CLI::App* command : chain) {
+    for (const CLI::Option* option : command->get_options()) {
+      if (option->count() > 1 && !MayBeRepeated(*option)) return option;
+    }
+  }
+  return nullptr;
+}
+
 /// "talosmq topic create [OPTIONS] NAME".
 std::string UsageLine(const std::vector<const CLI::App*>& chain) {
   std::string line = "talosmq";
@@ -96,6 +106,8 @@ std::string DescribeUsageError(const CLI::App& app, const CLI::ParseError& error
     what = DescribeLeftOver(*left_over, chain);
   } else if (!commands.empty()) {
     what = "a command is missing; there are " + Joined(commands);
+  } else if (const CLI::Option* repeated = FirstRepeated(chain)) {
+    what = base::StrCat(repeated->get_name(), ": may be given once, found ", repeated->count());
   }
   const std::string path = CommandPath(app);
   return base::StrCat(what, "\n  usage: ", UsageLine(chain), "\n  `talosmq ", path,

@@ -107,16 +107,22 @@ TEST(OffsetRangeTest, WhatIsNoRangeIsRefused) {
                            "begin",
                            "START",
                            "..",
-                           "1..",
-                           "..2",
                            "1..start",
+                           "start..start",
+                           "end..end",
+                           "end..-1",
+                           "-1..-5",
+                           "-5..-5",
+                           "-5..-0",
+                           "..begin",
+                           "1..+2",
+                           "5.. 7",
                            "5..5",
                            "5..3",
                            "1..2..3",
                            "-0",
                            "-",
                            "--5",
-                           "-5..-1",
                            "-1h",
                            "1.5",
                            "+1",
@@ -124,36 +130,57 @@ TEST(OffsetRangeTest, WhatIsNoRangeIsRefused) {
                            "@",
                            "@..",
                            "@noon",
-                           "@-1h..5",
-                           "5..@-1h",
+                           "5..@",
                            "@-1h..@-2h",
                            "@-1h..@-1h",
-                           "99999999999999999999",
-                           "@2026-11-22.."}) {
+                           "99999999999999999999"}) {
     const auto range = ParseOffsetRange(text, Now());
     EXPECT_FALSE(range.ok()) << text;
   }
   EXPECT_THAT(WordsOf(ParseOffsetRange("-1h", Now()).status()), HasSubstr("@-1h"));
-  EXPECT_THAT(WordsOf(ParseOffsetRange("x", Now()).status()), HasSubstr("start, end, N"));
+  EXPECT_THAT(WordsOf(ParseOffsetRange("x", Now()).status()), HasSubstr("start, end, N, -N"));
 }
 
 TEST(OffsetRangeTest, OpenPlacesHaveNoEnd) {
   const auto start = *ParseOffsetRange("start", Now());
   EXPECT_TRUE(std::holds_alternative<AtStart>(start.from));
-  EXPECT_TRUE(std::holds_alternative<std::monostate>(start.to));
+  EXPECT_FALSE(start.to.has_value());
   EXPECT_TRUE(std::holds_alternative<AtEnd>(ParseOffsetRange("end", Now())->from));
   EXPECT_EQ(std::get<Offset>(ParseOffsetRange("17", Now())->from), Offset(17));
   EXPECT_EQ(std::get<BeforeEnd>(ParseOffsetRange("-10", Now())->from).records, 10);
   EXPECT_EQ(std::get<absl::Time>(ParseOffsetRange("@-1h", Now())->from), Now() - absl::Hours(1));
 }
 
+TEST(OffsetRangeTest, AMissingSideIsTheStartOrNoEnd) {
+  const auto to_five = *ParseOffsetRange("..5", Now());
+  EXPECT_TRUE(std::holds_alternative<AtStart>(to_five.from));
+  EXPECT_EQ(std::get<Offset>(*to_five.to), Offset(5));
+  const auto from_five = *ParseOffsetRange("5..", Now());
+  EXPECT_EQ(std::get<Offset>(from_five.from), Offset(5));
+  EXPECT_FALSE(from_five.to.has_value());
+  EXPECT_EQ(std::get<absl::Time>(ParseOffsetRange("@2026-11-22..", Now())->from),
+            Now() - absl::Hours(21));
+}
+
+TEST(OffsetRangeTest, PlacesOfAnyKindGoTogether) {
+  const auto last = *ParseOffsetRange("-5..-1", Now());
+  EXPECT_EQ(std::get<BeforeEnd>(last.from).records, 5);
+  EXPECT_EQ(std::get<BeforeEnd>(*last.to).records, 1);
+  const auto mixed = *ParseOffsetRange("@-1h..5", Now());
+  EXPECT_EQ(std::get<absl::Time>(mixed.from), Now() - absl::Hours(1));
+  EXPECT_EQ(std::get<Offset>(*mixed.to), Offset(5));
+  EXPECT_TRUE(std::holds_alternative<AtEnd>(*ParseOffsetRange("5..end", Now())->to));
+  EXPECT_TRUE(std::holds_alternative<AtEnd>(*ParseOffsetRange("start..end", Now())->to));
+  EXPECT_EQ(std::get<Offset>(*ParseOffsetRange("end..5", Now())->to), Offset(5));
+}
+
 TEST(OffsetRangeTest, ClosedRangesKeepBothEnds) {
   const auto offsets = *ParseOffsetRange("0..9223372036854775807", Now());
   EXPECT_EQ(std::get<Offset>(offsets.from), Offset(0));
-  EXPECT_EQ(std::get<Offset>(offsets.to), Offset(std::numeric_limits<int64_t>::max()));
+  EXPECT_EQ(std::get<Offset>(*offsets.to), Offset(std::numeric_limits<int64_t>::max()));
   const auto times = *ParseOffsetRange("@2026-11-22..@2026-11-22T21:00:00Z", Now());
   EXPECT_EQ(std::get<absl::Time>(times.from), Now() - absl::Hours(21));
-  EXPECT_EQ(std::get<absl::Time>(times.to), Now());
+  EXPECT_EQ(std::get<absl::Time>(*times.to), Now());
 }
 
 TEST(EscapesTest, UnknownEscapesAreRefused) {

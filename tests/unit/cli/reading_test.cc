@@ -1,5 +1,6 @@
 #include "base/bytes.h"
 #include "cli/delivery_tally.h"
+#include "cli/empty_reading.h"
 #include "cli/line_reader.h"
 #include "cli/read_plan.h"
 #include "talosmq/error.h"
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -154,6 +156,57 @@ TEST(ReadPlanTest, TimesStandWhereTheyWereFound) {
   EXPECT_EQ(Describe(*PlanRead(range, {log}, AtLogEnd::kWait)), "0:4..8 ");
 }
 
+TEST(ReadPlanTest, RangesMayEndBeforeTheEnd) {
+  const std::vector<LogExtent> logs = {Log(0, 0, 10), Log(1, 8, 9)};
+  EXPECT_EQ(Describe(*PlanRead({.from = BeforeEnd{5}, .to = BeforeEnd{2}}, logs, AtLogEnd::kWait)),
+            "0:5..8 1:8..8 ");
+  EXPECT_EQ(Describe(*PlanRead({.from = AtStart{}, .to = AtEnd{}}, logs, AtLogEnd::kWait)),
+            "0:0..10 1:8..9 ");
+}
+
+OffsetRange Times(int64_t from_s, std::optional<int64_t> to_s) {
+  OffsetRange range{.from = absl::FromUnixSeconds(from_s), .to = {}};
+  if (to_s.has_value()) range.to = absl::FromUnixSeconds(*to_s);
+  return range;
+}
+
+TEST(EmptyReadingTest, LogsWithoutRecordsAreTheReason) {
+  EXPECT_EQ(WhyNothingWasRead("topic 't'", "start", {}, {Log(0, 0, 0), Log(1, 0, 0)}),
+            "topic 't' holds no records");
+  EXPECT_EQ(WhyNothingWasRead("topic 't'", "start", {}, {Log(0, 0, 0), Log(1, 7, 7)}),
+            "topic 't' holds no records any more");
+}
+
+TEST(EmptyReadingTest, TimesOutsideOfTheLogAreToldByTheTime) {
+  LogExtent after = Log(0, 0, 10);
+  after.from_time = Offset(10);
+  EXPECT_EQ(WhyNothingWasRead("topic 't'", "@0", Times(0, std::nullopt), {after, Log(1, 0, 0)}),
+            "no record of topic 't' is stamped at or after 1970-01-01T00:00:00.000Z");
+  LogExtent before = Log(0, 5, 10);
+  before.from_time = Offset(5);
+  before.to_time = Offset(5);
+  EXPECT_EQ(WhyNothingWasRead("topic 't'", "@0..@60", Times(0, 60), {before}),
+            "no record of topic 't' is stamped before 1970-01-01T00:01:00.000Z");
+  LogExtent between = Log(0, 0, 10);
+  between.from_time = Offset(5);
+  between.to_time = Offset(5);
+  EXPECT_THAT(WhyNothingWasRead("topic 't'", "@0..@60", Times(0, 60), {between}),
+              HasSubstr("none of the 10 records of topic 't' lies in the range @0..@60"));
+}
+
+TEST(EmptyReadingTest, OffsetsThatThereAreAreToldOfAFewPartitions) {
+  const OffsetRange range{.from = Offset(10), .to = Offset(20)};
+  EXPECT_EQ(WhyNothingWasRead("topic 't'", "10..20", range, {Log(0, 4, 10), Log(1, 7, 7)}),
+            "none of the 6 records of topic 't' lies in the range 10..20 (offsets of partition 0: "
+            "4 to 9, partition 1: none)");
+  EXPECT_THAT(
+      WhyNothingWasRead("topic 't'", "10..20", range,
+                        {Log(0, 0, 1), Log(1, 0, 1), Log(2, 0, 1), Log(3, 0, 1), Log(4, 0, 1)}),
+      HasSubstr("partition 3: 0 to 0, ...)"));
+  EXPECT_EQ(WhyNothingWasRead("topic 't'", "end", {.from = AtEnd{}, .to = {}}, {Log(0, 0, 1)}),
+            "the range end begins after the last record of topic 't'");
+}
+
 std::vector<Delivery> Batch(uint64_t first_tag, int64_t offset, size_t count,
                             const absl::Status& status) {
   std::vector<Delivery> batch;
@@ -173,7 +226,9 @@ TEST(DeliveryTallyTest, FirstFailureIsKeptWithItsLine) {
   tally.Count(Batch(11, -1, 5, MakeError(Reason::kMaybeStored, "first")));
   tally.Count(Batch(16, -1, 5, MakeError(Reason::kClosed, "second")));
   tally.CountRefused(21, MakeError(Reason::kInvalidArgument, "third"));
+  for (int line = 1; line <= 25; ++line) tally.NoteAccepted();
   const DeliveryTally::Totals totals = tally.totals();
+  EXPECT_EQ(totals.accepted, 25);
   EXPECT_EQ(totals.acknowledged, 10);
   EXPECT_EQ(totals.not_acknowledged, 11);
   EXPECT_EQ(totals.first_failed_line, 11U);
