@@ -1,15 +1,19 @@
 """The command line against a real server: every command in every form, and what goes wrong."""
 
+import datetime
 import json
 import re
 import select
 import signal
 import subprocess
+import time
+import types
 import unittest
 
 import yaml
 
-from talosmq_process import Server, start_talosmq, talosmq
+from cli_interrupt_test import SilentServer
+from talosmq_process import BIN, Server, environment, start_talosmq, talosmq
 
 SNAKE_CASE = re.compile(r"^[a-z][a-z0-9_.]*$")
 
@@ -65,6 +69,9 @@ class FormsTest(CliTest):
             ["dump", "describe", job],
             ["cluster", "describe"],
             ["cluster", "health"],
+            ["broker", "list"],
+            ["partition", "list"],
+            ["partition", "list", topic],
             ["log", "inspect", self.server.data],
             ["log", "inspect", self.server.data, "--batches"],
             ["log", "verify", self.server.data],
@@ -97,8 +104,9 @@ class FormsTest(CliTest):
     def test_no_command_is_forgotten_here(self):
         known = [*self.commands_that_ask("t", "j"), *self.commands_that_change("t", "u")]
         known = {" ".join(command[:2]) for command in known + [*self.benches()]}
-        # Both stream, and have tests of their own; the script is no document.
-        elsewhere = {"produce", "consume", "completion bash", "completion zsh"}
+        # Those that stream and those with nothing to list have tests of their own; a script is no
+        # document.
+        elsewhere = {"produce", "consume", "dump watch", "orphan list", "completion bash", "completion zsh"}
         self.assertEqual(known | elsewhere, set(self.all_commands()))
 
     def all_commands(self):
@@ -187,10 +195,18 @@ class ProduceTest(CliTest):
         topic = self.make_topic("codecs", "-p", "1")
         for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
             self.run_ok("produce", topic, "-z", codec, stdin=f"{codec}\n".encode())
-        for acks in ("all", "leader"):
-            self.run_ok("produce", topic, "--acks", acks, stdin=f"{acks}\n".encode())
-        expected = "none\ngzip\nsnappy\nlz4\nzstd\nall\nleader\n"
-        self.assertEqual(self.run_ok("consume", topic, "-e"), expected)
+        for acks in ("all", "leader", "none"):
+            self.run_ok("produce", topic, "--acks", acks, stdin=f"acks {acks}\n".encode())
+        expected = "none\ngzip\nsnappy\nlz4\nzstd\nacks all\nacks leader\nacks none\n"
+        # Without an acknowledgement the last one may still be on its way.
+        self.assertEqual(self.run_ok("consume", topic, "-n", "8"), expected)
+
+    def test_a_file_is_sent_as_standard_input_is(self):
+        topic = self.make_topic("from-file", "-p", "1")
+        file = self.server.directory / "lines"
+        file.write_bytes(b"k1::v1\nk2::v::2\n")
+        self.run_ok("produce", topic, "-f", file, "-k", "::")
+        self.assertEqual(self.run_ok("consume", topic, "-e", "-f", "%k=%v\\n"), "k1=v1\nk2=v::2\n")
 
     def test_json_tells_each_acknowledged_batch(self):
         topic = self.make_topic("batches", "-p", "3")
@@ -212,7 +228,11 @@ class ProduceTest(CliTest):
         self.run_ok("produce", topic, *arguments, stdin=b"key\tva\tlue\n")
         record = self.run_json("consume", topic, "-e")
         self.assertEqual((record["partition"], record["key"], record["value"]), (2, "key", "va\tlue"))
-        self.assertEqual([(h["key"], h["value"]) for h in record["headers"]], [("b", "1"), ("a", ""), ("b", "2")])
+        headers = [("b", "1"), ("a", ""), ("b", "2")]  # A list: order counts, keys repeat.
+        self.assertEqual([(h["key"], h["value"]) for h in record["headers"]], headers)
+        from_yaml = yaml.safe_load(self.run_ok("consume", topic, "-e", "-o", "yaml"))
+        self.assertEqual([(h["key"], h["value"]) for h in from_yaml["headers"]], headers)
+        self.assertEqual(self.run_ok("consume", topic, "-e", "-f", "%h\\n"), "b=1,a=,b=2\n")
 
     def test_interrupt_keeps_what_was_read(self):
         topic = self.make_topic("interrupted-produce", "-p", "1")
@@ -247,9 +267,17 @@ class ConsumeTest(CliTest):
     def test_reading_nothing_says_why(self):
         for arguments, why in (
             (["empty", "-e"], "holds no records"),
-            (["empty", "-e", "-O", "-5"], "holds no records"),
-            (["numbers", "-e", "-O", "end"], "range end"),
-            (["numbers", "-e", "-O", "@2001-01-01..@2001-01-02"], "lies in the range"),
+            (["empty", "-e", "-O", "-5"], "topic 'empty' holds no records"),
+            (["empty", "-e", "--partition", "2"], "partition 2 of topic 'empty' holds no records"),
+            (["numbers", "-e", "-O", "end"], "begins after the last record"),
+            (["numbers", "-e", "-O", "@2001-01-01..@2001-01-02"], "stamped before 2001-01-02"),
+            (["numbers", "-e", "-O", "..@2001-01-02"], "stamped before 2001-01-02"),
+            (["numbers", "-e", "-O", "@2100-01-01"], "stamped at or after 2100-01-01"),
+            (["numbers", "-O", "@2100-01-01..end"], "stamped at or after 2100-01-01"),
+            (["numbers", "-O", "@2100-01-01..@2100-01-02"], "stamped at or after 2100-01-01"),
+            (["numbers", "-O", "50..@2001-01-01"], "stamped before 2001-01-01"),
+            (["numbers", "-O", "60..-50"], "partition 0: 0 to 99"),
+            (["numbers", "-O", "100..200", "-e"], "none of the 100 records"),
         ):
             with self.subTest(arguments=arguments):
                 status, out, err = talosmq(self.server, "consume", *arguments)
@@ -267,12 +295,35 @@ class ConsumeTest(CliTest):
             (["-e", "-O", "98..5000"], range(98, 100)),
             (["-e", "-O", "@-1h"], range(100)),
             (["-e", "-O", "@-1h..@2100-01-01"], range(100)),
+            (["-O", "10..-88"], range(10, 12)),
+            (["-O", "-5..-3"], range(95, 97)),
+            (["-O", "-5..97"], range(95, 97)),
+            (["-O", "..2"], range(2)),
+            (["-O", "start..2"], range(2)),
+            (["-O", "98..end"], range(98, 100)),
+            (["-O", "..end", "--partition", "0"], range(100)),
+            (["-e", "-O", "98.."], range(98, 100)),
+            (["-O", "@-1h..3"], range(3)),
+            (["-O", "97..@2100-01-01"], range(97, 100)),
             (["-n", "4"], range(4)),
             (["-n", "2", "-O", "50"], range(50, 52)),
         ):
             with self.subTest(arguments=arguments):
                 out = self.run_ok("consume", "numbers", *arguments)
                 self.assertEqual(out, "".join(f"{i}\n" for i in expected))
+
+    def test_ranges_by_time_begin_and_end_at_the_first_record_stamped_then(self):
+        stamps = self.run_ok("consume", "numbers", "-e", "-f", "%T\\n").split()
+        for offset in (0, 50, 99):
+            first = stamps.index(stamps[offset])  # Records of one batch may share a stamp.
+            seconds, ms = divmod(int(stamps[offset]), 1000)
+            exact = f"{datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc):%Y-%m-%dT%H:%M:%S}.{ms:03}Z"
+            for time in (stamps[offset], exact):
+                with self.subTest(time=time):
+                    out = self.run_ok("consume", "numbers", "-e", "-O", f"@{time}")
+                    self.assertEqual(out.split(), [str(i) for i in range(first, 100)])
+                    out = self.run_ok("consume", "numbers", "-O", f"..@{time}")
+                    self.assertEqual(out.split(), [str(i) for i in range(first)])
 
     def test_format(self):
         out = self.run_ok("consume", "numbers", "-O", "7..9", "-f", "%t\\t%p\\t%o\\t%k\\t%v\\t%h%%\\n")
@@ -357,17 +408,95 @@ class DumpTest(CliTest):
         self.assertEqual(len(lines), 500)
 
 
+class NothingThereTest(CliTest):
+    """Lists that are empty say so, and are still lists for machines."""
+
+    def test_every_list_of_nothing_says_why(self):
+        for command, why in (
+            (["topic", "list"], "there are no topics"),
+            (["partition", "list"], "there are no partitions"),
+            (["dump", "list"], "there are no dump jobs"),
+            (["orphan", "list"], "there are no orphans"),
+        ):
+            with self.subTest(command=command):
+                status, out, err = talosmq(self.server, *command)
+                self.assertEqual((status, out), (0, ""))
+                self.assertIn(why, err)
+                status, out, err = talosmq(self.server, *command, "-o", "json")
+                self.assertEqual((status, out), (0, "[]\n"))
+                self.assertIn(why, err)
+
+    def test_orphans_are_listed(self):
+        orphan = "01234567-89ab-cdef-0123-456789abcdef"
+        self.server.process.send_signal(signal.SIGTERM)
+        self.server.process.wait(timeout=60)
+        log = self.server.data / "topics" / orphan / "3"
+        log.mkdir(parents=True)
+        self.server.start()
+        try:
+            rows = self.run_json("orphan", "list")
+            self.assertEqual(rows, [{"topic_id": orphan, "partition": 3}])
+            self.assertEqual(yaml.safe_load(self.run_ok("orphan", "list", "-o", "yaml")), rows)
+            self.assertIn(orphan, self.run_ok("orphan", "list"))
+        finally:
+            log.rmdir()
+            log.parent.rmdir()
+
+
 class CompletionTest(CliTest):
     """What a shell proposes, asked of a real bash."""
 
-    def proposed(self, *words):
+    def proposed(self, *words, server=None):
         script = self.run_ok("completion", "bash")
+        program = BIN / "talosmq"
         asked = " ".join(f"'{word}'" for word in words)
-        script += f"COMP_WORDS=(talosmq {asked}); COMP_CWORD={len(words)}; _talosmq\n"
+        script += f"COMP_LINE='{program} {' '.join(words)}'\n"
+        script += f"COMP_WORDS=({program} {asked}); COMP_CWORD={len(words)}; _talosmq\n"
         script += 'printf "%s\\n" "${COMPREPLY[@]}"\n'
-        ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+        ended = subprocess.run(["bash", "-c", script], env=environment(server or self.server),
+                               capture_output=True, text=True, check=True)
         self.assertEqual(ended.stderr, "")
         return ended.stdout.split()
+
+    def test_values_are_proposed_where_there_is_a_choice(self):
+        self.assertEqual(self.proposed("topic", "list", "-o", ""), ["table", "json", "yaml"])
+        self.assertEqual(self.proposed("--output", "j"), ["json"])
+        self.assertEqual(self.proposed("produce", "t", "-z", "z"), ["zstd"])
+        self.assertEqual(self.proposed("produce", "t", "--acks", ""), ["all", "leader", "none"])
+        self.assertEqual(self.proposed("dump", "create", "--format", ""), ["json", "raw"])
+        self.assertEqual(self.proposed("bench", "produce", "--spread", "e"), ["even"])
+        # As bash parts words at '=', and as zsh does not.
+        self.assertEqual(self.proposed("produce", "t", "--acks", "=", "l"), ["leader"])
+        self.assertEqual(self.proposed("produce", "t", "--acks", "="), ["all", "leader", "none"])
+        self.assertEqual(self.proposed("produce", "t", "--acks=l"), ["--acks=leader"])
+        # A flag takes none.
+        self.assertIn("--partition", self.proposed("consume", "t", "-e", "--part"))
+        # The shell's own file names are all there is for these.
+        self.assertEqual(self.proposed("produce", "t", "-f", ""), [])
+        self.assertEqual(self.proposed("topic", "list", "--server", ""), [])
+
+    def test_topics_and_jobs_are_proposed_by_name(self):
+        self.make_topic("completed-one")
+        self.make_topic("completed-two")
+        self.run_ok("dump", "create", "completed-job", "--topic", "completed-one", "--to",
+                    f"file://{self.server.directory}/completed", "--format", "raw")
+        both = ["completed-one", "completed-two"]
+        for words in (["consume", "comp"], ["produce", "-z", "zstd", "comp"], ["partition", "list", "c"],
+                      ["topic", "describe", "completed"], ["dump", "create", "x", "--topic", "c"]):
+            with self.subTest(words=words):
+                self.assertEqual(self.proposed(*words), both)
+        self.assertEqual(self.proposed("dump", "pause", ""), ["completed-job"])
+        named = ["--server", self.server.address, "topic", "delete", "completed-t"]
+        nobody = types.SimpleNamespace(address="127.0.0.1:1")
+        self.assertEqual(self.proposed(*named, server=nobody), ["completed-two"])
+        # A new topic has no name to propose.
+        self.assertEqual(self.proposed("topic", "create", "comp"), [])
+
+    def test_no_server_proposes_nothing_and_soon(self):
+        with SilentServer() as silent:
+            began = time.monotonic()
+            self.assertEqual(self.proposed("consume", "x", server=silent), [])
+            self.assertLess(time.monotonic() - began, 10)
 
     def test_commands_and_flags_are_proposed(self):
         self.assertEqual(self.proposed("top"), ["topic"])
@@ -380,7 +509,8 @@ class CompletionTest(CliTest):
         self.assertEqual(self.proposed("topic", "describe", "my-top"), [])
 
     def test_every_command_of_the_help_is_known(self):
-        for group in ("topic", "dump", "cluster", "log", "bench", "completion"):
+        for group in ("topic", "dump", "cluster", "broker", "partition", "orphan", "log", "bench",
+                      "completion"):
             listed = re.findall(r"^  ([a-z-]+) +[A-Z]", self.run_ok(group, "--help"), re.MULTILINE)
             self.assertTrue(listed, group)
             self.assertLessEqual(set(listed), set(self.proposed(group, "")))

@@ -15,9 +15,10 @@ READY_SECONDS = 60
 
 
 class Server:
-    """One talosmqd on ports of the kernel's choice; directory and process go with stop()."""
+    """One talosmqd, on ports of the kernel's choice unless told; directory and process go with stop()."""
 
-    def __init__(self, settings=()):
+    def __init__(self, settings=(), listen="127.0.0.1:0"):
+        self.listen = listen
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="talosmq-test."))
         self.data = self.directory / "data"
         self.process = None
@@ -26,9 +27,10 @@ class Server:
 
     def start(self, settings=()):
         command = [str(BIN / "talosmqd"), "--data-dir", str(self.data)]
-        command += ["--set", "grpc.listen=127.0.0.1:0", "--set", "http.listen=127.0.0.1:0"]
+        command += ["--set", f"grpc.listen={self.listen}", "--set", "http.listen=127.0.0.1:0"]
         for setting in settings:
             command += ["--set", setting]
+        (self.data / "listeners.json").unlink(missing_ok=True)
         log = open(self.directory / "server.log", "ab")
         self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         log.close()
