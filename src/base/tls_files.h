@@ -1,9 +1,11 @@
 #pragma once
 
-#include "absl/status/status.h"
-#include "absl/time/time.h"
+#include "absl/status/statusor.h"
 
+#include <memory>
 #include <string>
+
+struct ssl_ctx_st;
 
 namespace talosmq::base {
 
@@ -14,11 +16,20 @@ struct TlsFiles {
   std::string key;          ///< The private key of `certificate`.
 };
 
-/// How often files are looked at for a change; the connections made later use what is found.
-inline constexpr absl::Duration kTlsReloadInterval = absl::Seconds(1);
+/// What the files held when they were read. Immutable.
+/// Invariant: each text is what its file should hold, and the key is the certificate's.
+struct TlsMaterial {
+  std::string ca;  ///< This and the following: PEM, empty when the file is not used.
+  std::string certificate;
+  std::string key;
+  /// The same for OpenSSL: TLS 1.2 and later, every connection with a handshake of its own. Who
+  /// uses it decides whether the other side needs a certificate.
+  std::shared_ptr<ssl_ctx_st> context;
+};
 
-/// Reads the files that are named and checks that they are what they should be and that key and
-/// certificate belong together. kInvalidConfig names the file; nothing of a key is ever told.
-absl::Status CheckTlsFiles(const TlsFiles& files);
+/// Reads the files that are named. kInvalidConfig, naming the file, when one cannot be read, is
+/// longer than 1 MiB, is not what it should be, or is a key of another certificate or behind a
+/// password. Nothing of a key is ever told.
+absl::StatusOr<std::shared_ptr<const TlsMaterial>> ReadTlsFiles(const TlsFiles& files);
 
 }  // namespace talosmq::base

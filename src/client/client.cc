@@ -14,8 +14,8 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(ClientOptions options) {
   TALOSMQ_RETURN_IF_ERROR(client::CheckOptions(options));
   const base::TlsFiles tls{
       .ca = options.tls_ca, .certificate = options.tls_cert, .key = options.tls_key};
-  TALOSMQ_RETURN_IF_ERROR(base::CheckTlsFiles(tls));
-  return client::ConnectWithTransport(client::MakeGrpcTransport(tls), std::move(options));
+  TALOSMQ_ASSIGN_OR_RETURN(auto transport, client::MakeGrpcTransport(tls));
+  return client::ConnectWithTransport(std::move(transport), std::move(options));
 }
 
 }  // namespace talosmq

@@ -1,13 +1,14 @@
 #include "client/grpc_transport.h"
 
+#include "base/executor.h"
 #include "base/mutex.h"
+#include "base/status.h"
+#include "base/tls_watch.h"
 #include "client/fetch_codec.h"
 #include "client/grpc_stream.h"
 #include "client/produce_codec.h"
 #include "talosmq/error.h"
 
-#include <grpcpp/security/tls_certificate_provider.h>
-#include <grpcpp/security/tls_credentials_options.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 
 #include <map>
@@ -47,17 +48,19 @@ grpc::ChannelArguments ChannelArguments() {
   return arguments;
 }
 
-/// TLS when an authority is named. A change of the files holds for connections made later.
-std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const base::TlsFiles& files) {
-  if (files.ca.empty()) return grpc::InsecureChannelCredentials();
-  const auto seconds = static_cast<unsigned>(absl::ToInt64Seconds(base::kTlsReloadInterval));
-  grpc::experimental::TlsChannelCredentialsOptions options;
-  options.set_certificate_provider(
-      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
-          files.key, files.certificate, files.ca, seconds));
-  options.watch_root_certs();
-  if (!files.certificate.empty()) options.watch_identity_key_cert_pairs();
-  return grpc::experimental::TlsCredentials(options);
+/// The connection to one address, and what it was made with.
+struct Connection {
+  std::shared_ptr<const base::TlsMaterial> tls;  ///< Null: plain.
+  std::shared_ptr<grpc::Channel> channel;
+};
+
+Connection Connect(const std::string& address, std::shared_ptr<const base::TlsMaterial> tls) {
+  const std::shared_ptr<grpc::ChannelCredentials> credentials =
+      tls == nullptr ? grpc::InsecureChannelCredentials()
+                     : grpc::SslCredentials({.pem_root_certs = tls->ca,
+                                             .pem_private_key = tls->key,
+                                             .pem_cert_chain = tls->certificate});
+  return {std::move(tls), grpc::CreateCustomChannel(address, credentials, ChannelArguments())};
 }
 
 grpc::Slice SliceOver(const base::Buffer& buffer) {
@@ -93,7 +96,7 @@ std::string ToString(const grpc::ByteBuffer& bytes) {
 /// The handle of a produce stream. Thread-compatible, as its interface says.
 class GrpcProduceStream final : public ProduceStream {
  public:
-  GrpcProduceStream(grpc::GenericStub& stub, CallRegistry& registry,
+  GrpcProduceStream(grpc::GenericStub stub, CallRegistry& registry,
                     std::shared_ptr<ProduceObserver> observer)
       : stream_(GrpcStream::Start(stub, "/talosmq.v1.MessageService/Produce", registry,
                                   EventsFor(*this, std::move(observer)))) {}
@@ -126,7 +129,7 @@ class GrpcProduceStream final : public ProduceStream {
 /// The handle of a fetch stream. Thread-compatible, as its interface says.
 class GrpcFetchStream final : public FetchStream {
  public:
-  GrpcFetchStream(grpc::GenericStub& stub, CallRegistry& registry,
+  GrpcFetchStream(grpc::GenericStub stub, CallRegistry& registry,
                   const std::shared_ptr<FetchObserver>& observer)
       : stream_(GrpcStream::Start(stub, "/talosmq.v1.MessageService/Fetch", registry,
                                   EventsFor(observer))) {}
@@ -165,8 +168,13 @@ struct UnaryCall {
 /// Thread-safe. Owns its connections; calls keep what they need themselves.
 class GrpcTransport final : public Transport {
  public:
-  explicit GrpcTransport(const base::TlsFiles& tls) : credentials_(CredentialsOf(tls)) {}
   ~GrpcTransport() override { registry_.CancelAndWait(); }
+
+  absl::Status UseTls(const base::TlsFiles& files) {
+    watcher_.emplace(base::ThreadExecutor::Options{.name = "sdk-tls"});
+    TALOSMQ_ASSIGN_OR_RETURN(tls_, base::TlsWatch::Start(files, *watcher_));
+    return absl::OkStatus();
+  }
 
   void ShutDown() override { registry_.CancelAndWait(); }
 
@@ -210,26 +218,29 @@ class GrpcTransport final : public Transport {
     }
   }
 
-  grpc::GenericStub& StubFor(const std::string& address) {
+  /// What is under way on a connection that is replaced keeps it until it ends.
+  grpc::GenericStub StubFor(const std::string& address) {
+    const std::shared_ptr<const base::TlsMaterial> tls =
+        tls_ == nullptr ? nullptr : tls_->current();
     const base::MutexLock lock(mutex_);
-    std::unique_ptr<grpc::GenericStub>& stub = stubs_[address];
-    if (stub == nullptr) {
-      stub = std::make_unique<grpc::GenericStub>(
-          grpc::CreateCustomChannel(address, credentials_, ChannelArguments()));
-    }
-    return *stub;
+    Connection& connection = connections_[address];
+    if (connection.channel == nullptr || connection.tls != tls) connection = Connect(address, tls);
+    return grpc::GenericStub(connection.channel);
   }
 
-  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  std::optional<base::ThreadExecutor> watcher_;  ///< Without TLS neither of the two.
+  std::shared_ptr<base::TlsWatch> tls_;
   CallRegistry registry_;
   base::Mutex mutex_;
-  std::map<std::string, std::unique_ptr<grpc::GenericStub>> stubs_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Connection> connections_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
 
-std::unique_ptr<Transport> MakeGrpcTransport(const base::TlsFiles& tls) {
-  return std::make_unique<GrpcTransport>(tls);
+absl::StatusOr<std::unique_ptr<Transport>> MakeGrpcTransport(const base::TlsFiles& tls) {
+  auto transport = std::make_unique<GrpcTransport>();
+  if (!tls.ca.empty()) TALOSMQ_RETURN_IF_ERROR(transport->UseTls(tls));
+  return transport;
 }
 
 }  // namespace talosmq::client

@@ -7,34 +7,56 @@
 
 namespace talosmq::http {
 
-ConnectionQueue::ConnectionQueue() {
+ConnectionQueue::ConnectionQueue(std::function<void()> make_room)
+    : make_room_(std::move(make_room)) {
   for (size_t i = 0; i < kThreads; ++i) {
     threads_.push_back(std::make_unique<base::ThreadExecutor>(
         base::ThreadExecutor::Options{.name = "http-" + std::to_string(i)}));
+    threads_.back()->Post([this] { Serve(); });
   }
 }
 
 ConnectionQueue::~ConnectionQueue() = default;
 
 void ConnectionQueue::enqueue(std::function<void()> connection) {
-  size_t thread = 0;
+  absl::Duration patience = kMakeRoomInterval;
   {
     const base::MutexLock lock(mutex_);
-    while (waiting_ >= kWaitingConnectionsMax) has_room_.Wait(mutex_);
-    ++waiting_;
-    thread = next_++ % threads_.size();
+    next_ = std::move(connection);
+    has_work_.Signal();
+    if (idle_threads_ == 0) patience = absl::ZeroDuration();
   }
-  threads_[thread]->Post([this, connection = std::move(connection)] {
+  for (; !WaitUntilTaken(patience); patience = kMakeRoomInterval) make_room_();
+}
+
+bool ConnectionQueue::WaitUntilTaken(absl::Duration patience) {
+  const base::MutexLock lock(mutex_);
+  if (next_ != nullptr) is_taken_.WaitFor(mutex_, patience);
+  return next_ == nullptr;
+}
+
+void ConnectionQueue::Serve() {
+  for (;;) {
+    std::function<void()> connection;
     {
       const base::MutexLock lock(mutex_);
-      --waiting_;
-      has_room_.Signal();
+      ++idle_threads_;
+      while (next_ == nullptr && !is_over_) has_work_.Wait(mutex_);
+      --idle_threads_;
+      if (next_ == nullptr) return;
+      connection = std::exchange(next_, nullptr);
+      is_taken_.Signal();
     }
     connection();
-  });
+  }
 }
 
 void ConnectionQueue::shutdown() {
+  {
+    const base::MutexLock lock(mutex_);
+    is_over_ = true;
+    has_work_.SignalAll();
+  }
   for (const auto& thread : threads_) thread->Stop();
 }
 

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "http/connection_queue.h"
 #include "http/limits.h"
+#include "http/open_connections.h"
 #include "http/socket_stream.h"
 
 #include <httplib.h>
@@ -73,13 +74,22 @@ std::string Render(const broker::HealthReport& report) {
 /// httplib's server with connections of our own kind, and a word when it really listens.
 class Server final : public httplib::Server {
  public:
-  explicit Server(const base::Clock& clock) : clock_(clock) {
+  Server(std::shared_ptr<base::TlsWatch> tls, const base::Clock& clock)
+      : tls_(std::move(tls)), clock_(clock) {
     new_task_queue = [this] {
       const base::MutexLock lock(mutex_);
       is_listening_ = true;
       listens_.SignalAll();
-      return new ConnectionQueue();
+      return new ConnectionQueue([this] { connections_.EndOldestWaiting(); });
     };
+  }
+
+  /// httplib lets 5 connections wait in the kernel; the next client would have to try again.
+  void LetConnectionsWait() { ::listen(svr_sock_, SOMAXCONN); }
+
+  void Stop() {
+    connections_.StopReading();
+    stop();
   }
 
   /// stop() is lost on a server that does not listen yet.
@@ -90,25 +100,35 @@ class Server final : public httplib::Server {
 
  private:
   bool process_and_close_socket(socket_t socket) override {
-    SocketStream stream(socket, clock_);
-    bool is_closed = false;
-    const bool served = process_request(stream, /*close_connection=*/true, is_closed, nullptr);
+    const bool served = Serve(socket);
     shutdown(socket, SHUT_RDWR);
     close(socket);
     return served;
   }
 
+  bool Serve(socket_t socket) {
+    SocketStream stream(socket, clock_);
+    connections_.Enter(stream);
+    bool is_closed = false;
+    const bool served = (tls_ == nullptr || stream.StartTls(*tls_->current())) &&
+                        process_request(stream, /*close_connection=*/true, is_closed, nullptr);
+    connections_.Leave(stream);
+    return served;
+  }
+
+  const std::shared_ptr<base::TlsWatch> tls_;
   const base::Clock& clock_;
   base::Mutex mutex_;
   base::CondVar listens_;
   bool is_listening_ ABSL_GUARDED_BY(mutex_) = false;
+  OpenConnections connections_;
 };
 
 class Front final : public HttpFront {
  public:
-  explicit Front(const Dependencies& dependencies)
+  Front(std::shared_ptr<base::TlsWatch> tls, const Dependencies& dependencies)
       : dependencies_(dependencies),
-        server_(dependencies.clock),
+        server_(std::move(tls), dependencies.clock),
         acceptor_({.name = "http-accept"}) {}
   ~Front() override { TALOSMQ_CHECK(!is_running_) << "stop the HTTP front first"; }
 
@@ -120,6 +140,7 @@ class Front final : public HttpFront {
           base::StrCat("http.listen: cannot listen on ", options.host, ":", options.port,
                        "; is the port taken, or the address not of this machine?"));
     }
+    server_.LetConnectionsWait();
     server_.set_payload_max_length(kRequestBytesMax);
     AddRoutes();
     is_running_ = true;
@@ -131,7 +152,7 @@ class Front final : public HttpFront {
   int port() const override { return port_; }
 
   void Stop() override {
-    server_.stop();
+    server_.Stop();
     acceptor_.Stop();
     is_running_ = false;
   }
@@ -172,7 +193,7 @@ class Front final : public HttpFront {
 
 absl::StatusOr<std::unique_ptr<HttpFront>> HttpFront::Start(HttpFrontOptions options,
                                                             Dependencies dependencies) {
-  auto front = std::make_unique<Front>(dependencies);
+  auto front = std::make_unique<Front>(options.tls, dependencies);
   TALOSMQ_RETURN_IF_ERROR(front->Listen(options));
   return front;
 }

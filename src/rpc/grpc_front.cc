@@ -93,7 +93,8 @@ class Front final : public GrpcFront {
     SetBounds(builder);
     SetTransport(builder);
     SetThreads(builder);
-    builder.AddListeningPort(address, MakeServerCredentials(options.tls), &port_);
+    TALOSMQ_ASSIGN_OR_RETURN(const auto credentials, MakeServerCredentials(options.tls.get()));
+    builder.AddListeningPort(address, credentials, &port_);
     builder.RegisterService(&messages_);
     builder.RegisterService(&topics_);
     builder.RegisterService(&cluster_);
@@ -146,7 +147,6 @@ class Front final : public GrpcFront {
 
 absl::StatusOr<std::unique_ptr<GrpcFront>> GrpcFront::Start(GrpcFrontOptions options,
                                                             Dependencies dependencies) {
-  TALOSMQ_RETURN_IF_ERROR(base::CheckTlsFiles(options.tls));
   PrepareGrpcLibrary();
   auto front = std::make_unique<Front>(options, dependencies);
   TALOSMQ_RETURN_IF_ERROR(front->Listen(options));

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "base/tls_files.h"
+#include "base/tls_watch.h"
 #include "broker/cluster.h"
 #include "broker/dump_control.h"
 #include "broker/messages.h"
@@ -16,8 +16,8 @@
 namespace talosmq::rpc {
 
 struct GrpcFrontOptions {
-  std::string listen = "127.0.0.1:9191";  ///< HOST:PORT; port 0 is the kernel's choice.
-  base::TlsFiles tls = {};                ///< Without a certificate the port is plain.
+  std::string listen = "127.0.0.1:9191";          ///< HOST:PORT; port 0 is the kernel's choice.
+  std::shared_ptr<base::TlsWatch> tls = nullptr;  ///< Null: the port is plain.
   /// Of batches, long polls and answers with records that all clients together may make it hold;
   /// kOverloaded beyond it. 1 MiB or more.
   int64_t record_bytes_max = int64_t{256} << 20;
@@ -39,8 +39,7 @@ class GrpcFront {
     base::MetricRegistry& metrics;
   };
 
-  /// kUnavailable when the address cannot be listened on, kInvalidConfig when a file of TLS is not
-  /// what it should be.
+  /// kUnavailable when the address cannot be listened on.
   static absl::StatusOr<std::unique_ptr<GrpcFront>> Start(GrpcFrontOptions options,
                                                           Dependencies dependencies);
   virtual ~GrpcFront() = default;

@@ -84,13 +84,18 @@ absl::Status CheckTls(const ServerConfig& config) {
 
 absl::Status CheckListeners(const ServerConfig& config) {
   constexpr std::string_view kNoTls = "this port has no TLS yet:";
+  constexpr std::string_view kNoCertificate =
+      "clients need no certificate: set tls.cert, tls.key and tls.client_ca,";
   TALOSMQ_RETURN_IF_ERROR(CheckTls(config));
   if (config.tls.ca.empty()) {
-    TALOSMQ_RETURN_IF_ERROR(CheckExposed(
-        "grpc.listen", config.grpc_listen,
-        "clients need no certificate: set tls.cert, tls.key and tls.client_ca,", config));
+    TALOSMQ_RETURN_IF_ERROR(
+        CheckExposed("grpc.listen", config.grpc_listen, kNoCertificate, config));
   }
-  TALOSMQ_RETURN_IF_ERROR(CheckExposed("http.listen", config.http_listen, kNoTls, config));
+  if (config.tls.ca.empty() || !config.http_tls) {
+    TALOSMQ_RETURN_IF_ERROR(CheckExposed(
+        "http.listen", config.http_listen,
+        config.http_tls ? kNoCertificate : "http.tls is false: set it to true,", config));
+  }
   const auto kafka = ParseNamedAddresses(config.kafka_listen);
   if (!kafka.ok()) return Invalid("kafka.listen", base::FromAbsl(kafka.status().message()));
   for (const ListenAddress& address : *kafka) {

@@ -35,7 +35,8 @@ struct ServerConfig {
   std::string kafka_listen = "127.0.0.1:9092";
   std::string kafka_advertised;
   std::string metadata_store = "rocksdb:";
-  base::TlsFiles tls;  ///< Of the gRPC port.
+  base::TlsFiles tls;  ///< Of the gRPC port, and of the HTTP port with http_tls.
+  bool http_tls = true;
   bool insecure_network = false;
   bool accept_restored_copy = false;
   int64_t tail_cache_bytes_max = 0;  ///< 0: by the memory of the machine.

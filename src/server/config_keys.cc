@@ -191,9 +191,14 @@ std::vector<ConfigKey> ListenerKeys() {
           "HOST:PORT", [](auto& c) -> auto& { return c.grpc_advertised; }),
       AddressKey(
           "http.listen",
-          "The port of /metrics and /health. Off loopback it needs "
+          "The port of /metrics and /health. Off loopback it needs tls.client_ca or "
           "security.insecure_network.",
           [](auto& c) -> auto& { return c.http_listen; }),
+      SwitchKey(
+          "http.tls",
+          "Whether tls.cert, tls.key and tls.client_ca hold for the HTTP port too. false: it is "
+          "plain, for a scraper or a health check on this machine.",
+          [](auto& c) -> auto& { return c.http_tls; }),
       TextKey(
           "kafka.listen",
           "The port for Kafka clients. It is checked and accepted; the port is not built yet "
@@ -206,8 +211,8 @@ std::vector<ConfigKey> ListenerKeys() {
           "HOST:PORT or NAME=HOST:PORT,...", [](auto& c) -> auto& { return c.kafka_advertised; }),
       TextKey(
           "tls.cert",
-          "The certificate that the gRPC port shows, followed by those above it. Set: the port "
-          "speaks TLS only. Read again when it changes.",
+          "The certificate that the gRPC and HTTP ports show, followed by those above it. Set: "
+          "the ports speak TLS only. Read again when it changes.",
           "a PEM file", [](auto& c) -> auto& { return c.tls.certificate; }),
       TextKey(
           "tls.key", "The private key of tls.cert. Read again when it changes.", "a PEM file",
@@ -215,7 +220,7 @@ std::vector<ConfigKey> ListenerKeys() {
       TextKey(
           "tls.client_ca",
           "Clients need a certificate of this authority to get past the handshake of the gRPC "
-          "port (mutual TLS). Read again when it changes.",
+          "and HTTP ports (mutual TLS). Read again when it changes.",
           "a PEM file", [](auto& c) -> auto& { return c.tls.ca; }),
       SwitchKey(
           "security.insecure_network",

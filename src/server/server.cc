@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "base/tls_watch.h"
 #include "broker/broker.h"
 #include "controller/topic_controller.h"
 #include "http/http_front.h"
@@ -54,7 +55,7 @@ std::vector<broker::HealthProblem> WarningsOf(const ServerConfig& config) {
                                                            "(security.insecure_network is set)")});
   };
   if (config.tls.ca.empty()) warn("grpc", config.grpc_listen);
-  warn("http", config.http_listen);
+  if (config.tls.ca.empty() || !config.http_tls) warn("http", config.http_listen);
   return warnings;
 }
 
@@ -200,15 +201,21 @@ absl::Status Node::StartDumps() {
 }
 
 absl::Status Node::StartFronts() {
+  std::shared_ptr<base::TlsWatch> tls;
+  if (!config_.tls.certificate.empty()) {
+    TALOSMQ_ASSIGN_OR_RETURN(tls, base::TlsWatch::Start(config_.tls, *threads_.io().front()));
+  }
   TALOSMQ_ASSIGN_OR_RETURN(
       http_, http::HttpFront::Start(
-                 {.host = config_.http_listen.host, .port = config_.http_listen.port},
+                 {.host = config_.http_listen.host,
+                  .port = config_.http_listen.port,
+                  .tls = config_.http_tls ? tls : nullptr},
                  {.cluster = *cluster_, .metrics = *metrics_, .clock = dependencies_.clock}));
   broker::DumpControl* const dumps =
       dumps_ != nullptr ? static_cast<broker::DumpControl*>(dumps_.get()) : &no_dumps_;
   TALOSMQ_ASSIGN_OR_RETURN(grpc_,
                            rpc::GrpcFront::Start({.listen = config_.grpc_listen.ToString(),
-                                                  .tls = config_.tls,
+                                                  .tls = tls,
                                                   .record_bytes_max = TailCacheBytesOf(config_)},
                                                  {.messages = broker_->messages(),
                                                   .topics = broker_->topics(),

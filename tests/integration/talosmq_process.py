@@ -34,7 +34,9 @@ class Server:
         log = open(self.directory / "server.log", "ab")
         self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         log.close()
-        self.address = self.wait_for_listeners()["grpc"]
+        self.listeners = self.wait_for_listeners()
+        self.address = self.listeners["grpc"]
+        self.http = self.listeners["http"]
 
     def wait_for_listeners(self):
         deadline = time.monotonic() + READY_SECONDS

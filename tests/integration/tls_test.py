@@ -1,51 +1,51 @@
-"""TLS between the command line and a server: who gets in, who does not, and new certificates."""
+"""TLS on both ports of a server: who gets in, who does not, new certificates, and what is logged."""
 
-import os
 import pathlib
 import select
 import shutil
+import socket
+import ssl
 import subprocess
 import tempfile
 import time
 import unittest
+import warnings
 
-from talosmq_process import BIN, Server, talosmq
+from certificates import Authority, openssl, replace
+from talosmq_process import BIN, Server, start_talosmq, talosmq
 
 PATIENCE_SECONDS = 30
+GET_HEALTH = b"GET /health HTTP/1.1\r\nHost: mq\r\n\r\n"
+PORTS = ("grpc", "http")
 
 
-def openssl(*arguments):
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+def client_context(ca, pair=None, version=None):
+    context = ssl.create_default_context(cafile=ca)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    if pair is not None:
+        context.load_cert_chain(*pair)
+    if version is not None:
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        with warnings.catch_warnings(action="ignore"):  # That the version is an old one.
+            context.minimum_version = context.maximum_version = version
+    return context
 
 
-class Authority:
-    """A certificate authority in a folder, and what it signs."""
-
-    def __init__(self, folder, name):
-        self.folder = folder
-        self.name = name
-        self.ca = folder / f"{name}.pem"
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                "-keyout", folder / f"{name}.key", "-out", self.ca, "-subj", f"/CN={name}", "-days", 2)
-
-    def sign(self, name, subject_name="IP:127.0.0.1"):
-        """Certificate and key files of a new certificate for the host."""
-        stem = self.folder / f"{self.name}-{name}"
-        certificate, key, request = stem.with_suffix(".crt"), stem.with_suffix(".key"), stem.with_suffix(".csr")
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
-                "-out", request, "-subj", f"/CN={name}")
-        extensions = stem.with_suffix(".ext")
-        extensions.write_text(f"subjectAltName={subject_name}\n")
-        openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.folder / f"{self.name}.key",
-                "-CAcreateserial", "-days", 2, "-extfile", extensions, "-out", certificate)
-        return certificate, key
+def first_bytes(address, context, host="127.0.0.1"):
+    """What a port says first to a TLS client: nothing, or an error, when it does not let it in."""
+    where, port = address.rsplit(":", 1)
+    with socket.create_connection((where, int(port)), timeout=PATIENCE_SECONDS) as plain:
+        with context.wrap_socket(plain, server_hostname=host) as stream:
+            if stream.selected_alpn_protocol() != "h2":  # The gRPC port speaks first, HTTP after a request.
+                stream.sendall(GET_HEALTH)
+            return stream.recv(64)
 
 
-def replace(source, target):
-    """Puts a copy of the file in the place of the other in one step."""
-    copy = target.with_suffix(".new")
-    shutil.copy(source, copy)
-    os.replace(copy, target)
+def gets_in(address, context, host="127.0.0.1"):
+    try:
+        return len(first_bytes(address, context, host)) > 0
+    except OSError:  # Of which every error of TLS is one.
+        return False
 
 
 class TlsTest(unittest.TestCase):
@@ -66,8 +66,15 @@ class TlsTest(unittest.TestCase):
         self.addCleanup(server.stop)
         return server
 
-    def start_mutual(self, *settings):
-        return self.start(f"tls.client_ca={self.ours.ca}", *settings)
+    def start_mutual(self, *settings, **tls):
+        return self.start(f"tls.client_ca={self.ours.ca}", *settings, **tls)
+
+    def live_copy(self, name, *sources):
+        """Copies that a test replaces while somebody watches them."""
+        targets = tuple(self.folder / f"{name}{source.suffix}" for source in sources)
+        for source, target in zip(sources, targets):
+            replace(source, target)
+        return targets
 
     def flags(self, ca=None, pair=None):
         flags = ["--tls-ca", ca or self.ours.ca]
@@ -81,6 +88,16 @@ class TlsTest(unittest.TestCase):
         self.assertIn(server.address, err)
         return err
 
+    def assert_serves(self, server, *flags):
+        status, _, err = talosmq(server, *flags, "topic", "list")
+        self.assertEqual(status, 0, err)
+
+    def wait_until(self, is_so, server):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not is_so():
+            self.assertLess(time.monotonic(), deadline, server.log())
+            select.select([], [], [], 0.1)
+
     def test_records_travel_through_mutual_tls(self):
         server = self.start_mutual()
         flags = self.flags(pair=self.client_pair)
@@ -93,55 +110,159 @@ class TlsTest(unittest.TestCase):
 
     def test_without_a_client_authority_no_client_certificate_is_asked_for(self):
         server = self.start()
-        status, _, err = talosmq(server, *self.flags(), "topic", "list")
-        self.assertEqual(status, 0, err)
+        self.assert_serves(server, *self.flags())
+        self.assertTrue(gets_in(server.http, client_context(self.ours.ca)))
 
     def test_who_has_no_certificate_of_the_authority_does_not_get_in(self):
         server = self.start_mutual()
-        self.assert_refused(server, *self.flags())
-        self.assert_refused(server, *self.flags(pair=self.theirs.sign("stranger")))
+        strangers = {
+            "none": None,
+            "of another authority": self.theirs.sign("stranger"),
+            "run out": self.ours.sign("late", days=-1),
+        }
+        for name, pair in strangers.items():
+            with self.subTest(certificate=name):
+                self.assert_refused(server, *self.flags(pair=pair))
+                for port in PORTS:
+                    self.assertFalse(gets_in(server.listeners[port], client_context(self.ours.ca, pair)), port)
         self.assert_refused(server)
-        status, _, err = talosmq(server, *self.flags(pair=self.client_pair), "topic", "list")
-        self.assertEqual(status, 0, err)
+        self.assert_serves(server, *self.flags(pair=self.client_pair))
+        for port in PORTS:
+            self.assertTrue(gets_in(server.listeners[port], client_context(self.ours.ca, self.client_pair)), port)
+
+    def test_metrics_come_through_mutual_tls(self):
+        server = self.start_mutual()
+        command = ["curl", "-sS", "--cacert", self.ours.ca, "--cert", self.client_pair[0], "--key",
+                   self.client_pair[1], f"https://{server.http}/metrics"]
+        ended = subprocess.run(command, capture_output=True, text=True, check=True)
+        self.assertIn("process_open_fds", ended.stdout)
 
     def test_a_server_that_is_not_who_it_should_be_is_refused(self):
-        self.assert_refused(self.start(pair=self.theirs.sign("server")), *self.flags())
-        elsewhere = self.ours.sign("elsewhere", "DNS:elsewhere.example.com")
-        self.assert_refused(self.start(pair=elsewhere), *self.flags())
+        impostors = {
+            "of another authority": self.theirs.sign("server"),
+            "of another host": self.ours.sign("elsewhere", "DNS:elsewhere.example.com"),
+            "run out": self.ours.sign("expired", days=-1),
+        }
+        for name, pair in impostors.items():
+            with self.subTest(certificate=name):
+                server = self.start(pair=pair)
+                self.assert_refused(server, *self.flags())
+                for port in PORTS:
+                    with self.assertRaises(ssl.SSLCertVerificationError, msg=port):
+                        first_bytes(server.listeners[port], client_context(self.ours.ca))
 
-    def test_a_plain_port_does_not_answer_tls(self):
-        server = Server()
-        self.addCleanup(server.stop)
-        self.assert_refused(server, *self.flags())
+    def test_only_tls_from_1_2_on_is_spoken(self):
+        server = self.start()
+        for port in PORTS:
+            for version, expected in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True),
+                                      (ssl.TLSVersion.TLSv1_3, True)):
+                context = client_context(self.ours.ca, version=version)
+                self.assertEqual(gets_in(server.listeners[port], context), expected, (port, version))
+
+    def test_plain_and_tls_do_not_understand_each_other(self):
+        plain = Server()
+        self.addCleanup(plain.stop)
+        self.assert_refused(plain, *self.flags())
+        self.assertFalse(gets_in(plain.http, client_context(self.ours.ca)))
+        server = self.start()
+        host, port = server.http.rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as stream:
+            stream.sendall(GET_HEALTH)
+            self.assertNotIn(b"200", stream.recv(64))
+
+    def test_the_http_port_may_stay_plain(self):
+        server = self.start_mutual("http.tls=false")
+        host, port = server.http.rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as stream:
+            stream.sendall(GET_HEALTH)
+            self.assertIn(b"200 OK", stream.recv(64))
 
     def test_new_files_are_used_without_a_restart(self):
-        pair = tuple(self.folder / f"live{p.suffix}" for p in self.server_pair)
-        for source, target in zip(self.server_pair, pair):
+        pair = self.live_copy("live", *self.server_pair)
+        client_ca, = self.live_copy("live-ca", self.ours.ca)
+        server = self.start(f"tls.client_ca={client_ca}", pair=pair)
+        before = self.flags(pair=self.client_pair)
+        client = self.theirs.sign("client")
+        after = self.flags(ca=self.theirs.ca, pair=client)
+        self.assert_serves(server, *before)
+        self.assert_refused(server, *after)
+        for source, target in zip((*self.theirs.sign("renewed"), self.theirs.ca), (*pair, client_ca)):
             replace(source, target)
-        server = self.start(pair=pair)
-        other = self.flags(ca=self.theirs.ca)
-        self.assert_refused(server, *other)
-        for source, target in zip(self.theirs.sign("renewed"), pair):
-            replace(source, target)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while talosmq(server, *other, "topic", "list")[0] != 0:
-            self.assertLess(time.monotonic(), deadline, server.log())
-            select.select([], [], [], 0.1)
+        self.wait_until(lambda: talosmq(server, *after, "topic", "list")[0] == 0, server)
+        self.wait_until(lambda: gets_in(server.http, client_context(self.theirs.ca, client)), server)
+        self.assert_refused(server, *before)
+        self.assertFalse(gets_in(server.http, client_context(self.theirs.ca, self.client_pair)))
         self.assertIsNone(server.process.poll())
+
+    def test_a_certificate_whose_key_does_not_fit_is_kept_out(self):
+        pair = self.live_copy("unfit", *self.server_pair)
+        server = self.start(pair=pair)
+        renewed = self.theirs.sign("unfit")
+        replace(renewed[0], pair[0])
+        warning = "the old ones stay in force"
+        self.wait_until(lambda: warning in server.log(), server)
+        # gRPC looks at its files once a second: what was wrong would have been in force by now.
+        until = time.monotonic() + 2.5
+        while time.monotonic() < until:
+            self.assert_serves(server, *self.flags())
+            self.assertTrue(gets_in(server.http, client_context(self.ours.ca)))
+        told = [line for line in server.log().splitlines() if warning in line]
+        self.assertEqual(len(told), 1, told)
+        for path in pair:
+            self.assertIn(str(path), told[0])
+        replace(renewed[1], pair[1])
+        theirs = self.flags(ca=self.theirs.ca)
+        self.wait_until(lambda: talosmq(server, *theirs, "topic", "list")[0] == 0, server)
+        self.wait_until(lambda: gets_in(server.http, client_context(self.theirs.ca)), server)
+
+    def test_a_running_client_goes_on_with_new_files(self):
+        ca, certificate, key = self.live_copy("running", self.ours.ca, *self.client_pair)
+        server = self.start_mutual()
+        flags = self.flags(pair=self.client_pair)
+        self.assertEqual(talosmq(server, *flags, "topic", "create", "events", "-p", "1")[0], 0)
+        reader = start_talosmq(server, *self.flags(ca, (certificate, key)), "consume", "events", "-O", "start")
+        self.addCleanup(reader.communicate)
+        self.addCleanup(reader.kill)
+
+        def assert_reads(word, writer_flags):
+            status, _, err = talosmq(server, *writer_flags, "produce", "events", stdin=word + b"\n")
+            self.assertEqual(status, 0, err)
+            self.assertTrue(select.select([reader.stdout], [], [], PATIENCE_SECONDS)[0], server.log())
+            self.assertEqual(reader.stdout.readline(), word + b"\n")
+
+        def restart(authority, pair):
+            address = server.address
+            server.process.terminate()
+            server.process.wait(timeout=60)
+            server.start([f"grpc.listen={address}", f"tls.cert={pair[0]}", f"tls.key={pair[1]}",
+                          f"tls.client_ca={authority.ca}"])
+
+        assert_reads(b"first", flags)
+        # Half of a new pair is not taken.
+        renewed = self.theirs.sign("running-client")
+        replace(renewed[0], certificate)
+        restart(self.ours, self.server_pair)
+        assert_reads(b"second", flags)
+        replace(renewed[1], key)
+        replace(self.theirs.ca, ca)
+        restart(self.theirs, self.theirs.sign("running-server"))
+        assert_reads(b"third", self.flags(self.theirs.ca, renewed))
 
     def test_files_that_cannot_be_used_refuse_the_start_by_name(self):
         missing = self.folder / "missing.pem"
+        locked = self.folder / "locked.key"
         certificate, key = self.server_pair
+        openssl("ec", "-in", key, "-aes256", "-passout", "pass:secret", "-out", locked)
         for cert_file, key_file, named in (
             (missing, key, missing),
             (certificate, missing, missing),
             (certificate, certificate, certificate),
             (certificate, self.client_pair[1], self.client_pair[1]),
+            (certificate, locked, locked),
         ):
             with self.assertRaises(RuntimeError) as ended:
                 self.start(pair=(cert_file, key_file))
             self.assertIn(str(named), str(ended.exception))
-            self.assertNotIn("PRIVATE KEY", str(ended.exception))
 
     def test_the_command_line_names_the_file_that_cannot_be_used(self):
         server = self.start_mutual()
@@ -153,17 +274,58 @@ class TlsTest(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("tls_key", err)
 
-    def test_with_mutual_tls_the_port_may_be_open_to_the_network(self):
+    def test_with_mutual_tls_the_ports_may_be_open_to_the_network(self):
         # Only read: --print-config checks the settings and opens nothing.
         certificate, key = self.server_pair
-        settings = [f"tls.cert={certificate}", f"tls.key={key}", "grpc.listen=0.0.0.0:0"]
-        for with_ca, expected in ((True, 0), (False, 1)):
-            command = [BIN / "talosmqd", "--print-config"]
-            for setting in settings + ([f"tls.client_ca={self.ours.ca}"] if with_ca else []):
-                command += ["--set", setting]
-            ended = subprocess.run(command, capture_output=True, text=True)
-            self.assertEqual(ended.returncode, expected, ended.stderr)
-        self.assertIn("tls.client_ca", ended.stderr)
+        tls = [f"tls.cert={certificate}", f"tls.key={key}"]
+        mutual = [*tls, f"tls.client_ca={self.ours.ca}"]
+        for port in PORTS:
+            for settings, expected in ((mutual, 0), (tls, 1)):
+                command = [BIN / "talosmqd", "--print-config"]
+                for setting in [*settings, f"{port}.listen=0.0.0.0:0"]:
+                    command += ["--set", setting]
+                ended = subprocess.run(command, capture_output=True, text=True)
+                self.assertEqual(ended.returncode, expected, ended.stderr)
+            self.assertIn("tls.client_ca", ended.stderr)
+
+    def test_nothing_of_a_secret_is_ever_told(self):
+        pair = self.live_copy("told", *self.server_pair)
+        garbage = self.folder / "garbage.key"
+        garbage.write_text("the-password-is-hunter2\n")
+        loud = {"GRPC_VERBOSITY": "debug"}
+        server = self.start_mutual("log.level=debug", pair=pair)
+        told = []
+        for flags in (self.flags(pair=self.client_pair), self.flags(), self.flags(pair=self.theirs.sign("spy")),
+                      self.flags(pair=(self.client_pair[0], self.server_pair[1])),
+                      self.flags(pair=(self.client_pair[0], garbage)), self.flags(ca=garbage)):
+            told += talosmq(server, *flags, "topic", "list", variables=loud)[1:]
+        for unfit in (garbage, self.client_pair[1]):
+            told_before = server.log().count("stay in force")
+            replace(unfit, pair[1])
+            self.wait_until(lambda: server.log().count("stay in force") > told_before, server)
+        server.process.terminate()
+        server.process.wait(timeout=60)
+        told.append(server.log())
+        for unfit_pair in ((self.server_pair[0], garbage), tuple(reversed(self.server_pair))):
+            with self.assertRaises(RuntimeError) as ended:
+                self.start("log.level=debug", pair=unfit_pair)
+            told.append(str(ended.exception))
+        everything = "\n".join(told)
+        self.assertIn("stay in force", everything)
+        for path in self.folder.glob("*.key"):
+            secrets = [*path.read_text().split("\n"), *private_numbers(path)]
+            self.assertEqual([s for s in secrets if s and s in everything], [], path)
+
+
+def private_numbers(key_file):
+    """The secret number of a key as hex, plain and in the form that OpenSSL prints."""
+    shown = subprocess.run(["openssl", "ec", "-in", key_file, "-noout", "-text", "-passin", "pass:secret"],
+                           capture_output=True, text=True)
+    if shown.returncode != 0:
+        return []
+    secret = shown.stdout.split("priv:")[1].split("pub:")[0]
+    octets = secret.split()
+    return ["".join(octets).replace(":", ""), octets[0]]
 
 
 if __name__ == "__main__":

@@ -171,7 +171,7 @@ class GrpcTransportTest : public ::testing::Test {
   FakeCluster cluster_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
-  std::unique_ptr<Transport> transport_ = MakeGrpcTransport({});
+  std::unique_ptr<Transport> transport_ = *MakeGrpcTransport({});
 };
 
 TEST_F(GrpcTransportTest, NobodyListeningIsUnavailable) {

@@ -1,6 +1,7 @@
 #include "http/http_front.h"
 
 #include "base/text.h"
+#include "http/limits.h"
 #include "talosmq/error.h"
 
 #include "gmock/gmock.h"
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include <string>
+#include <vector>
 
 namespace talosmq::http {
 namespace {
@@ -38,14 +40,19 @@ class HttpFrontTest : public testing::Test {
     return httplib::Client("127.0.0.1", front_->port()).Get(path);
   }
 
-  /// Sends raw bytes and returns all that comes back until the server closes.
-  std::string Exchange(const std::string& bytes) {
+  int Connect() {
     const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<uint16_t>(front_->port()));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    return socket;
+  }
+
+  /// Sends raw bytes and returns all that comes back until the server closes.
+  std::string Exchange(const std::string& bytes) {
+    const int socket = Connect();
     size_t sent = 0;
     while (sent < bytes.size()) {
       const ssize_t count = send(socket, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
@@ -124,6 +131,18 @@ TEST_F(HttpFrontTest, BodyAboveTheBoundIsRefused) {
                                       std::string(70'000, 'x'));
   EXPECT_THAT(answer, testing::Not(HasSubstr("200 OK")));
   EXPECT_TRUE(Get("/health"));
+}
+
+TEST_F(HttpFrontTest, SilentConnectionsGiveWayToTheNextOneAndToTheStop) {
+  const absl::Duration begin = clock_.Monotonic();
+  std::vector<int> silent;
+  for (size_t i = 0; i < 10 * kThreads; ++i) silent.push_back(Connect());
+  EXPECT_TRUE(Get("/health"));
+  for (size_t i = 0; i < kThreads; ++i) silent.push_back(Connect());
+  front_->Stop();
+  EXPECT_LT(clock_.Monotonic() - begin, kRequestTimeout / 2);
+  for (const int socket : silent) close(socket);
+  front_ = *HttpFront::Start({.port = 0}, {cluster_, *metrics_, clock_});
 }
 
 TEST_F(HttpFrontTest, ConnectionIsClosedAfterTheAnswer) {

@@ -44,12 +44,19 @@ TEST(ConfigTest, TlsFilesAreGivenWholeOrNotAtAll) {
   EXPECT_TRUE(Load("tls.cert: a.pem\ntls.key: a.key").ok());
 }
 
-TEST(ConfigTest, OnlyMutualTlsOpensThePortToTheNetwork) {
-  const std::string open = "grpc.listen: 0.0.0.0:1\ntls.cert: a.pem\ntls.key: a.key\n";
-  EXPECT_THAT(ErrorOf(open), HasSubstr("tls.client_ca"));
-  EXPECT_TRUE(Load(open + "tls.client_ca: ca.pem").ok());
-  EXPECT_THAT(ErrorOf(open + "tls.client_ca: ca.pem\nhttp.listen: 0.0.0.0:2"),
-              HasSubstr("http.listen"));
+TEST(ConfigTest, OnlyMutualTlsOpensAPortToTheNetwork) {
+  for (const char* key : {"grpc.listen", "http.listen"}) {
+    const std::string open = std::string(key) + ": 0.0.0.0:1\ntls.cert: a.pem\ntls.key: a.key\n";
+    EXPECT_THAT(ErrorOf(open), testing::AllOf(HasSubstr(key), HasSubstr("tls.client_ca")));
+    EXPECT_TRUE(Load(open + "tls.client_ca: ca.pem").ok());
+  }
+}
+
+TEST(ConfigTest, PlainHttpPortStaysOnThisMachine) {
+  const std::string plain = "tls.cert: a\ntls.key: b\ntls.client_ca: c\nhttp.tls: false\n";
+  EXPECT_TRUE(Load(plain).ok());
+  EXPECT_THAT(ErrorOf(plain + "http.listen: 0.0.0.0:1"),
+              testing::AllOf(HasSubstr("http.listen"), HasSubstr("http.tls is false")));
 }
 
 TEST(ConfigTest, ValueOutsideItsBoundIsRefusedByName) {
