@@ -20,6 +20,12 @@ std::string Name(uint64_t subscription_id) {
 absl::Status FetchStream::OnMessage(grpc::ByteBuffer message) {
   v1::FetchRequest request;
   TALOSMQ_RETURN_IF_ERROR(ParseInto(message, request, "FetchRequest"));
+  // Those that are refused count as well: each has an answer that waits.
+  if (request.subscribe_size() > static_cast<int>(kSubscriptionsMax)) {
+    return MakeError(Reason::kOverloaded,
+                     base::StrCat("a FetchRequest with ", request.subscribe_size(),
+                                  " subscriptions; a stream has at most ", kSubscriptionsMax));
+  }
   for (const uint64_t id : request.unsubscribe()) Unsubscribe(id);
   for (const v1::Subscription& wanted : request.subscribe()) {
     TALOSMQ_RETURN_IF_ERROR(Subscribe(wanted));

@@ -9,6 +9,7 @@
 #include "rpc/dump_handlers.h"
 #include "rpc/grpc_library.h"
 #include "rpc/limits.h"
+#include "rpc/listener.h"
 #include "rpc/listener_budget.h"
 #include "rpc/message_handlers.h"
 #include "rpc/server_credentials.h"
@@ -56,8 +57,6 @@ void SetTransport(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kFrameBytesMax);
   builder.AddChannelArgument(GRPC_ARG_TCP_READ_CHUNK_SIZE, kReadChunkBytes);
   builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kFrameBytesMax);
-  // A second server on the port is refused instead of sharing it.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }
 
 void SetThreads(grpc::ServerBuilder& builder) {
@@ -83,10 +82,13 @@ class Front final : public GrpcFront {
         topics_(dependencies.topics, calls_, clock_),
         cluster_(dependencies.cluster, dependencies.topics, calls_),
         dumps_(dependencies.dumps, calls_, clock_) {}
-  ~Front() override { TALOSMQ_CHECK(server_ == nullptr) << "stop the gRPC front first"; }
+  ~Front() override {
+    TALOSMQ_CHECK(server_ == nullptr) << "stop the gRPC front first";
+    if (listener_ != nullptr) listener_->Stop();
+  }
 
   absl::Status Listen(const GrpcFrontOptions& options) {
-    const std::string& address = options.listen;
+    TALOSMQ_ASSIGN_OR_RETURN(listener_, Listener::Open(options.listen));
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
@@ -94,7 +96,8 @@ class Front final : public GrpcFront {
     SetTransport(builder);
     SetThreads(builder);
     TALOSMQ_ASSIGN_OR_RETURN(const auto credentials, MakeServerCredentials(options.tls.get()));
-    builder.AddListeningPort(address, credentials, &port_);
+    acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
     builder.RegisterService(&messages_);
     builder.RegisterService(&topics_);
     builder.RegisterService(&cluster_);
@@ -103,20 +106,21 @@ class Front final : public GrpcFront {
     watches.push_back(std::make_unique<CallMetrics>(metrics_, clock_));
     builder.experimental().SetInterceptorCreators(std::move(watches));
     server_ = builder.BuildAndStart();
-    if (server_ == nullptr || port_ == 0) {
-      server_.reset();
-      return MakeError(Reason::kUnavailable,
-                       base::StrCat("grpc.listen: cannot listen on ", address,
-                                    "; is the port taken, or the address not of this machine?"));
-    }
+    if (server_ == nullptr) return MakeError(Reason::kInternal, "gRPC does not start its server");
+    listener_->Start([this](int descriptor) {
+      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+      connection.fd = descriptor;
+      acceptor_->HandleNewConnection(&connection);
+    });
     SetServing(true);
     return absl::OkStatus();
   }
 
-  int port() const override { return port_; }
+  int port() const override { return listener_->port(); }
 
   void Stop() override {
     SetServing(false);
+    listener_->Stop();
     registry_.DrainAll();
     server_->Shutdown(absl::ToChronoTime(clock_.Now() + kDrainTimeout));
     server_.reset();
@@ -139,7 +143,8 @@ class Front final : public GrpcFront {
   TopicHandlers topics_;
   ClusterHandlers cluster_;
   DumpHandlers dumps_;
-  int port_ = 0;
+  std::unique_ptr<Listener> listener_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;  ///< Null before Listen and after Stop.
 };
 
