@@ -38,11 +38,6 @@ ClientCore::ClientCore(ClientOptions options, std::unique_ptr<Transport> transpo
 
 ClientCore::~ClientCore() = default;
 
-absl::Duration ClientCore::Jitter(absl::Duration delay) {
-  const double fraction = static_cast<double>(deps_.random.Next() >> 11) / 9007199254740992.0;
-  return delay * (0.5 + fraction / 2);
-}
-
 absl::Status ClientCore::UnreadableReply(std::string_view method) {
   return MakeError(Reason::kInternal,
                    base::StrCat(method, ": the server's reply is not the message expected"));

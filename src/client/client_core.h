@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/random.h"
+#include "client/back_off.h"
 #include "client/metadata_cache.h"
 #include "client/produce_sessions.h"
 #include "client/transport.h"
@@ -64,9 +65,10 @@ class ClientCore {
   const ClientOptions& options() const { return options_; }
   base::Executor& executor() { return deps_.executor; }
   const base::Clock& clock() const { return deps_.clock; }
-  /// A random duration in [delay / 2, delay), so that clients do not retry in step. On the
-  /// executor.
-  absl::Duration Jitter(absl::Duration delay);
+  /// See BackOff. On the executor.
+  absl::Duration PauseAfter(int failures, const absl::Status& why) {
+    return BackOff(failures, why, deps_.random);
+  }
   Transport& transport() { return *transport_; }
   MetadataCache& metadata() { return metadata_; }
   ProduceSessions& produce_sessions() { return produce_sessions_; }

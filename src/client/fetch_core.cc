@@ -49,7 +49,7 @@ FetchCore::Partition* FetchCore::Find(PartitionId id, uint64_t generation) {
 void FetchCore::Subscribe(PartitionId id, Partition& partition) {
   const PartitionLeader& leader = topic_->partitions[static_cast<size_t>(id.value())];
   if (leader.address.empty()) {
-    SubscribeLater(id, partition);
+    SubscribeLater(id, partition, MakeError(Reason::kUnavailable, "nobody is known to lead"));
     return;
   }
   partition.session = SessionFor(leader.address);
@@ -131,7 +131,7 @@ void FetchCore::OnClosed(FetchSession& session, const absl::Status& why) {
     was_used = true;
     by_subscription_.erase(partition.subscription);
     partition.subscription = 0;
-    SubscribeLater(id, partition);
+    SubscribeLater(id, partition, why);
   }
   const auto entry = sessions_.find(session.address());
   if (entry != sessions_.end() && entry->second.get() == &session) sessions_.erase(entry);
@@ -141,7 +141,7 @@ void FetchCore::OnClosed(FetchSession& session, const absl::Status& why) {
 void FetchCore::OnError(PartitionId id, Partition& partition, const absl::Status& status) {
   const Reason reason = ReasonOf(status);
   if (IsTransient(status) || reason == Reason::kUnknownTopicId) {
-    SubscribeLater(id, partition);
+    SubscribeLater(id, partition, status);
   } else if (reason == Reason::kOffsetOutOfRange &&
              options_.out_of_range != OutOfRangePolicy::kFail) {
     base::LogWarning("sdk", "topic ", topic_->name, " partition ", id.value(), ": ",
@@ -193,11 +193,8 @@ void FetchCore::MoveTo(PartitionId id, Partition& partition, Offset offset) {
   Subscribe(id, partition);
 }
 
-void FetchCore::SubscribeLater(PartitionId id, Partition& partition) {
-  const absl::Duration delay =
-      std::min(kBackoffMin * (int64_t{1} << std::min(partition.failures, 10)), kBackoffMax);
-  ++partition.failures;
-  core_.executor().PostAfter(core_.Jitter(delay),
+void FetchCore::SubscribeLater(PartitionId id, Partition& partition, const absl::Status& why) {
+  core_.executor().PostAfter(core_.PauseAfter(partition.failures++, why),
                              [weak = weak_from_this(), id, generation = partition.generation] {
                                if (const auto self = weak.lock()) {
                                  self->RefreshThenSubscribe(id, generation);
@@ -221,7 +218,7 @@ void FetchCore::RefreshThenSubscribe(PartitionId id, uint64_t generation) {
     } else if (IsTransient(image.status()) ||
                ReasonOf(image.status()) == Reason::kDeadlineExceeded) {
       // A server that hangs may come back; asking again changes nothing.
-      self->SubscribeLater(id, *partition);
+      self->SubscribeLater(id, *partition, image.status());
     } else {
       self->Stop(id, *partition, image.status());
     }

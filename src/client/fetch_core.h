@@ -52,8 +52,6 @@ class FetchCore final : public FetchListener, public std::enable_shared_from_thi
   void OnClosed(FetchSession& session, const absl::Status& why) override;
 
  private:
-  static constexpr absl::Duration kBackoffMin = absl::Milliseconds(10);
-  static constexpr absl::Duration kBackoffMax = absl::Seconds(1);
   static constexpr int64_t kCreditBytesMin = int64_t{64} << 10;
 
   struct Partition {
@@ -70,7 +68,8 @@ class FetchCore final : public FetchListener, public std::enable_shared_from_thi
   std::shared_ptr<FetchSession> SessionFor(const std::string& address);
   void OnChunk(PartitionId id, Partition& partition, FetchedPartition fetched);
   void OnError(PartitionId id, Partition& partition, const absl::Status& status);
-  void SubscribeLater(PartitionId id, Partition& partition);
+  /// After a pause that grows with the failures, the last of which was `why`.
+  void SubscribeLater(PartitionId id, Partition& partition, const absl::Status& why);
   void RefreshThenSubscribe(PartitionId id, uint64_t generation);
   /// Moves to a position that has to be asked for.
   void Reset(PartitionId id, const Partition& partition, Position to);

@@ -64,7 +64,7 @@ void PartitionSender::SendWhatFits(BatchQueue::TakeOpen open, std::vector<Settle
     if (window_.OldestOpened() < absl::InfiniteDuration() ||
         queue_.OldestOpened() < absl::InfiniteDuration()) {
       needs_metadata_ = true;
-      BackOff();
+      WaitAfter(MakeError(Reason::kUnavailable, "nobody is known to lead"));
     }
     return;
   }
@@ -105,23 +105,21 @@ void PartitionSender::OnOutcome(uint64_t attempt, const ProduceOutcome& outcome)
     failures_ = 0;
   } else if (KindOf(outcome) != RefusalKind::kFinal) {
     needs_metadata_ = needs_metadata_ || AsksForNewMetadata(outcome.status);
-    BackOff();
+    WaitAfter(outcome.status);
   }
   Deliver(std::move(settled));
   Pump();
 }
 
-void PartitionSender::BackOff() {
+void PartitionSender::WaitAfter(const absl::Status& why) {
   if (std::exchange(is_waiting_, true)) return;
-  const absl::Duration delay = std::min(
-      kBackoffMin * static_cast<double>(int64_t{1} << std::min(failures_, 10)), kBackoffMax);
-  ++failures_;
-  executor_.PostAfter(host_->Jitter(delay), [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->EndBackOff();
+  const absl::Duration pause = host_->PauseAfter(options_.partition, failures_++, why);
+  executor_.PostAfter(pause, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->EndWait();
   });
 }
 
-void PartitionSender::EndBackOff() {
+void PartitionSender::EndWait() {
   if (host_ == nullptr || !failed_.ok()) return;
   is_waiting_ = false;
   if (!std::exchange(needs_metadata_, false)) {
@@ -135,7 +133,7 @@ void PartitionSender::EndBackOff() {
     self->is_waiting_ = false;
     if (!status.ok()) {
       self->needs_metadata_ = true;
-      self->BackOff();
+      self->WaitAfter(status);
     }
     self->Pump();
   });
@@ -150,7 +148,7 @@ void PartitionSender::RenewIdentity() {
     if (identity.ok()) {
       self->BeginIdentity(*identity);
     } else {
-      self->BackOff();
+      self->WaitAfter(identity.status());
     }
     self->Pump();
   });

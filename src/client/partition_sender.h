@@ -34,7 +34,9 @@ class SenderHost {
   virtual void NewIdentity(base::Callback<absl::StatusOr<ProducerIdentity>> done) = 0;
   virtual void SendBatch(const std::string& address, ProduceItem item) = 0;
   virtual void Deliver(PartitionId partition, std::vector<SettledBatch> settled) = 0;
-  virtual absl::Duration Jitter(absl::Duration delay) = 0;
+  /// The partition is about to wait after a failure; returns how long, see BackOff.
+  virtual absl::Duration PauseAfter(PartitionId partition, int failures,
+                                    const absl::Status& why) = 0;
 };
 
 /// Takes the batches of one partition from its queue through its window to the leader: finds the
@@ -78,18 +80,14 @@ class PartitionSender : public std::enable_shared_from_this<PartitionSender> {
   void Abandon();
 
  private:
-  /// First and longest wait between attempts.
-  static constexpr absl::Duration kBackoffMin = absl::Milliseconds(10);
-  static constexpr absl::Duration kBackoffMax = absl::Seconds(1);
-
   void PumpWith(BatchQueue::TakeOpen open);
   void ExpireOld(std::vector<SettledBatch>& settled);
   void HandBackUnstored();
   void SendWhatFits(BatchQueue::TakeOpen open, std::vector<SettledBatch>& settled);
   void Transmit(const SendWindow::Attempt& attempt, const PartitionLeader& leader);
   void OnOutcome(uint64_t attempt, const ProduceOutcome& outcome);
-  void BackOff();
-  void EndBackOff();
+  void WaitAfter(const absl::Status& why);
+  void EndWait();
   void RenewIdentity();
   void DrainFailed(std::vector<SettledBatch>& settled);
   void ArmTimer();

@@ -250,6 +250,11 @@ void ProducerCore::Deliver(PartitionId partition, std::vector<SettledBatch> sett
           end.status, base::StrCat("topic ", topic_->name, " partition ", partition.value()));
       if (first_error_.ok()) first_error_ = end.status;
     }
+absl::Duration ProducerCore::PauseAfter(PartitionId /*partition*/, int failures,
+                                        const absl::Status& why) {
+  return core_.PauseAfter(failures, why);
+}
+
     if (options_.on_delivery) {
       deliveries_.clear();
       deliveries_.reserve(end.batch->tags.size());

@@ -58,7 +58,7 @@ class ProducerCore final : public SenderHost, public std::enable_shared_from_thi
   void NewIdentity(base::Callback<absl::StatusOr<ProducerIdentity>> done) override;
   void SendBatch(const std::string& address, ProduceItem item) override;
   void Deliver(PartitionId partition, std::vector<SettledBatch> settled) override;
-  absl::Duration Jitter(absl::Duration delay) override { return core_.Jitter(delay); }
+  absl::Duration PauseAfter(PartitionId partition, int failures, const absl::Status& why) override;
 
  private:
   /// The senders by partition. Immutable; partitions that are added make a new, longer one.

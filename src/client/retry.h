@@ -15,9 +15,9 @@ namespace talosmq::client {
 /// True when the same question may well be answered a little later.
 bool IsTransient(const absl::Status& status);
 
-/// Asks again, with a pause of kAskAgainAfter, as long as the answer is transient and the client's
-/// request_timeout since the first try is not over. `ask` must only read, or do what does not
-/// matter twice. Everything runs on the executor.
+/// Asks again, with a growing pause (see BackOff), as long as the answer is transient and the
+/// client's request_timeout since the first try is not over. `ask` must only read, or do what does
+/// not matter twice. Everything runs on the executor.
 template <typename T>
 class Retry : public std::enable_shared_from_this<Retry<T>> {
  public:
@@ -30,8 +30,6 @@ class Retry : public std::enable_shared_from_this<Retry<T>> {
   }
 
  private:
-  static constexpr absl::Duration kAskAgainAfter = absl::Milliseconds(100);
-
   Retry(ClientCore& core, Ask ask, Done done)
       : core_(core),
         ask_(std::move(ask)),
@@ -45,19 +43,23 @@ class Retry : public std::enable_shared_from_this<Retry<T>> {
   }
 
   void OnAnswer(absl::StatusOr<T> answer) {
-    const bool over = core_.clock().Monotonic() + kAskAgainAfter >= deadline_;
-    if (answer.ok() || over || !IsTransient(answer.status())) {
+    if (answer.ok() || !IsTransient(answer.status())) {
       done_(std::move(answer));
       return;
     }
-    core_.executor().PostAfter(core_.Jitter(kAskAgainAfter),
-                               [self = this->shared_from_this()] { self->Try(); });
+    const absl::Duration pause = core_.PauseAfter(failures_++, answer.status());
+    if (core_.clock().Monotonic() + pause >= deadline_) {
+      done_(std::move(answer));
+      return;
+    }
+    core_.executor().PostAfter(pause, [self = this->shared_from_this()] { self->Try(); });
   }
 
   ClientCore& core_;
   Ask ask_;
   Done done_;
   const absl::Duration deadline_;
+  int failures_ = 0;
 };
 
 }  // namespace talosmq::client

@@ -1,0 +1,30 @@
+#include "client/back_off.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace talosmq::client {
+namespace {
+
+constexpr absl::Duration kPauseMin = absl::Milliseconds(10);
+constexpr absl::Duration kPauseMax = absl::Seconds(1);
+constexpr int kDoublingsMax = 10;
+
+/// In [pause / 2, pause).
+absl::Duration Jitter(absl::Duration pause, base::Random& random) {
+  const double fraction = static_cast<double>(random.Next() >> 11) / 9007199254740992.0;
+  return pause * (0.5 + fraction / 2);
+}
+
+/// What the server asks for; a wait hint that comes with `why` belongs here.
+absl::Duration PauseAskedFor(const absl::Status& /*why*/) { return absl::ZeroDuration(); }
+
+}  // namespace
+
+absl::Duration BackOff(int failures, const absl::Status& why, base::Random& random) {
+  const int64_t doubled = int64_t{1} << std::clamp(failures, 0, kDoublingsMax);
+  const absl::Duration pause = Jitter(std::min(kPauseMin * doubled, kPauseMax), random);
+  return std::max(pause, PauseAskedFor(why));
+}
+
+}  // namespace talosmq::client

@@ -1,0 +1,39 @@
+#include "client/back_off.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+namespace talosmq::client {
+namespace {
+
+class FixedRandom final : public base::Random {
+ public:
+  explicit FixedRandom(uint64_t value) : value_(value) {}
+  uint64_t Next() override { return value_; }
+
+ private:
+  const uint64_t value_;
+};
+
+constexpr uint64_t kLargest = std::numeric_limits<uint64_t>::max();
+
+TEST(BackOffTest, EachFailureDoublesThePauseUpToASecond) {
+  FixedRandom smallest(0);
+  const absl::Status why = absl::UnavailableError("down");
+  EXPECT_EQ(BackOff(0, why, smallest), absl::Milliseconds(5));
+  EXPECT_EQ(BackOff(1, why, smallest), absl::Milliseconds(10));
+  EXPECT_EQ(BackOff(6, why, smallest), absl::Milliseconds(320));
+  EXPECT_EQ(BackOff(7, why, smallest), absl::Milliseconds(500));
+  EXPECT_EQ(BackOff(1'000'000, why, smallest), absl::Milliseconds(500));
+}
+
+TEST(BackOffTest, JitterTakesTheUpperHalfOfThePause) {
+  FixedRandom largest(kLargest);
+  const absl::Duration pause = BackOff(3, absl::UnavailableError("down"), largest);
+  EXPECT_GT(pause, absl::Milliseconds(79));
+  EXPECT_LT(pause, absl::Milliseconds(80));
+}
+
+}  // namespace
+}  // namespace talosmq::client
