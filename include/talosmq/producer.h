@@ -27,6 +27,12 @@ struct Delivery {
   absl::Status status;
 };
 
+/// What becomes of a batch whose answer was lost, when the producer is not idempotent.
+enum class UnsafeRetries {
+  kOff,  ///< Ends as kMaybeStored.
+  kOn,   ///< Is sent again: stored at least once, perhaps twice, perhaps behind later ones.
+};
+
 /// What an acknowledgement stands for.
 enum class Acks {
   kAll,     ///< Durable on every in-sync replica.
@@ -37,9 +43,17 @@ enum class Acks {
 struct ProducerOptions {
   Acks acks = Acks::kAll;
   /// Sequences checked by the broker: a retry neither duplicates nor reorders (G4). Needs kAll.
-  /// Without it a lost answer is reported as kMaybeStored instead of being tried again, and a batch
-  /// that is tried again may come to stand behind later ones, unless in_flight_per_partition is 1.
+  /// Without it only what certainly is not stored is sent again (see unsafe_retries), and may then
+  /// come to stand behind later batches, unless in_flight_per_partition is 1.
   bool idempotent = true;
+  /// Of no effect with idempotent, whose retries are all safe.
+  UnsafeRetries unsafe_retries = UnsafeRetries::kOff;
+  /// Chooses the partition of a record that is sent without one, from 0 up to, not including,
+  /// `partition_count`; nothing: as without a partitioner. An answer out of that range fails Send
+  /// with kUnknownPartition. Runs within Send, on its thread, several at once when several threads
+  /// send, and again while Send waits for room; must not call the producer.
+  std::function<std::optional<PartitionId>(const Record& record, int32_t partition_count)>
+      partitioner;
   Compression compression = Compression::kNone;
   /// How long a batch waits for company while the window has room. 0 to 1 min.
   absl::Duration linger = absl::ZeroDuration();
@@ -53,7 +67,7 @@ struct ProducerOptions {
   /// full. 1 MiB to 64 GiB, and at least batch_bytes.
   int64_t buffer_bytes = int64_t{256} << 20;
   /// From Send to the delivery; then kDeadlineExceeded when the record certainly is not stored,
-  /// kMaybeStored when an attempt was under way or ended without an answer. 100 ms to 1 h.
+  /// kMaybeStored when an attempt had left this process and was not answered. 100 ms to 1 h.
   absl::Duration delivery_timeout = absl::Minutes(2);
   /// Runs on the client's own thread (shared by all that was made from the Client), once for each
   /// batch that was answered; every accepted record gets exactly one Delivery. Must not block and

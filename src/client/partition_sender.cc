@@ -92,6 +92,10 @@ void PartitionSender::Transmit(const SendWindow::Attempt& attempt, const Partiti
                               .records = attempt.bytes},
                     .acks = options_.acks,
                     .deadline = attempt.opened + options_.delivery_timeout,
+                    .leaving =
+                        [weak = weak_from_this(), id = attempt.id] {
+                          if (const auto self = weak.lock()) self->window_.NoteLeaving(id);
+                        },
                     .done = [weak = weak_from_this(), id = attempt.id](ProduceOutcome outcome) {
                       if (const auto self = weak.lock()) self->OnOutcome(id, outcome);
                     }});

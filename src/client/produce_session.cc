@@ -30,18 +30,32 @@ void ProduceSession::Send(ProduceItem item) {
 }
 
 void ProduceSession::WriteNext() {
-  if (writing_ || closed_ || waiting_.empty()) return;
+  if (writing_ || closed_) return;
+  const absl::Duration now = clock_.Monotonic();
+  DropExpired(now);
+  if (waiting_.empty()) return;
   writing_ = true;
-  stream_->Write(TakeMessage());
+  stream_->Write(TakeMessage(now));
 }
 
-ProduceMessage ProduceSession::TakeMessage() {
+void ProduceSession::DropExpired(absl::Duration now) {
+  while (!waiting_.empty() && waiting_.front().deadline <= now) {
+    ProduceItem late = std::move(waiting_.front());
+    waiting_.pop_front();
+    executor_.Post([done = std::move(late.done)]() mutable {
+      done({.status = MakeError(Reason::kDeadlineExceeded, "not sent in time"),
+            .base_offset = Offset(-1),
+            .is_unknown = false});
+    });
+  }
+}
+
+ProduceMessage ProduceSession::TakeMessage(absl::Duration now) {
   const uint64_t id = ++last_request_id_;
   Request& request = requests_[id];
   request.acks = waiting_.front().acks;
   ProduceMessage message{
       .request_id = id, .acks = request.acks, .timeout = absl::InfiniteDuration(), .batches = {}};
-  const absl::Duration now = clock_.Monotonic();
   size_t bytes = 0;
   while (!waiting_.empty() && message.batches.size() < kMessageBatchesMax) {
     ProduceItem& item = waiting_.front();
@@ -50,8 +64,10 @@ ProduceMessage ProduceSession::TakeMessage() {
     if (!is_first && (bytes > kMessageBytesMax || item.acks != request.acks)) break;
     if (!request.unanswered.try_emplace(item.batch.target, std::move(item.done)).second) break;
     message.timeout = std::min(message.timeout, item.deadline - now);
+    if (item.leaving) item.leaving();
     message.batches.push_back(std::move(item.batch));
     waiting_.pop_front();
+    DropExpired(now);
   }
   return message;
 }

@@ -20,6 +20,7 @@ struct ProduceItem {
   PartitionBatch batch;
   Acks acks = Acks::kAll;
   absl::Duration deadline;  ///< By the monotonic clock; the broker begins nothing after it.
+  base::Task leaving;       ///< Runs when it is about to be handed to the network, if ever.
   base::Callback<ProduceOutcome> done;
 };
 
@@ -31,6 +32,7 @@ struct ProduceItem {
 ///    (request id, partition) names one batch.
 /// 2. `done` of each item runs exactly once, on the executor and not within Send. When the stream
 ///    ends, items that were written get is_unknown, the others were certainly not stored.
+///    What still waits when its deadline passes is never written: kDeadlineExceeded.
 /// 3. One message is being written at a time and holds at most kMessageBytesMax, unless it is one
 ///    batch; what waits is bounded by the producers' buffers.
 /// Confined to the client's executor; the observer calls come from the transport and are posted.
@@ -62,8 +64,10 @@ class ProduceSession : public ProduceObserver, public std::enable_shared_from_th
       : address_(std::move(address)), executor_(executor), clock_(clock) {}
 
   void WriteNext();
-  /// Moves what fits from the front of waiting_ into one message.
-  ProduceMessage TakeMessage();
+  /// Ends the items at the front of waiting_ that came too late.
+  void DropExpired(absl::Duration now);
+  /// Moves what fits from the front of waiting_, which is not empty, into one message.
+  ProduceMessage TakeMessage(absl::Duration now);
   void HandleWritten(uint64_t request_id);
   void HandleAnswer(ProduceAnswer answer);
   void HandleClosed(const absl::Status& why);

@@ -280,7 +280,11 @@ std::shared_ptr<PartitionSender> ProducerCore::MakeSender(PartitionId partition)
                                          .batch_records = options_.batch_records,
                                          .linger = options_.linger},
                                .window = {.in_flight_max = options_.in_flight_per_partition,
-                                          .idempotent = options_.idempotent},
+                                          .idempotent = options_.idempotent,
+                                          .without_idempotence =
+                                              options_.unsafe_retries == UnsafeRetries::kOn
+                                                  ? SendWindow::UnknownOutcome::kIsSentAgain
+                                                  : SendWindow::UnknownOutcome::kSettles},
                                .acks = options_.acks,
                                .delivery_timeout = options_.delivery_timeout},
       PartitionSender::Deps{

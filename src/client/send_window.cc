@@ -21,6 +21,13 @@ absl::Status MaybeStored(const absl::Status& last_error) {
                                 base::FromAbsl(last_error.message())));
 }
 
+absl::Status NotStored(const absl::Status& last_error) {
+  return MakeError(Reason::kDeadlineExceeded,
+                   base::StrCat("not stored within the delivery timeout; last heard: ",
+                                last_error.ok() ? "nothing, it could not be sent"
+                                                : base::FromAbsl(last_error.message())));
+}
+
 }  // namespace
 
 void SendWindow::BeginIdentity(ProducerId id, int16_t epoch) {
@@ -60,6 +67,7 @@ std::optional<SendWindow::Attempt> SendWindow::NextAttempt() {
     if (entry.attempt != 0) continue;
     if (is_broken_ && !entry.may_be_stored) continue;
     entry.attempt = ++last_attempt_;
+    entry.has_left = false;
     return Attempt{.id = entry.attempt, .bytes = entry.batch->bytes, .opened = entry.batch->opened};
   }
   return std::nullopt;
@@ -68,6 +76,11 @@ std::optional<SendWindow::Attempt> SendWindow::NextAttempt() {
 std::deque<SendWindow::Entry>::iterator SendWindow::Find(uint64_t attempt) {
   return std::find_if(entries_.begin(), entries_.end(),
                       [attempt](const Entry& entry) { return entry.attempt == attempt; });
+}
+
+void SendWindow::NoteLeaving(uint64_t attempt) {
+  const auto entry = Find(attempt);
+  if (entry != entries_.end()) entry->has_left = true;
 }
 
 void SendWindow::Settle(uint64_t attempt, const ProduceOutcome& outcome,
@@ -98,7 +111,7 @@ void SendWindow::SettleRefused(std::deque<Entry>::iterator entry, const ProduceO
   entry->last_error = outcome.status;
   switch (KindOf(outcome)) {
     case RefusalKind::kFinal:
-      End(entry, outcome.status, settled);
+      End(entry, entry->may_be_stored ? MaybeStored(outcome.status) : outcome.status, settled);
       Break();
       return;
     case RefusalKind::kSequence:
@@ -110,7 +123,10 @@ void SendWindow::SettleRefused(std::deque<Entry>::iterator entry, const ProduceO
     case RefusalKind::kUnknown:
       entry->may_be_stored = true;
       is_rewinding_ = true;
-      if (!options_.idempotent) End(entry, MaybeStored(outcome.status), settled);
+      if (!options_.idempotent &&
+          options_.without_idempotence == UnknownOutcome::kSettles) {
+        End(entry, MaybeStored(outcome.status), settled);
+      }
       return;
   }
 }
@@ -144,15 +160,11 @@ void SendWindow::Expire(absl::Duration cutoff, std::vector<SettledBatch>& settle
       ++i;
       continue;
     }
-    const bool attempt_out = entry.attempt != 0;
-    absl::Status status =
-        attempt_out || entry.may_be_stored
-            ? MaybeStored(attempt_out ? absl::DeadlineExceededError("no answer in time")
-                                      : entry.last_error)
-            : MakeError(Reason::kDeadlineExceeded,
-                        base::StrCat("not stored within the delivery timeout; last heard: ",
-                                     base::FromAbsl(entry.last_error.message())));
-    if (attempt_out) {
+    const bool has_left = entry.attempt != 0 && entry.has_left;
+    if (has_left) entry.last_error = absl::DeadlineExceededError("no answer in time");
+    absl::Status status = has_left || entry.may_be_stored ? MaybeStored(entry.last_error)
+                                                          : NotStored(entry.last_error);
+    if (entry.attempt != 0) {
       settled.push_back({.batch = std::move(entry.batch),
                          .status = std::move(status),
                          .base_offset = Offset(-1)});

@@ -44,18 +44,24 @@ struct SettledBatch {
 ///    that may be stored are sent on under the old identity until they are answered: stored, or
 ///    refused for their sequence, which cannot be told from an earlier attempt that is still on its
 ///    way, so it is reported as kMaybeStored. With the window empty, the next identity begins.
-/// 5. A batch that times out while an attempt is out is reported as kMaybeStored at once and leaves
-///    its place: stored after all, and the chain goes on; anything else breaks it.
+/// 5. A batch that times out while an attempt is out is reported at once, as kMaybeStored unless no
+///    attempt has left this process, and leaves its place: stored after all, and the chain goes on;
+///    anything else breaks it.
 ///
-/// Without idempotence a lost outcome settles as kMaybeStored, and a batch that is sent again may
-/// come to stand behind later ones.
+/// A batch whose outcome was once lost never ends as certainly not stored.
+/// Without idempotence a lost outcome settles as kMaybeStored (or is sent again, see
+/// UnknownOutcome), and a batch that is sent again may come to stand behind later ones.
 ///
 /// Confined to the executor of its sender. Owns its batches until they are settled or handed back.
 class SendWindow {
  public:
+  /// What becomes of a batch that may be stored, when nothing tells the broker a repeated one.
+  enum class UnknownOutcome { kSettles, kIsSentAgain };
+
   struct Options {
     int32_t in_flight_max = 5;
     bool idempotent = true;
+    UnknownOutcome without_idempotence = UnknownOutcome::kSettles;
   };
   struct Attempt {
     uint64_t id = 0;
@@ -77,6 +83,8 @@ class SendWindow {
   /// The next batch to be sent, in order; nothing when none may be sent now.
   std::optional<Attempt> NextAttempt();
 
+  /// The attempt is being handed to the network: from now on the batch may come to be stored.
+  void NoteLeaving(uint64_t attempt);
   /// An attempt ended. An attempt of a batch that is gone is ignored.
   void Settle(uint64_t attempt, const ProduceOutcome& outcome, std::vector<SettledBatch>& settled);
   /// Gives up the batches that were opened at or before `cutoff`.
@@ -96,6 +104,7 @@ class SendWindow {
   struct Entry {
     std::unique_ptr<Batch> batch;  ///< Null: reported already, its outcome is awaited.
     uint64_t attempt = 0;          ///< The one that is out; 0: none.
+    bool has_left = false;         ///< That attempt was handed to the network.
     bool may_be_stored = false;    ///< An attempt has ended without a certain answer.
     absl::Status last_error;
   };

@@ -47,6 +47,12 @@ class SendWindowTest : public ::testing::Test {
   }
 
   uint64_t Send() {
+    const uint64_t attempt = BeginSending();
+    window_.NoteLeaving(attempt);
+    return attempt;
+  }
+  /// As far as this process: the network has not been given it yet.
+  uint64_t BeginSending() {
     const auto attempt = window_.NextAttempt();
     EXPECT_TRUE(attempt.has_value());
     last_sent_ = *record::ParseHeader(attempt->bytes.bytes());
@@ -218,6 +224,32 @@ TEST_F(SendWindowTest, ABatchThatWasOnlyRefusedTimesOutAsNotStored) {
   EXPECT_EQ(TakeSettled(), (Settled{"1:DeadlineExceeded"}));
 }
 
+TEST_F(SendWindowTest, ABatchThatNeverLeftTimesOutAsNotStored) {
+  SendBatches(0);
+  Admit(1);
+  const uint64_t attempt = BeginSending();
+  window_.Expire(absl::Seconds(1), settled_);
+  EXPECT_EQ(TakeSettled(), (Settled{"1:DeadlineExceeded"}));
+  Refuse(attempt, Reason::kDeadlineExceeded);
+  EXPECT_EQ(TakeSettled(), Settled{});
+  EXPECT_TRUE(window_.NeedsIdentity());
+}
+
+TEST_F(SendWindowTest, ABatchThatLeftOnceTimesOutAsMaybeStoredWhereverItIsNow) {
+  SendBatches(1);
+  Lose(attempts_[0]);
+  BeginSending();
+  window_.Expire(absl::Seconds(1), settled_);
+  EXPECT_EQ(TakeSettled(), (Settled{"1:MaybeStored"}));
+}
+
+TEST_F(SendWindowTest, ARefusalForGoodAfterALostOutcomeSettlesAsMaybeStored) {
+  SendBatches(1);
+  Lose(attempts_[0]);
+  Refuse(Send(), Reason::kStorageFull);
+  EXPECT_EQ(TakeSettled(), (Settled{"1:MaybeStored"}));
+}
+
 TEST_F(SendWindowTest, FailAllSettlesEachOnceAndIgnoresLateAnswers) {
   SendBatches(2);
   window_.FailAll(MakeError(Reason::kUnknownTopicId, "gone"), settled_);
@@ -248,6 +280,29 @@ TEST_F(PlainSendWindowTest, WithoutIdempotenceALostOutcomeIsNotSentAgain) {
   EXPECT_EQ(last_sent_.producer_id, kNoProducer);
   EXPECT_EQ(TakeSettled(), (Settled{"2:None"}));
   EXPECT_FALSE(window_.NeedsIdentity());
+}
+
+class RepeatingSendWindowTest : public SendWindowTest {
+ protected:
+  RepeatingSendWindowTest()
+      : SendWindowTest({.in_flight_max = 5,
+                        .idempotent = false,
+                        .without_idempotence = SendWindow::UnknownOutcome::kIsSentAgain}) {}
+};
+
+TEST_F(RepeatingSendWindowTest, ALostOutcomeIsSentAgainWhenAskedFor) {
+  SendBatches(1);
+  Lose(attempts_[0]);
+  Settle(Send(), absl::OkStatus());
+  EXPECT_EQ(TakeSettled(), (Settled{"1:None"}));
+}
+
+TEST_F(RepeatingSendWindowTest, WhatWasSentAgainInVainMayBeStored) {
+  SendBatches(1);
+  Lose(attempts_[0]);
+  Refuse(Send(), Reason::kOverloaded);
+  window_.Expire(absl::Seconds(1), settled_);
+  EXPECT_EQ(TakeSettled(), (Settled{"1:MaybeStored"}));
 }
 
 TEST_F(PlainSendWindowTest, WithoutIdempotenceATimeOutHoldsItsPlaceUntilTheAnswer) {
