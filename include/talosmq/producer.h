@@ -63,8 +63,8 @@ struct ProducerOptions {
   int64_t batch_records = 0;
   /// Batches of one partition under way at once. 1 to 5.
   int32_t in_flight_per_partition = 5;
-  /// All that is accepted and not yet answered, as it is before compression; Send waits when it is
-  /// full. 1 MiB to 64 GiB, and at least batch_bytes.
+  /// All that is accepted and not yet answered, or still held by the network, as it is before
+  /// compression; Send waits when it is full. 1 MiB to 64 GiB, and at least batch_bytes.
   int64_t buffer_bytes = int64_t{256} << 20;
   /// From Send to the delivery; then kDeadlineExceeded when the record certainly is not stored,
   /// kMaybeStored when an attempt had left this process and was not answered. 100 ms to 1 h.

@@ -2,6 +2,8 @@
 
 #include "base/check.h"
 
+#include <utility>
+
 namespace talosmq::base {
 
 Buffer Buffer::Allocate(size_t size) {
@@ -16,6 +18,17 @@ Buffer Buffer::CopyOf(ByteSpan bytes) {
   Buffer buffer = Allocate(bytes.size());
   if (!bytes.empty()) std::memcpy(buffer.data_, bytes.data(), bytes.size());
   return buffer;
+}
+
+Buffer Buffer::With(std::shared_ptr<const void> companion) && {
+  struct Shared {
+    std::shared_ptr<const void> companion;
+    std::shared_ptr<std::byte[]> block;
+  };
+  auto shared = std::make_shared<Shared>(Shared{std::move(companion), std::move(block_)});
+  std::byte* const block = shared->block.get();
+  block_ = std::shared_ptr<std::byte[]>(std::move(shared), block);
+  return std::move(*this);
 }
 
 Buffer Buffer::Slice(size_t begin, size_t size) const {

@@ -64,6 +64,9 @@ class Buffer {
   bool empty() const { return size_ == 0; }
   MutableByteSpan mutable_bytes() { return {data_, size_}; }
 
+  /// The same bytes; `companion` stays until their last slice has gone, and goes after them.
+  Buffer With(std::shared_ptr<const void> companion) &&;
+
   /// The bytes [begin, begin + size) of this one, sharing the block. Checked.
   Buffer Slice(size_t begin, size_t size) const;
 

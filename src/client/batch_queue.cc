@@ -59,13 +59,14 @@ bool BatchQueue::OpenLocked(size_t bytes_max) {
   const size_t wanted = std::min(std::max(last_batch_bytes_, kReserveBytesMin),
                                  static_cast<size_t>(options_.batch_bytes));
   size_t reserve = std::max(needed, wanted);
-  if (!deps_.budget.TryTake(static_cast<int64_t>(reserve))) {
+  auto share = std::make_shared<BudgetShare>(deps_.budget);
+  if (!share->TryGrowTo(static_cast<int64_t>(reserve))) {
     reserve = needed;
-    if (!deps_.budget.TryTake(static_cast<int64_t>(reserve))) return false;
+    if (!share->TryGrowTo(static_cast<int64_t>(reserve))) return false;
   }
   open_ = std::make_unique<Batch>(options_.codec, reserve);
   open_->tags.reserve(last_batch_records_);
-  open_->reserved_bytes = static_cast<int64_t>(reserve);
+  open_->share = std::move(share);
   open_->generation = deps_.flushes.BatchOpened();
   open_->opened = deps_.clock.Monotonic();
   return true;
@@ -73,15 +74,11 @@ bool BatchQueue::OpenLocked(size_t bytes_max) {
 
 bool BatchQueue::ReserveMoreLocked(size_t bytes_max) {
   const auto needed = static_cast<int64_t>(open_->builder.bytes() + bytes_max);
-  if (needed <= open_->reserved_bytes) return true;
+  BudgetShare& share = *open_->share;
+  if (needed <= share.bytes()) return true;
   // Doubled, as the builder's own memory is.
-  int64_t target = std::max(needed, std::min(2 * open_->reserved_bytes, options_.batch_bytes));
-  if (!deps_.budget.TryTake(target - open_->reserved_bytes)) {
-    target = needed;
-    if (!deps_.budget.TryTake(target - open_->reserved_bytes)) return false;
-  }
-  open_->reserved_bytes = target;
-  return true;
+  const int64_t wanted = std::max(needed, std::min(2 * share.bytes(), options_.batch_bytes));
+  return share.TryGrowTo(wanted) || share.TryGrowTo(needed);
 }
 
 int64_t BatchQueue::TimestampLocked(std::optional<absl::Time> given) {
@@ -114,7 +111,7 @@ void BatchQueue::Seal(Batch& batch) const {
     batch.seal_status = bytes.status();
     return;
   }
-  batch.bytes = *std::move(bytes);
+  batch.bytes = (*std::move(bytes)).With(batch.share);
 }
 
 bool BatchQueue::SealEnded(Batch& batch) {
@@ -134,7 +131,7 @@ void BatchQueue::AckWake() {
 bool BatchQueue::IsDueLocked() const {
   return options_.linger == absl::ZeroDuration() ||
          deps_.clock.Monotonic() >= open_->opened + options_.linger || !close_status_.ok() ||
-         deps_.budget.is_scarce() || deps_.flushes.IsAwaited(open_->generation);
+         deps_.budget->is_scarce() || deps_.flushes.IsAwaited(open_->generation);
 }
 
 std::unique_ptr<Batch> BatchQueue::Take(TakeOpen open) {
@@ -188,7 +185,7 @@ absl::Status BatchQueue::close_status() const {
 }
 
 void Restamp(Batch& batch, const record::ProducerStamp& stamp) {
-  base::Buffer copy = base::Buffer::CopyOf(batch.bytes.bytes());
+  base::Buffer copy = base::Buffer::CopyOf(batch.bytes.bytes()).With(batch.share);
   const base::MutableByteSpan bytes = copy.mutable_bytes();
   base::StoreBigEndian(bytes.data() + record::kProducerIdPosition, stamp.producer_id.value());
   base::StoreBigEndian(bytes.data() + record::kProducerEpochPosition, stamp.producer_epoch);

@@ -27,7 +27,7 @@ struct Batch {
 
   record::BatchBuilder builder;
   std::vector<uint64_t> tags;  ///< One for each record, in order.
-  int64_t reserved_bytes = 0;  ///< Taken from the budget; given back with the delivery.
+  std::shared_ptr<BudgetShare> share;  ///< Of the budget; also kept by `bytes`.
   int64_t generation = 0;      ///< Of FlushTracker.
   absl::Duration opened;       ///< Monotonic; its delivery timeout runs from here.
   int64_t last_timestamp_ms = 0;
@@ -61,7 +61,7 @@ class BatchQueue {
     absl::Duration linger = absl::ZeroDuration();
   };
   struct Deps {
-    BufferBudget& budget;
+    std::shared_ptr<BufferBudget> budget;
     FlushTracker& flushes;
     const base::Clock& clock;
   };

@@ -2,16 +2,20 @@
 
 #include "base/mutex.h"
 
+#include "absl/time/time.h"
+
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 namespace talosmq::client {
 
-/// How much a producer may hold: bytes of all records that were accepted and not yet answered, in
-/// open batches, sealed ones and those under way.
+/// How much a producer may hold: bytes of all records that were accepted and are not gone yet, in
+/// open batches, sealed ones and those that the network still has.
 ///
 /// Invariant: 0 <= taken <= bytes_max. Thread-safe; taking and giving are lock-free as long as
-/// nobody waits.
+/// nobody waits. Shared with what was taken, see BudgetShare.
 class BufferBudget {
  public:
   explicit BufferBudget(int64_t bytes_max) : bytes_max_(bytes_max) {}
@@ -20,8 +24,10 @@ class BufferBudget {
   [[nodiscard]] bool TryTake(int64_t bytes);
   void Give(int64_t bytes);
 
-  /// Waits until `bytes` could be taken, or Close(). What it saw may be gone when it returns.
-  void WaitForRoom(int64_t bytes);
+  /// Waits until `bytes` could be taken, or Close(). With a `wait` that is not infinite it returns
+  /// after that at the latest, and whenever something was given. What it saw may be gone by then.
+  void WaitForRoom(int64_t bytes, absl::Duration wait);
+  int64_t taken() const { return taken_.load(std::memory_order_relaxed); }
   /// True while somebody waits: whoever holds back bytes for company should let them go.
   bool is_scarce() const { return waiting_.load(std::memory_order_relaxed) > 0; }
   /// Nobody waits any more. What was taken may still be given.
@@ -34,6 +40,32 @@ class BufferBudget {
   base::Mutex mutex_;
   base::CondVar given_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+/// A part of a budget, given back when this goes: with the batch it was taken for, or with the last
+/// of the batch's bytes that the network holds, whichever is later.
+/// Thread-compatible; given back from any thread. Keeps the budget, for the network may hold bytes
+/// longer than their producer lives.
+class BudgetShare {
+ public:
+  explicit BudgetShare(std::shared_ptr<BufferBudget> budget) : budget_(std::move(budget)) {}
+  BudgetShare(const BudgetShare&) = delete;
+  BudgetShare& operator=(const BudgetShare&) = delete;
+  ~BudgetShare() {
+    if (bytes_ > 0) budget_->Give(bytes_);
+  }
+
+  /// False, and nothing has changed, when the budget has not so much left.
+  [[nodiscard]] bool TryGrowTo(int64_t bytes) {
+    if (!budget_->TryTake(bytes - bytes_)) return false;
+    bytes_ = bytes;
+    return true;
+  }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  const std::shared_ptr<BufferBudget> budget_;
+  int64_t bytes_ = 0;
 };
 
 }  // namespace talosmq::client

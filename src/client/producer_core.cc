@@ -103,7 +103,7 @@ ProducerCore::ProducerCore(ClientCore& core, ProducerOptions options, TopicImage
       options_(std::move(options)),
       record_bytes_max_(std::min(kBatchBytesMax, static_cast<size_t>(options_.buffer_bytes)) -
                         record::kHeaderBytes),
-      budget_(options_.buffer_bytes),
+      budget_(std::make_shared<BufferBudget>(options_.buffer_bytes)),
       topic_(std::move(topic)) {}
 
 ProducerCore::~ProducerCore() {
@@ -191,9 +191,11 @@ void ProducerCore::OnBufferFull() {
   });
 }
 
-void ProducerCore::WaitForRoom(const Record& record) {
-  budget_.WaitForRoom(static_cast<int64_t>(record::kHeaderBytes +
-                                           record::BatchBuilder::EncodedBytesMax(InputOf(record))));
+void ProducerCore::WaitForRoom(const Record& record, absl::Duration wait) {
+  budget_->WaitForRoom(static_cast<int64_t>(
+                           record::kHeaderBytes +
+                           record::BatchBuilder::EncodedBytesMax(InputOf(record))),
+                       wait);
 }
 
 void ProducerCore::Flush(base::Callback<absl::Status> done) {
@@ -211,7 +213,7 @@ void ProducerCore::Close(base::Callback<absl::Status> done) {
     const absl::Status closed = MakeError(
         Reason::kClosed, base::StrCat("the producer of topic ", self->topic_->name, " is closed"));
     for (const auto& sender : *self->senders_.load()) sender->queue().Close(closed);
-    self->budget_.Close();
+    self->budget_->Close();
     self->Flush(std::move(done));
   });
 }
@@ -267,8 +269,9 @@ absl::Duration ProducerCore::PauseAfter(PartitionId /*partition*/, int failures,
       }
       options_.on_delivery(deliveries_);
     }
-    budget_.Give(end.batch->reserved_bytes);
-    flushes_.BatchDone(end.batch->generation);
+    const int64_t generation = end.batch->generation;
+    end.batch = nullptr;  // Makes room, as far as the network holds its bytes no more.
+    flushes_.BatchDone(generation);
   }
 }
 
@@ -315,7 +318,7 @@ void ProducerCore::ApplyImage(TopicImagePtr topic) {
 void ProducerCore::FailTopic(const absl::Status& why) {
   if (!failed_.ok()) return;
   failed_ = why;
-  budget_.Close();
+  budget_->Close();
   for (const auto& sender : *senders_.load()) sender->Fail(why);
 }
 

@@ -42,9 +42,11 @@ class ProducerCore final : public SenderHost, public std::enable_shared_from_thi
   /// the buffer is full. Thread-safe.
   absl::Status TrySend(const Record& record, uint64_t tag);
   absl::Status TrySend(PartitionId partition, const Record& record, uint64_t tag);
-  /// Blocks until there may be room for the record, or the producer is closed. Thread-safe; not on
-  /// the executor.
-  void WaitForRoom(const Record& record);
+  /// Blocks until there may be room for the record, or the producer is closed, or `wait` has
+  /// passed. Thread-safe; not on the executor.
+  void WaitForRoom(const Record& record, absl::Duration wait);
+  /// What is accepted and not yet gone. Thread-safe.
+  int64_t buffer_used_bytes() const { return budget_->taken(); }
 
   /// `done` runs when everything accepted before has its Delivery, with the first delivery error
   /// since the last Flush. Thread-safe.
@@ -81,7 +83,7 @@ class ProducerCore final : public SenderHost, public std::enable_shared_from_thi
   ClientCore& core_;
   const ProducerOptions options_;
   const size_t record_bytes_max_;
-  BufferBudget budget_;
+  const std::shared_ptr<BufferBudget> budget_;
   FlushTracker flushes_;
 
   // Read by every Send.

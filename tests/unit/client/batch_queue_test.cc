@@ -30,14 +30,14 @@ class BatchQueueTest : public ::testing::Test {
   }
   int64_t Taken() {
     int64_t room = 0;
-    while (budget_.TryTake(1)) ++room;
-    budget_.Give(room);
+    while (budget_->TryTake(1)) ++room;
+    budget_->Give(room);
     return kBudgetBytes - room;
   }
 
   static constexpr int64_t kBudgetBytes = 64 << 10;
   support::ManualClock clock_;
-  BufferBudget budget_{kBudgetBytes};
+  const std::shared_ptr<BufferBudget> budget_ = std::make_shared<BufferBudget>(kBudgetBytes);
   FlushTracker flushes_;
   std::optional<BatchQueue> queue_;
 };
@@ -109,11 +109,25 @@ TEST_F(BatchQueueTest, AFullBufferRefusesAndKeepsWhatItHas) {
   while (Append(value).verdict == Verdict::kAppended) ++accepted;
   EXPECT_GE(accepted, 5);
   EXPECT_EQ(Append(value).verdict, Verdict::kBufferFull);
-  const auto batch = queue_->Take(TakeOpen::kWhenDue);
+  auto batch = queue_->Take(TakeOpen::kWhenDue);
   EXPECT_EQ(batch->tags.size(), static_cast<size_t>(accepted));
-  EXPECT_EQ(batch->reserved_bytes, Taken());
-  budget_.Give(batch->reserved_bytes);
+  EXPECT_EQ(batch->share->bytes(), Taken());
+  batch = nullptr;
   EXPECT_EQ(Append(value).verdict, Verdict::kAppended);
+}
+
+TEST_F(BatchQueueTest, TheBudgetCountsBytesThatSomebodyStillHolds) {
+  Start({.batch_bytes = 1 << 20});
+  Append(std::string(10'000, 'x'));
+  auto batch = queue_->Take(TakeOpen::kWhenDue);
+  base::Buffer held = batch->bytes.Slice(5, 1);
+  Restamp(*batch, {.producer_id = ProducerId(1), .producer_epoch = 0, .base_sequence = 0});
+  base::Buffer restamped = batch->bytes;
+  batch = nullptr;
+  held = {};
+  EXPECT_GE(Taken(), 10'000);
+  restamped = {};
+  EXPECT_EQ(Taken(), 0);
 }
 
 TEST_F(BatchQueueTest, AJoiningRecordOpensNothing) {

@@ -23,7 +23,11 @@ class ScriptedProduceStream final : public ProduceStream {
   struct End {
     std::string address;
     std::shared_ptr<ProduceObserver> observer;  ///< Null once closed.
+    /// With copies of the records.
     std::vector<ProduceMessage> written;
+    /// What the network still holds of them; it lets go at once unless holds_bytes is set.
+    std::vector<base::Buffer> held;
+    bool holds_bytes = false;
     bool is_cancelled = false;
     bool holds_writes = false;  ///< OnWritten is the test's business.
 
@@ -51,6 +55,10 @@ class ScriptedProduceStream final : public ProduceStream {
   void Write(ProduceMessage message) override {
     if (end_->observer == nullptr) return;
     const uint64_t id = message.request_id;
+    for (PartitionBatch& batch : message.batches) {
+      if (end_->holds_bytes) end_->held.push_back(batch.records);
+      batch.records = base::Buffer::CopyOf(batch.records.bytes());
+    }
     end_->written.push_back(std::move(message));
     if (!end_->holds_writes) end_->observer->OnWritten(id);
   }
