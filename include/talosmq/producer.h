@@ -74,19 +74,29 @@ struct ProducerOptions {
   /// must not call Flush or Close; it may Send, which then fails with kOverloaded instead of
   /// waiting while the buffer is full.
   std::function<void(std::span<const Delivery>)> on_delivery;
+  /// The topic was deleted (see Producer). Runs once, on the client's own thread, when everything
+  /// that was pending has its Delivery; not once Close has begun. The rules of on_delivery hold.
+  std::function<void(const absl::Status& why)> on_topic_deleted;
 };
 
-/// Sends records to one topic.
+/// Sends records to one topic: the one that had the name when the producer was made.
 ///
-/// Keyed records go to the partition that Kafka's Java client would choose (murmur2); records
-/// without key stay with one partition for a batch, then move on.
-/// Batches that wait are bounded by buffer_bytes, those under way by in_flight_per_partition. While
-/// a partition's window has room, what waits is sent at once (or after linger); while it is full,
-/// the next batch grows up to batch_bytes.
+/// 1. Keyed records go to the partition that Kafka's Java client would choose (murmur2); records
+///    without key stay with one partition for a batch, then move on. Records of one partition keep
+///    the order of their Sends (but see `idempotent`).
+/// 2. Partitions that are added are used within metadata_age_max; as in Kafka a key may then move
+///    to another partition, and its order holds within each.
+/// 3. Batches that wait are bounded by buffer_bytes, those under way by in_flight_per_partition.
+///    While a partition's window has room, what waits is sent at once (or after linger); while it
+///    is full, the next batch grows up to batch_bytes.
+/// 4. What certainly is not stored (overload, a new leader, a lost connection before it left) is
+///    sent again until delivery_timeout, after pauses that double from 10 ms to 1 s, with jitter;
+///    what may be stored, by an idempotent producer only.
+/// 5. Should the topic be deleted, everything pending is delivered with kUnknownTopicId and Send
+///    refuses with it, for good: a topic made later under the same name is another one.
 ///
-/// Should the topic be deleted, everything pending is delivered with kUnknownTopicId and Send
-/// refuses with it.
-/// Thread-safe. Lives inside its Client. The destructor closes: it waits like Close.
+/// Thread-safe. Lives inside its Client. The destructor closes: it waits like Close. What is not
+/// yet delivered when the process dies may be stored or lost. After fork() see Client.
 class Producer {
  public:
   /// kInvalidArgument naming key, range and value; kUnknownTopic.
@@ -100,6 +110,11 @@ class Producer {
   /// no Delivery will come.
   virtual absl::Status Send(const Record& record, uint64_t tag) = 0;
   virtual absl::Status Send(PartitionId partition, const Record& record, uint64_t tag) = 0;
+  /// Send, but waits no longer than `wait` for room in the buffer: then kOverloaded, and the record
+  /// was not accepted. Zero never blocks.
+  virtual absl::Status TrySend(const Record& record, uint64_t tag, absl::Duration wait) = 0;
+  virtual absl::Status TrySend(PartitionId partition, const Record& record, uint64_t tag,
+                               absl::Duration wait) = 0;
 
   /// Sends what waits and returns when everything accepted before has its Delivery, at the latest
   /// after delivery_timeout. The first delivery error since the last Flush, if there was one.
@@ -108,8 +123,10 @@ class Producer {
   virtual absl::Status Close() = 0;
 };
 
-/// Delivery of one record as a callback or a future, on top of tags. Uses the producer's
-/// on_delivery, so it makes the producer itself. Thread-safe.
+/// Delivery of one record as a callback, a future or a return value, on top of tags: simpler than
+/// Producer, and slower when there are millions of them a second. Uses the producer's on_delivery,
+/// so it makes the producer itself; all that is said of Producer holds.
+/// Thread-safe. Lives inside its Client.
 class RecordProducer {
  public:
   using Done = std::function<void(const Delivery&)>;
@@ -118,8 +135,15 @@ class RecordProducer {
   static absl::StatusOr<std::unique_ptr<RecordProducer>> Create(Client& client, std::string topic,
                                                                 ProducerOptions options);
   virtual ~RecordProducer() = default;
+  /// `done` runs once, as on_delivery does, unless an error is returned.
   virtual absl::Status Send(const Record& record, Done done) = 0;
+  /// The future's Delivery also tells why a record was not accepted.
   virtual std::future<Delivery> Send(const Record& record) = 0;
+  /// The blocking form for one record: returns when it is stored, with status OK, or why it is not,
+  /// with the reasons of Send and of Delivery; at the latest delivery_timeout after it was accepted,
+  /// for which it waits like Send. Threads that call at once share batches. Not from a callback.
+  virtual absl::StatusOr<Delivery> SendAndWait(const Record& record) = 0;
+  virtual absl::StatusOr<Delivery> SendAndWait(PartitionId partition, const Record& record) = 0;
   virtual absl::Status Flush() = 0;
   virtual absl::Status Close() = 0;
 };

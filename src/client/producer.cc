@@ -23,11 +23,20 @@ class BlockingProducer final : public Producer {
   }
 
   absl::Status Send(const Record& record, uint64_t tag) override {
-    return SendWith(record, [&] { return core_->TrySend(record, tag); });
+    return TrySend(record, tag, absl::InfiniteDuration());
   }
 
   absl::Status Send(PartitionId partition, const Record& record, uint64_t tag) override {
-    return SendWith(record, [&] { return core_->TrySend(partition, record, tag); });
+    return TrySend(partition, record, tag, absl::InfiniteDuration());
+  }
+
+  absl::Status TrySend(const Record& record, uint64_t tag, absl::Duration wait) override {
+    return SendWith(record, wait, [&] { return core_->TrySend(record, tag); });
+  }
+
+  absl::Status TrySend(PartitionId partition, const Record& record, uint64_t tag,
+                       absl::Duration wait) override {
+    return SendWith(record, wait, [&] { return core_->TrySend(partition, record, tag); });
   }
 
   absl::Status Flush() override {
@@ -45,15 +54,20 @@ class BlockingProducer final : public Producer {
   }
 
  private:
-  template <typename TrySend>
-  absl::Status SendWith(const Record& record, const TrySend& try_send) {
-    while (true) {
-      absl::Status status = try_send();
-      if (status.ok() || ReasonOf(status) != Reason::kOverloaded) return status;
-      // On the producer's own thread nobody else would make room.
-      if (client_.executor().IsCurrent()) return status;
-      core_->WaitForRoom(record);
+  template <typename TryOnce>
+  absl::Status SendWith(const Record& record, absl::Duration wait, const TryOnce& try_once) {
+    absl::Status status = try_once();
+    if (status.ok() || ReasonOf(status) != Reason::kOverloaded) return status;
+    // On the producer's own thread nobody else would make room.
+    if (client_.executor().IsCurrent()) return status;
+    const absl::Duration deadline = client_.clock().Monotonic() + wait;
+    while (ReasonOf(status) == Reason::kOverloaded) {
+      const absl::Duration left = deadline - client_.clock().Monotonic();
+      if (left <= absl::ZeroDuration()) return status;
+      core_->WaitForRoom(record, left);
+      status = try_once();
     }
+    return status;
   }
 
   client::ClientCore& client_;

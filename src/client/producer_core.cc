@@ -114,6 +114,11 @@ ProducerCore::~ProducerCore() {
 
 absl::Status ProducerCore::TrySend(const Record& record, uint64_t tag) {
   const Senders& senders = *senders_.load(std::memory_order_acquire);
+  if (options_.partitioner) {
+    const std::optional<PartitionId> chosen =
+        options_.partitioner(record, static_cast<int32_t>(senders.size()));
+    if (chosen.has_value()) return TrySend(*chosen, record, tag);
+  }
   if (!record.key.has_value()) return SendKeyless(senders, record, tag);
   const int32_t partition =
       PartitionOfKey(base::AsBytes(*record.key), static_cast<int32_t>(senders.size()));
@@ -245,6 +250,11 @@ void ProducerCore::SendBatch(const std::string& address, ProduceItem item) {
   core_.produce_sessions().Send(address, std::move(item));
 }
 
+absl::Duration ProducerCore::PauseAfter(PartitionId /*partition*/, int failures,
+                                        const absl::Status& why) {
+  return core_.PauseAfter(failures, why);
+}
+
 void ProducerCore::Deliver(PartitionId partition, std::vector<SettledBatch> settled) {
   for (SettledBatch& end : settled) {
     if (!end.status.ok()) {
@@ -252,11 +262,6 @@ void ProducerCore::Deliver(PartitionId partition, std::vector<SettledBatch> sett
           end.status, base::StrCat("topic ", topic_->name, " partition ", partition.value()));
       if (first_error_.ok()) first_error_ = end.status;
     }
-absl::Duration ProducerCore::PauseAfter(PartitionId /*partition*/, int failures,
-                                        const absl::Status& why) {
-  return core_.PauseAfter(failures, why);
-}
-
     if (options_.on_delivery) {
       deliveries_.clear();
       deliveries_.reserve(end.batch->tags.size());
@@ -320,6 +325,9 @@ void ProducerCore::FailTopic(const absl::Status& why) {
   failed_ = why;
   budget_->Close();
   for (const auto& sender : *senders_.load()) sender->Fail(why);
+  if (!options_.on_topic_deleted || closed_) return;
+  // A batch that is being sealed is delivered a little later.
+  flushes_.Flush([self = shared_from_this()] { self->options_.on_topic_deleted(self->failed_); });
 }
 
 void ProducerCore::ScheduleRefresh() {

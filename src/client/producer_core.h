@@ -24,7 +24,7 @@ namespace talosmq::client {
 /// 1. Every record that TrySend accepted gets exactly one Delivery, whatever happens, as long as
 /// the
 ///    executor runs; each partition's deliveries come in the order in which its batches settled.
-/// 2. What is accepted and not delivered is within buffer_bytes.
+/// 2. What is accepted and not delivered, or still held by the network, is within buffer_bytes.
 /// TrySend is thread-safe and runs on the caller's thread; it wakes the executor at most once per
 /// batch. The rest is confined to the executor unless it says otherwise. Shared by the facade and
 /// the callbacks under way; lives inside its ClientCore.

@@ -1,3 +1,5 @@
+#include "base/status.h"
+#include "client/pending_result.h"
 #include "talosmq/error.h"
 #include "talosmq/producer.h"
 
@@ -45,10 +47,30 @@ class TaggingRecordProducer final : public RecordProducer {
     return promise->get_future();
   }
 
+  absl::StatusOr<Delivery> SendAndWait(const Record& record) override {
+    return Wait([&](uint64_t tag) { return producer_->Send(record, tag); });
+  }
+
+  absl::StatusOr<Delivery> SendAndWait(PartitionId partition, const Record& record) override {
+    return Wait([&](uint64_t tag) { return producer_->Send(partition, record, tag); });
+  }
+
   absl::Status Flush() override { return producer_->Flush(); }
   absl::Status Close() override { return producer_->Close(); }
 
  private:
+  template <typename Send>
+  absl::StatusOr<Delivery> Wait(const Send& send) {
+    client::PendingResult<Delivery> delivered;
+    auto done = std::make_unique<Done>(
+        [delivered](const Delivery& delivery) mutable { delivered.callback()(delivery); });
+    TALOSMQ_RETURN_IF_ERROR(send(TagOf(done.get())));
+    static_cast<void>(done.release());
+    Delivery delivery = delivered.Wait();
+    if (!delivery.status.ok()) return delivery.status;
+    return delivery;
+  }
+
   std::unique_ptr<Producer> producer_;
 };
 

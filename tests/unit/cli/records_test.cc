@@ -27,6 +27,13 @@ class FakeProducer final : public Producer {
   absl::Status Send(PartitionId partition, const Record& record, uint64_t tag) override {
     return Keep(std::to_string(partition.value()), record, tag);
   }
+  absl::Status TrySend(const Record& record, uint64_t tag, absl::Duration) override {
+    return Send(record, tag);
+  }
+  absl::Status TrySend(PartitionId partition, const Record& record, uint64_t tag,
+                       absl::Duration) override {
+    return Send(partition, record, tag);
+  }
   absl::Status Flush() override { return absl::OkStatus(); }
   absl::Status Close() override { return absl::OkStatus(); }
 

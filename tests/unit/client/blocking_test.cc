@@ -115,6 +115,52 @@ TEST_F(BlockingTest, TheDestructorDeliversWhatWasSent) {
   EXPECT_EQ(delivered, 100);
 }
 
+/// Fills the producer, whose deliveries wait for `gate`, until a record of 10 kB finds no room.
+void Fill(Producer& producer, absl::Notification& gate) {
+  EXPECT_TRUE(producer.Send({.value = "first"}, 0).ok());
+  gate.WaitForNotification();
+  const std::string value(10'000, 'x');
+  while (producer.TrySend({.value = value}, 1, absl::ZeroDuration()).ok()) {
+  }
+}
+
+TEST_F(BlockingTest, TrySendGivesUpWhenItsWaitIsOver) {
+  absl::Notification entered;
+  absl::Notification go;
+  auto producer = NewProducer({.buffer_bytes = 1 << 20, .on_delivery = [&](auto deliveries) {
+    if (deliveries[0].tag != 0) return;
+    entered.Notify();
+    go.WaitForNotification();
+  }});
+  Fill(*producer, entered);
+  const std::string value(10'000, 'x');
+  EXPECT_EQ(ReasonOf(producer->TrySend({.value = value}, 2, absl::ZeroDuration())),
+            Reason::kOverloaded);
+  EXPECT_EQ(ReasonOf(producer->TrySend({.value = value}, 2, absl::Milliseconds(5))),
+            Reason::kOverloaded);
+  EXPECT_EQ(ReasonOf(producer->TrySend(PartitionId(1), {.value = value}, 2, absl::Milliseconds(5))),
+            Reason::kOverloaded);
+  go.Notify();
+  EXPECT_TRUE(producer->TrySend({.value = value}, 2, absl::InfiniteDuration()).ok());
+}
+
+TEST_F(BlockingTest, ASendThatWaitsGoesOnWhenThereIsRoom) {
+  absl::Notification entered;
+  absl::Notification go;
+  auto producer = NewProducer({.buffer_bytes = 1 << 20, .on_delivery = [&](auto deliveries) {
+    if (deliveries[0].tag != 0) return;
+    entered.Notify();
+    go.WaitForNotification();
+  }});
+  Fill(*producer, entered);
+  std::thread sender([&] {
+    EXPECT_TRUE(producer->Send({.value = std::string(10'000, 'x')}, 2).ok());
+    EXPECT_TRUE(producer->TrySend({.value = "y"}, 3, absl::Hours(1)).ok());
+  });
+  go.Notify();
+  sender.join();
+}
+
 TEST_F(BlockingTest, SendAfterCloseIsRefused) {
   auto producer = NewProducer({});
   EXPECT_TRUE(producer->Close().ok());
@@ -147,6 +193,27 @@ TEST_F(BlockingTest, ARecordProducerKeepsItsPromises) {
   EXPECT_EQ(called, 1);
   EXPECT_TRUE(future.get().status.ok());
   EXPECT_EQ(ReasonOf((*producer)->Send({.value = "z"}).get().status), Reason::kClosed);
+}
+
+TEST_F(BlockingTest, SendAndWaitReturnsTheOffset) {
+  auto producer = RecordProducer::Create(*client_, "events", {});
+  ASSERT_TRUE(producer.ok());
+  for (int64_t offset = 0; offset < 3; ++offset) {
+    const auto delivery = (*producer)->SendAndWait(PartitionId(2), {.value = "x"});
+    ASSERT_TRUE(delivery.ok()) << delivery.status();
+    EXPECT_EQ(delivery->partition, PartitionId(2));
+    EXPECT_EQ(delivery->offset, Offset(offset));
+  }
+  EXPECT_TRUE((*producer)->SendAndWait({.key = "k", .value = "x"}).ok());
+}
+
+TEST_F(BlockingTest, SendAndWaitTellsWhyARecordIsNotAccepted) {
+  auto producer = RecordProducer::Create(*client_, "events", {});
+  ASSERT_TRUE(producer.ok());
+  EXPECT_EQ(ReasonOf((*producer)->SendAndWait(PartitionId(9), {.value = "x"}).status()),
+            Reason::kUnknownPartition);
+  EXPECT_TRUE((*producer)->Close().ok());
+  EXPECT_EQ(ReasonOf((*producer)->SendAndWait({.value = "x"}).status()), Reason::kClosed);
 }
 
 TEST_F(BlockingTest, ARecordProducerDeliversByItself) {
@@ -182,16 +249,34 @@ TEST(BufferBudgetTest, AWaiterGoesOnWhenThereIsRoom) {
   BufferBudget budget(10);
   ASSERT_TRUE(budget.TryTake(10));
   EXPECT_FALSE(budget.TryTake(1));
-  std::thread waiter([&] { budget.WaitForRoom(5); });
+  std::thread waiter([&] { budget.WaitForRoom(5, absl::InfiniteDuration()); });
   budget.Give(5);
   waiter.join();
   EXPECT_TRUE(budget.TryTake(5));
 }
 
+TEST(BufferBudgetTest, AWaitEndsWithItsTime) {
+  BufferBudget budget(10);
+  ASSERT_TRUE(budget.TryTake(10));
+  budget.WaitForRoom(5, absl::Milliseconds(1));
+  EXPECT_EQ(budget.taken(), 10);
+}
+
+TEST(BufferBudgetTest, AShareThatCannotGrowKeepsWhatItHas) {
+  const auto budget = std::make_shared<BufferBudget>(10);
+  {
+    BudgetShare share(budget);
+    EXPECT_TRUE(share.TryGrowTo(8));
+    EXPECT_FALSE(share.TryGrowTo(11));
+    EXPECT_EQ(budget->taken(), 8);
+  }
+  EXPECT_EQ(budget->taken(), 0);
+}
+
 TEST(BufferBudgetTest, CloseLetsWaitersGo) {
   BufferBudget budget(10);
   ASSERT_TRUE(budget.TryTake(10));
-  std::thread waiter([&] { budget.WaitForRoom(5); });
+  std::thread waiter([&] { budget.WaitForRoom(5, absl::InfiniteDuration()); });
   budget.Close();
   waiter.join();
 }

@@ -263,6 +263,26 @@ TEST_F(ProducerCoreTest, ARecordThatIsNotAnsweredTimesOutAsMaybeStored) {
   EXPECT_EQ(TakeDelivered(), Deliveries{}) << "no second delivery";
 }
 
+TEST_F(ProducerCoreTest, ARecordBehindAStuckWriteTimesOutAsNotStoredAndIsNeverWritten) {
+  options_.delivery_timeout = absl::Seconds(2);
+  MustCreate();
+  SendFirst();
+  stream().holds_writes = true;
+  Send(1);
+  Send(2);
+  ASSERT_EQ(stream().written.size(), 2u) << "2 waits for the write of 1";
+  Advance(absl::Seconds(2));
+  EXPECT_EQ(TakeDelivered(), (Deliveries{"1:MaybeStored", "2:DeadlineExceeded"}));
+  stream().observer->OnWritten(stream().written[1].request_id);
+  Run();
+  EXPECT_EQ(stream().written.size(), 2u);
+  stream().Accept(1, 1);
+  Run();
+  Send(3);
+  EXPECT_EQ(TakeDelivered(), Deliveries{});
+  EXPECT_EQ(Written(2).producer_id, ProducerId(7001)) << "the chain of sequences had a gap";
+}
+
 TEST_F(ProducerCoreTest, ARefusedRecordTimesOutAsNotStored) {
   options_.delivery_timeout = absl::Milliseconds(100);
   MustCreate();
@@ -327,6 +347,100 @@ TEST_F(ProducerCoreTest, AfterTheEndOfItsTopicNothingIsAskedAnyMore) {
   EXPECT_EQ(net_->calls.size(), 0u);
 }
 
+TEST_F(ProducerCoreTest, ADeletedTopicIsToldOnceAfterTheLastDelivery) {
+  std::vector<std::string> told;
+  options_.on_topic_deleted = [&](const absl::Status& why) {
+    told.push_back(std::string(ReasonName(ReasonOf(why))) + " after " +
+                   std::to_string(delivered_.size()));
+  };
+  MustCreate();
+  SendFirst();
+  for (uint64_t tag = 1; tag <= 7; ++tag) Send(tag);
+  net_->topics.clear();
+  stream().Refuse(1, Reason::kUnknownTopicId);
+  stream().Refuse(2, Reason::kUnknownTopicId);
+  Run();
+  Advance(absl::Seconds(1));
+  Advance(absl::Minutes(1));
+  EXPECT_EQ(told, (std::vector<std::string>{"UnknownTopicId after 7"}));
+}
+
+TEST_F(ProducerCoreTest, AnIdleProducerHearsOfTheDeletionWithinItsMetadatasAge) {
+  int told = 0;
+  options_.on_topic_deleted = [&](const absl::Status&) { ++told; };
+  MustCreate();
+  net_->topics.clear();
+  Advance(absl::Seconds(29));
+  EXPECT_EQ(told, 0);
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(told, 1);
+}
+
+TEST_F(ProducerCoreTest, ATopicOfTheSameNameIsAnotherOne) {
+  int told = 0;
+  options_.on_topic_deleted = [&](const absl::Status&) { ++told; };
+  MustCreate();
+  SendFirst();
+  Send(1);
+  net_->topics["events"].id = ScriptedTransport::IdOf(2);
+  stream().Refuse(1, Reason::kUnknownTopicId);
+  Run();
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(TakeDelivered(), (Deliveries{"1:UnknownTopicId"}));
+  EXPECT_EQ(ReasonOf(producer_->TrySend({.value = "x"}, 2)), Reason::kUnknownTopicId);
+  Advance(absl::Minutes(1));
+  EXPECT_EQ(stream().written.size(), 2u) << "nothing for the new topic";
+  EXPECT_EQ(told, 1);
+}
+
+TEST_F(ProducerCoreTest, AProducerThatIsBeingClosedIsNotToldOfADeletion) {
+  options_.on_topic_deleted = [](const absl::Status&) { FAIL(); };
+  MustCreate();
+  SendFirst();
+  Send(1);
+  bool closed = false;
+  producer_->Close([&](const absl::Status&) { closed = true; });
+  net_->topics.clear();
+  stream().Refuse(1, Reason::kUnknownTopicId);
+  Run();
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(TakeDelivered(), (Deliveries{"1:UnknownTopicId"}));
+  EXPECT_TRUE(closed);
+}
+
+// The class of CVE-2026-35554 (Kafka's Java producer): memory of an expired batch was used again
+// while the network was still reading it, and records arrived in other topics.
+TEST_F(ProducerCoreTest, WhatTheNetworkHoldsOfAnExpiredBatchIsNeitherReusedNorForgotten) {
+  options_.buffer_bytes = 1 << 20;
+  options_.delivery_timeout = absl::Seconds(2);
+  MustCreate();
+  SendFirst();
+  stream().holds_bytes = true;
+  const std::string value(600'000, 'x');
+  ASSERT_TRUE(producer_->TrySend({.value = value}, 1).ok());
+  Run();
+  Advance(absl::Seconds(2));
+  EXPECT_EQ(TakeDelivered(), (Deliveries{"1:MaybeStored"}));
+  EXPECT_GT(producer_->buffer_used_bytes(), 600'000);
+  EXPECT_EQ(ReasonOf(producer_->TrySend({.value = value}, 2)), Reason::kOverloaded);
+  for (uint64_t tag = 3; tag < 100; ++tag) Send(tag);
+  ASSERT_GE(stream().held.size(), 1u);
+  EXPECT_EQ(stream().held[0].text(), stream().written[1].batches[0].records.text());
+  stream().held.erase(stream().held.begin());
+  EXPECT_TRUE(producer_->TrySend({.value = value}, 2).ok());
+}
+
+TEST_F(ProducerCoreTest, TheNetworkMayHoldBytesLongerThanTheProducerLives) {
+  MustCreate();
+  SendFirst();
+  stream().holds_bytes = true;
+  Send(1);
+  producer_ = nullptr;
+  Run();
+  EXPECT_EQ(stream().held[0].text(), stream().written[1].batches[0].records.text());
+  stream().held.clear();
+}
+
 TEST_F(ProducerCoreTest, AnUnknownTopicIdThatTheMetadataDoesNotConfirmIsRetried) {
   MustCreate();
   SendFirst();
@@ -371,6 +485,55 @@ TEST_F(ProducerCoreTest, ATooLargeRecordIsNotAccepted) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("expected at most"));
   EXPECT_TRUE(IsFlushed());
   EXPECT_EQ(TakeDelivered(), Deliveries{});
+}
+
+TEST_F(ProducerCoreTest, APartitionerChooses) {
+  net_->topics["events"].leaders = {{0, 1}, {0, 1}, {0, 1}};
+  int32_t asked_for = 0;
+  options_.partitioner = [&](const Record& record, int32_t partition_count) {
+    asked_for = partition_count;
+    return record.key == "two" ? std::optional(PartitionId(2)) : std::nullopt;
+  };
+  MustCreate();
+  ASSERT_TRUE(producer_->TrySend({.key = "two", .value = "x"}, 0).ok());
+  Run();
+  ASSERT_TRUE(producer_->TrySend({.key = "21", .value = "x"}, 1).ok());
+  Run();
+  EXPECT_EQ(asked_for, 3);
+  EXPECT_EQ(stream().written[0].batches[0].target.partition, PartitionId(2));
+  EXPECT_EQ(stream().written[1].batches[0].target.partition, PartitionId(1)) << "as without";
+}
+
+TEST_F(ProducerCoreTest, APartitionersAnswerOutOfRangeIsNotAccepted) {
+  for (const int32_t answer : {-1, 1, 1000}) {
+    options_.partitioner = [answer](const Record&, int32_t) { return PartitionId(answer); };
+    MustCreate();
+    EXPECT_EQ(ReasonOf(producer_->TrySend({.value = "x"}, 1)), Reason::kUnknownPartition);
+    EXPECT_TRUE(IsFlushed());
+  }
+  EXPECT_EQ(TakeDelivered(), Deliveries{});
+}
+
+TEST_F(ProducerCoreTest, AnExplicitPartitionIsNotForThePartitioner) {
+  net_->topics["events"].leaders = {{0, 1}, {0, 1}};
+  options_.partitioner = [](const Record&, int32_t) { return PartitionId(0); };
+  MustCreate();
+  ASSERT_TRUE(producer_->TrySend(PartitionId(1), {.value = "x"}, 0).ok());
+  Run();
+  EXPECT_EQ(stream().written[0].batches[0].target.partition, PartitionId(1));
+}
+
+TEST_F(ProducerCoreTest, UnsafeRetriesAreMadeWhenAskedFor) {
+  options_.idempotent = false;
+  options_.unsafe_retries = UnsafeRetries::kOn;
+  MustCreate();
+  Send(1);
+  stream().Break();
+  Run();
+  Advance(absl::Seconds(1));
+  stream().Accept(0, 7);
+  Run();
+  EXPECT_EQ(TakeDelivered(), (Deliveries{"1:None@7"}));
 }
 
 TEST_F(ProducerCoreTest, AnUnknownPartitionIsNotAccepted) {
