@@ -53,7 +53,7 @@ struct ProducerOptions {
   /// with kUnknownPartition. Runs within Send, on its thread, several at once when several threads
   /// send, and again while Send waits for room; must not call the producer.
   std::function<std::optional<PartitionId>(const Record& record, int32_t partition_count)>
-      partitioner;
+      partitioner = {};
   Compression compression = Compression::kNone;
   /// How long a batch waits for company while the window has room. 0 to 1 min.
   absl::Duration linger = absl::ZeroDuration();
@@ -73,10 +73,10 @@ struct ProducerOptions {
   /// batch that was answered; every accepted record gets exactly one Delivery. Must not block and
   /// must not call Flush or Close; it may Send, which then fails with kOverloaded instead of
   /// waiting while the buffer is full.
-  std::function<void(std::span<const Delivery>)> on_delivery;
+  std::function<void(std::span<const Delivery>)> on_delivery = {};
   /// The topic was deleted (see Producer). Runs once, on the client's own thread, when everything
   /// that was pending has its Delivery; not once Close has begun. The rules of on_delivery hold.
-  std::function<void(const absl::Status& why)> on_topic_deleted;
+  std::function<void(const absl::Status& why)> on_topic_deleted = {};
 };
 
 /// Sends records to one topic: the one that had the name when the producer was made.
@@ -140,8 +140,9 @@ class RecordProducer {
   /// The future's Delivery also tells why a record was not accepted.
   virtual std::future<Delivery> Send(const Record& record) = 0;
   /// The blocking form for one record: returns when it is stored, with status OK, or why it is not,
-  /// with the reasons of Send and of Delivery; at the latest delivery_timeout after it was accepted,
-  /// for which it waits like Send. Threads that call at once share batches. Not from a callback.
+  /// with the reasons of Send and of Delivery; at the latest delivery_timeout after it was
+  /// accepted, for which it waits like Send. Threads that call at once share batches. Not from a
+  /// callback.
   virtual absl::StatusOr<Delivery> SendAndWait(const Record& record) = 0;
   virtual absl::StatusOr<Delivery> SendAndWait(PartitionId partition, const Record& record) = 0;
   virtual absl::Status Flush() = 0;

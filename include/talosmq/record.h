@@ -39,6 +39,7 @@ struct ConsumedRecord {
   std::vector<Header> headers;
 };
 
+/// How a producer packs the records of a batch; the server stores and serves what it packed.
 enum class Compression { kNone, kGzip, kSnappy, kLz4, kZstd };
 
 }  // namespace talosmq

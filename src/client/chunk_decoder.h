@@ -1,6 +1,6 @@
 #pragma once
 
-#include "client/fetched_queue.h"
+#include "client/fetched_chunk.h"
 #include "talosmq/consumer.h"
 
 #include "absl/status/status.h"

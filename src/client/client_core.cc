@@ -24,6 +24,7 @@ struct ClientCore::PendingCall {
   absl::Duration deadline;  ///< By the monotonic clock.
   size_t first = 0;         ///< Index of the server it began with.
   size_t tried = 0;
+  absl::Duration asked;  ///< When the server was that is being tried.
   std::string failures;
 };
 
@@ -51,6 +52,7 @@ void ClientCore::Call(std::string_view method, std::string body, CallPolicy poli
                   .policy = policy,
                   .done = std::move(done),
                   .deadline = deps_.clock.Monotonic() + options_.request_timeout,
+                  .asked = {},
                   .failures = {}});
   deps_.executor.Post([this, call = std::move(call)]() mutable {
     call->first = preferred_;
@@ -60,7 +62,8 @@ void ClientCore::Call(std::string_view method, std::string body, CallPolicy poli
 
 void ClientCore::TryNextServer(std::shared_ptr<PendingCall> call) {
   const size_t server = (call->first + call->tried) % servers_.size();
-  const absl::Duration left = call->deadline - deps_.clock.Monotonic();
+  call->asked = deps_.clock.Monotonic();
+  const absl::Duration left = call->deadline - call->asked;
   ++call->tried;
   const bool is_last = call->policy == CallPolicy::kOnce || call->tried == servers_.size();
   // A server that hangs must leave time for the others.
@@ -82,6 +85,12 @@ void ClientCore::TryNextServer(std::shared_ptr<PendingCall> call) {
 void ClientCore::OnReply(std::shared_ptr<PendingCall> call, size_t server,
                          absl::StatusOr<std::string> body) {
   const Reason reason = ReasonOf(body.status());
+  if (metrics() != nullptr) {
+    metrics()->OnRequestEnded({.method = call->method,
+                               .server = servers_[server],
+                               .latency = deps_.clock.Monotonic() - call->asked,
+                               .reason = reason});
+  }
   const bool unreachable = reason == Reason::kUnavailable || reason == Reason::kShuttingDown ||
                            reason == Reason::kDeadlineExceeded;
   if (!unreachable) {

@@ -8,6 +8,7 @@
 #include "client/produce_sessions.h"
 #include "client/transport.h"
 #include "talosmq/client.h"
+#include "talosmq/metrics.h"
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -63,6 +64,8 @@ class ClientCore {
   }
 
   const ClientOptions& options() const { return options_; }
+  /// The application's; null when it has none.
+  ClientMetrics* metrics() { return options_.metrics.get(); }
   base::Executor& executor() { return deps_.executor; }
   const base::Clock& clock() const { return deps_.clock; }
   /// See BackOff. On the executor.

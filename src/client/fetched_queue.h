@@ -1,10 +1,8 @@
 #pragma once
 
-#include "base/bytes.h"
 #include "base/mutex.h"
-#include "talosmq/ids.h"
+#include "client/fetched_chunk.h"
 
-#include "absl/status/status.h"
 #include "absl/time/time.h"
 
 #include <cstdint>
@@ -13,28 +11,14 @@
 
 namespace talosmq::client {
 
-/// What came for one partition: whole batches, news about the log's end, or why nothing more comes.
-struct FetchedChunk {
-  PartitionId partition;
-  /// Number of the seek that asked for it; a chunk of an older one is to be thrown away.
-  uint64_t generation = 0;
-  absl::Status status;  ///< Not OK: the partition has stopped, the rest is void.
-  /// The out-of-range policy has moved the position here.
-  std::optional<Offset> moved_to;
-  Offset high_watermark;
-  Offset next_offset;  ///< One past the last record of `records`.
-  base::Buffer records;
-};
-
 /// Chunks on their way from the executor to the thread that polls. Bounded by the credit that the
 /// servers were given. Thread-safe.
-class FetchedQueue {
+class FetchedQueue final : public ChunkSink {
  public:
-  void Push(FetchedChunk chunk);
+  void Push(FetchedChunk chunk) override;
   /// The oldest chunk; waits up to `wait` for the first one.
   std::optional<FetchedChunk> Take(absl::Duration wait);
-  /// Bytes of records in here.
-  int64_t bytes() const;
+  int64_t bytes() const override;
 
  private:
   mutable base::Mutex mutex_;

@@ -197,9 +197,8 @@ void ProducerCore::OnBufferFull() {
 }
 
 void ProducerCore::WaitForRoom(const Record& record, absl::Duration wait) {
-  budget_->WaitForRoom(static_cast<int64_t>(
-                           record::kHeaderBytes +
-                           record::BatchBuilder::EncodedBytesMax(InputOf(record))),
+  budget_->WaitForRoom(static_cast<int64_t>(record::kHeaderBytes +
+                                            record::BatchBuilder::EncodedBytesMax(InputOf(record))),
                        wait);
 }
 
@@ -247,12 +246,27 @@ void ProducerCore::NewIdentity(base::Callback<absl::StatusOr<ProducerIdentity>> 
 }
 
 void ProducerCore::SendBatch(const std::string& address, ProduceItem item) {
+  if (core_.metrics() != nullptr) {
+    item.done = [this_core = &core_, address, asked = core_.clock().Monotonic(),
+                 done = std::move(item.done)](ProduceOutcome outcome) mutable {
+      this_core->metrics()->OnRequestEnded({.method = "/talosmq.v1.MessageService/Produce",
+                                            .server = address,
+                                            .latency = this_core->clock().Monotonic() - asked,
+                                            .reason = ReasonOf(outcome.status)});
+      done(std::move(outcome));
+    };
+  }
   core_.produce_sessions().Send(address, std::move(item));
 }
 
-absl::Duration ProducerCore::PauseAfter(PartitionId /*partition*/, int failures,
+absl::Duration ProducerCore::PauseAfter(PartitionId partition, int failures,
                                         const absl::Status& why) {
-  return core_.PauseAfter(failures, why);
+  const absl::Duration pause = core_.PauseAfter(failures, why);
+  if (core_.metrics() != nullptr) {
+    core_.metrics()->OnRetryPause(
+        {.topic = topic_->name, .partition = partition, .reason = ReasonOf(why), .pause = pause});
+  }
+  return pause;
 }
 
 void ProducerCore::Deliver(PartitionId partition, std::vector<SettledBatch> settled) {
@@ -274,27 +288,39 @@ void ProducerCore::Deliver(PartitionId partition, std::vector<SettledBatch> sett
       }
       options_.on_delivery(deliveries_);
     }
+    if (core_.metrics() != nullptr) TellBatchEnded(partition, end);
     const int64_t generation = end.batch->generation;
     end.batch = nullptr;  // Makes room, as far as the network holds its bytes no more.
     flushes_.BatchDone(generation);
   }
 }
 
+void ProducerCore::TellBatchEnded(PartitionId partition, const SettledBatch& end) const {
+  core_.metrics()->OnBatchEnded({.topic = topic_->name,
+                                 .partition = partition,
+                                 .records = static_cast<int64_t>(end.batch->tags.size()),
+                                 .bytes = static_cast<int64_t>(end.batch->bytes.size()),
+                                 .latency = core_.clock().Monotonic() - end.batch->opened,
+                                 .reason = ReasonOf(end.status),
+                                 .buffer_used_bytes = budget_->taken(),
+                                 .buffer_bytes = options_.buffer_bytes});
+}
+
 std::shared_ptr<PartitionSender> ProducerCore::MakeSender(PartitionId partition) {
   auto sender = std::make_shared<PartitionSender>(
-      PartitionSender::Options{.partition = partition,
-                               .queue = {.codec = CodecOf(options_.compression),
-                                         .batch_bytes = options_.batch_bytes,
-                                         .batch_records = options_.batch_records,
-                                         .linger = options_.linger},
-                               .window = {.in_flight_max = options_.in_flight_per_partition,
-                                          .idempotent = options_.idempotent,
-                                          .without_idempotence =
-                                              options_.unsafe_retries == UnsafeRetries::kOn
-                                                  ? SendWindow::UnknownOutcome::kIsSentAgain
-                                                  : SendWindow::UnknownOutcome::kSettles},
-                               .acks = options_.acks,
-                               .delivery_timeout = options_.delivery_timeout},
+      PartitionSender::Options{
+          .partition = partition,
+          .queue = {.codec = CodecOf(options_.compression),
+                    .batch_bytes = options_.batch_bytes,
+                    .batch_records = options_.batch_records,
+                    .linger = options_.linger},
+          .window = {.in_flight_max = options_.in_flight_per_partition,
+                     .idempotent = options_.idempotent,
+                     .without_idempotence = options_.unsafe_retries == UnsafeRetries::kOn
+                                                ? SendWindow::UnknownOutcome::kIsSentAgain
+                                                : SendWindow::UnknownOutcome::kSettles},
+          .acks = options_.acks,
+          .delivery_timeout = options_.delivery_timeout},
       PartitionSender::Deps{
           .executor = core_.executor(),
           .clock = core_.clock(),

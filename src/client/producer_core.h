@@ -75,6 +75,7 @@ class ProducerCore final : public SenderHost, public std::enable_shared_from_thi
   void Wake(PartitionSender& sender);
   void OnBufferFull();
   void PumpAll();
+  void TellBatchEnded(PartitionId partition, const SettledBatch& end) const;
   void ApplyImage(TopicImagePtr topic);
   std::shared_ptr<PartitionSender> MakeSender(PartitionId partition);
   void FailTopic(const absl::Status& why);

@@ -20,6 +20,32 @@ class FixedRandom final : public base::Random {
   uint64_t Next() override { return 0; }
 };
 
+/// "reason records buffer" of every batch, and what else was told.
+class RecordingMetrics final : public ClientMetrics {
+ public:
+  void OnBatchEnded(const BatchEnded& batch) override {
+    EXPECT_EQ(batch.topic, "events");
+    EXPECT_GT(batch.bytes, 0);
+    EXPECT_GT(batch.buffer_used_bytes, 0) << "this batch still counts";
+    batches.push_back(std::string(ReasonName(batch.reason)) + " " + std::to_string(batch.records));
+    last_latency = batch.latency;
+  }
+  void OnRetryPause(const RetryPause& pause) override {
+    retries.push_back(std::string(ReasonName(pause.reason)) + " " +
+                      absl::FormatDuration(pause.pause));
+  }
+  void OnRequestEnded(const RequestEnded& request) override {
+    requests.push_back(std::string(request.method.substr(request.method.rfind('/') + 1)) + " " +
+                       std::string(request.server) + " " + std::string(ReasonName(request.reason)) +
+                       " " + absl::FormatDuration(request.latency));
+  }
+
+  std::vector<std::string> batches;
+  std::vector<std::string> retries;
+  std::vector<std::string> requests;
+  absl::Duration last_latency;
+};
+
 /// A producer of topic "events" on one thread, with the test as the cluster.
 class ProducerCoreTest : public ::testing::Test {
  protected:
@@ -28,7 +54,7 @@ class ProducerCoreTest : public ::testing::Test {
     net_ = transport.get();
     net_->topics["events"] = {ScriptedTransport::IdOf(1), {{0, 4}}};
     core_ = std::make_unique<ClientCore>(
-        ClientOptions{.server = "seed:1"}, std::move(transport),
+        ClientOptions{.server = "seed:1", .metrics = metrics_}, std::move(transport),
         ClientCore::Deps{.executor = executor_, .clock = clock_, .random = random_});
     options_.on_delivery = [this](std::span<const Delivery> deliveries) {
       for (const Delivery& delivery : deliveries) delivered_.push_back(delivery);
@@ -95,6 +121,7 @@ class ProducerCoreTest : public ::testing::Test {
     return *flushed;
   }
 
+  const std::shared_ptr<RecordingMetrics> metrics_ = std::make_shared<RecordingMetrics>();
   support::ManualClock clock_;
   support::ManualExecutor executor_{clock_};
   FixedRandom random_;
@@ -241,6 +268,27 @@ TEST_F(ProducerCoreTest, AnOverloadedBrokerIsAskedAgainLaterAndLater) {
   EXPECT_EQ(net_->CountCalls("/talosmq.v1.TopicService/GetMetadata"), 1) << "same leader";
 }
 
+TEST_F(ProducerCoreTest, MetricsHearOfBatchesRequestsAndRetries) {
+  MustCreate();
+  EXPECT_EQ(metrics_->requests,
+            (std::vector<std::string>{"GetMetadata seed:1 None 0", "InitProducer seed:1 None 0"}));
+  metrics_->requests.clear();
+  Send(1);
+  clock_.Advance(absl::Milliseconds(3));
+  stream().Refuse(0, Reason::kOverloaded);
+  Run();
+  EXPECT_EQ(metrics_->batches, std::vector<std::string>{});
+  Advance(absl::Milliseconds(5));
+  stream().Accept(1, 0);
+  Run();
+  EXPECT_EQ(metrics_->requests, (std::vector<std::string>{"Produce broker:1 Overloaded 3ms",
+                                                          "Produce broker:1 None 0"}));
+  EXPECT_EQ(metrics_->retries, std::vector<std::string>{"Overloaded 5ms"});
+  EXPECT_EQ(metrics_->batches, std::vector<std::string>{"None 1"});
+  EXPECT_EQ(metrics_->last_latency, absl::Milliseconds(8));
+  EXPECT_EQ(producer_->buffer_used_bytes(), 0);
+}
+
 TEST_F(ProducerCoreTest, ARecordThatCannotBeSentTimesOut) {
   options_.delivery_timeout = absl::Seconds(2);
   net_->topics["events"].leaders = {{9, 0}};
@@ -279,7 +327,9 @@ TEST_F(ProducerCoreTest, ARecordBehindAStuckWriteTimesOutAsNotStoredAndIsNeverWr
   stream().Accept(1, 1);
   Run();
   Send(3);
+  Advance(absl::Milliseconds(10));
   EXPECT_EQ(TakeDelivered(), Deliveries{});
+  ASSERT_EQ(stream().written.size(), 3u);
   EXPECT_EQ(Written(2).producer_id, ProducerId(7001)) << "the chain of sequences had a gap";
 }
 
@@ -488,7 +538,7 @@ TEST_F(ProducerCoreTest, ATooLargeRecordIsNotAccepted) {
 }
 
 TEST_F(ProducerCoreTest, APartitionerChooses) {
-  net_->topics["events"].leaders = {{0, 1}, {0, 1}, {0, 1}};
+  net_->topics["events"].leaders = std::vector<std::pair<int32_t, int32_t>>(1000, {0, 1});
   int32_t asked_for = 0;
   options_.partitioner = [&](const Record& record, int32_t partition_count) {
     asked_for = partition_count;
@@ -499,9 +549,9 @@ TEST_F(ProducerCoreTest, APartitionerChooses) {
   Run();
   ASSERT_TRUE(producer_->TrySend({.key = "21", .value = "x"}, 1).ok());
   Run();
-  EXPECT_EQ(asked_for, 3);
+  EXPECT_EQ(asked_for, 1000);
   EXPECT_EQ(stream().written[0].batches[0].target.partition, PartitionId(2));
-  EXPECT_EQ(stream().written[1].batches[0].target.partition, PartitionId(1)) << "as without";
+  EXPECT_EQ(stream().written[1].batches[0].target.partition, PartitionId(340)) << "as without";
 }
 
 TEST_F(ProducerCoreTest, APartitionersAnswerOutOfRangeIsNotAccepted) {
