@@ -1,13 +1,16 @@
 #include "talosmq/consumer.h"
 
+#include "base/check.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "client/chunk_decoder.h"
 #include "client/fetch_core.h"
+#include "client/fetched_queue.h"
 #include "client/offset_lookup.h"
 #include "client/option_checks.h"
 #include "client/pending_result.h"
-#include "client/retry.h"
+#include "client/records_taken.h"
+#include "client/topic_lookup.h"
 #include "talosmq/error.h"
 
 #include <map>
@@ -21,8 +24,7 @@ namespace {
 constexpr int64_t kPollBytes = int64_t{1} << 20;
 
 /// The blocking face of a FetchCore. Positions belong to the polling thread; the core is told of
-/// them by posted wishes. Thread-compatible. The core is given back to the executor, where its last
-/// callbacks run.
+/// them by posted wishes. Thread-compatible. The destructor waits until the core is closed.
 class BlockingConsumer final : public Consumer {
  public:
   BlockingConsumer(client::ClientCore& client, const ConsumerOptions& options,
@@ -30,15 +32,21 @@ class BlockingConsumer final : public Consumer {
       : client_(client),
         options_(options),
         topic_(std::move(topic)),
-        core_(std::make_shared<client::FetchCore>(client, options, topic_)) {}
+        core_(std::make_shared<client::FetchCore>(client, options, topic_, queue_)) {
+    client_.executor().Post([core = core_] { core->Start(); });
+  }
 
   ~BlockingConsumer() override {
-    client_.executor().Post([core = std::move(core_)] { core->Close(); });
+    TALOSMQ_CHECK(!client_.executor().IsCurrent()) << "a consumer destroyed by a callback";
+    client::PendingResult<bool> closed;
+    client_.executor().Post([core = std::move(core_), done = closed.callback()]() mutable {
+      core->Close();
+      done(true);
+    });
+    closed.Wait();
   }
 
-  int32_t partition_count() const override {
-    return static_cast<int32_t>(topic_->partitions.size());
-  }
+  int32_t partition_count() const override { return core_->partition_count(); }
 
   absl::Status Assign(const std::vector<PartitionId>& partitions, Position from) override {
     std::vector<client::OffsetQuestion> questions;
@@ -50,21 +58,58 @@ class BlockingConsumer final : public Consumer {
     assigned_.clear();
     std::vector<client::PartitionWish> wishes;
     for (size_t i = 0; i < partitions.size(); ++i) {
-      wishes.push_back(NewWish(partitions[i], offsets[i]));
+      wishes.push_back(WishFor(partitions[i], assigned_[partitions[i]], offsets[i]));
     }
     client_.executor().Post([core = core_, wishes = std::move(wishes)] { core->Assign(wishes); });
     return absl::OkStatus();
   }
 
-  absl::Status Seek(PartitionId partition, Position to) override {
-    if (!assigned_.contains(partition)) {
+  absl::Status Add(PartitionId partition, Position from) override {
+    if (assigned_.contains(partition)) {
       return MakeError(
           Reason::kInvalidArgument,
-          base::StrCat("seek: expected an assigned partition, found ", partition.value()));
+          base::StrCat("expected a partition that is not assigned, found ", partition.value()));
     }
+    TALOSMQ_ASSIGN_OR_RETURN(const Offset offset, FindOffset(partition, from));
+    PostSeek(partition, assigned_[partition], offset);
+    return absl::OkStatus();
+  }
+
+  absl::Status Remove(PartitionId partition) override {
+    TALOSMQ_RETURN_IF_ERROR(FindAssigned(partition).status());
+    assigned_.erase(partition);
+    client_.executor().Post([core = core_, partition] { core->Remove(partition); });
+    return absl::OkStatus();
+  }
+
+  absl::Status Seek(PartitionId partition, Position to) override {
+    TALOSMQ_ASSIGN_OR_RETURN(Assigned* const assigned, FindAssigned(partition));
     TALOSMQ_ASSIGN_OR_RETURN(const Offset offset, FindOffset(partition, to));
-    client_.executor().Post(
-        [core = core_, wish = NewWish(partition, offset)] { core->Seek(wish); });
+    assigned->has_stopped = false;
+    if (assigned->is_paused) {
+      assigned->position = offset;
+    } else {
+      PostSeek(partition, *assigned, offset);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Pause(PartitionId partition) override {
+    TALOSMQ_ASSIGN_OR_RETURN(Assigned* const assigned, FindAssigned(partition));
+    if (std::exchange(assigned->is_paused, true)) return absl::OkStatus();
+    client_.executor().Post([core = core_, partition, generation = assigned->generation] {
+      core->Halt(partition, generation);
+    });
+    assigned->generation = ++last_generation_;
+    return absl::OkStatus();
+  }
+
+  absl::Status Resume(PartitionId partition) override {
+    TALOSMQ_ASSIGN_OR_RETURN(Assigned* const assigned, FindAssigned(partition));
+    if (!std::exchange(assigned->is_paused, false) || assigned->has_stopped) {
+      return absl::OkStatus();
+    }
+    PostSeek(partition, *assigned, assigned->position);
     return absl::OkStatus();
   }
 
@@ -77,7 +122,7 @@ class BlockingConsumer final : public Consumer {
     while (bytes < kPollBytes && pending_error_.ok()) {
       const absl::Duration left =
           polled.empty() ? deadline - client_.clock().Monotonic() : absl::ZeroDuration();
-      const std::optional<client::FetchedChunk> chunk = core_->queue().Take(left);
+      const std::optional<client::FetchedChunk> chunk = queue_->Take(left);
       if (!chunk.has_value()) {
         if (left <= absl::ZeroDuration()) break;
         continue;
@@ -119,7 +164,16 @@ class BlockingConsumer final : public Consumer {
     Offset position;
     Offset high_watermark;
     bool has_stopped = false;  ///< By an error, until the next seek.
+    bool is_paused = false;
   };
+
+  absl::StatusOr<Assigned*> FindAssigned(PartitionId partition) {
+    const auto entry = assigned_.find(partition);
+    if (entry != assigned_.end()) return &entry->second;
+    return MakeError(Reason::kInvalidArgument,
+                     base::StrCat("topic ", topic_->name,
+                                  ": expected an assigned partition, found ", partition.value()));
+  }
 
   absl::Status CheckPartition(PartitionId partition) const {
     if (partition.value() >= 0 && partition.value() < partition_count()) return absl::OkStatus();
@@ -136,10 +190,15 @@ class BlockingConsumer final : public Consumer {
     return offsets;
   }
 
-  client::PartitionWish NewWish(PartitionId partition, Offset offset) {
-    assigned_[partition] = {
-        .generation = ++last_generation_, .position = offset, .high_watermark = Offset(0)};
-    return {.partition = partition, .offset = offset, .generation = last_generation_};
+  client::PartitionWish WishFor(PartitionId partition, Assigned& assigned, Offset offset) {
+    assigned.generation = ++last_generation_;
+    assigned.position = offset;
+    return {.partition = partition, .offset = offset, .generation = assigned.generation};
+  }
+
+  void PostSeek(PartitionId partition, Assigned& assigned, Offset offset) {
+    client_.executor().Post(
+        [core = core_, wish = WishFor(partition, assigned, offset)] { core->Seek(wish); });
   }
 
   void Take(const client::FetchedChunk& chunk, PolledRecords& polled) {
@@ -161,6 +220,7 @@ class BlockingConsumer final : public Consumer {
         client::DecodeChunk(topic_->id, chunk, assigned.position, options_.on_corrupt);
     assigned.position = decoded.position;
     skipped_records_ += decoded.skipped_records;
+    client::TellRecordsTaken(client_.metrics(), topic_->name, chunk, decoded);
     for (RecordBatchView& batch : decoded.batches) polled.batches.push_back(std::move(batch));
     if (!decoded.status.ok()) {
       assigned.has_stopped = true;
@@ -181,7 +241,8 @@ class BlockingConsumer final : public Consumer {
 
   client::ClientCore& client_;
   const ConsumerOptions options_;
-  const client::TopicImagePtr topic_;
+  const client::TopicImagePtr topic_;  ///< For its name and id.
+  const std::shared_ptr<client::FetchedQueue> queue_ = std::make_shared<client::FetchedQueue>();
   std::shared_ptr<client::FetchCore> core_;
   std::map<PartitionId, Assigned> assigned_;
   uint64_t last_generation_ = 0;
@@ -194,18 +255,9 @@ class BlockingConsumer final : public Consumer {
 absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(Client& client, std::string topic,
                                                            ConsumerOptions options) {
   TALOSMQ_RETURN_IF_ERROR(client::CheckOptions(options));
-  client::ClientCore& core = client.core();
-  client::PendingResult<absl::StatusOr<client::TopicImagePtr>> found;
-  core.executor().Post([&core, topic = std::move(topic), done = found.callback()]() mutable {
-    client::Retry<client::TopicImagePtr>::Start(
-        core,
-        [&core, topic = std::move(topic)](client::MetadataCache::Done answer) {
-          core.metadata().FindByName(topic, std::move(answer));
-        },
-        std::move(done));
-  });
-  TALOSMQ_ASSIGN_OR_RETURN(client::TopicImagePtr image, found.Wait());
-  return std::make_unique<BlockingConsumer>(core, options, std::move(image));
+  TALOSMQ_ASSIGN_OR_RETURN(client::TopicImagePtr image,
+                           client::FindTopic(client.core(), std::move(topic)));
+  return std::make_unique<BlockingConsumer>(client.core(), options, std::move(image));
 }
 
 }  // namespace talosmq

@@ -13,6 +13,16 @@
 
 namespace talosmq::client {
 
+FetchCore::FetchCore(ClientCore& core, ConsumerOptions options, TopicImagePtr topic,
+                     std::shared_ptr<ChunkSink> sink)
+    : core_(core),
+      options_(std::move(options)),
+      topic_(std::move(topic)),
+      partition_count_(static_cast<int32_t>(topic_->partitions.size())),
+      sink_(std::move(sink)) {}
+
+void FetchCore::Start() { ScheduleRefresh(); }
+
 void FetchCore::Assign(const std::vector<PartitionWish>& wishes) {
   for (auto& [id, partition] : partitions_) Unsubscribe(partition);
   partitions_.clear();
@@ -23,7 +33,18 @@ void FetchCore::Seek(const PartitionWish& wish) {
   Partition& partition = partitions_[wish.partition];
   Unsubscribe(partition);
   partition = {.generation = wish.generation, .next_offset = wish.offset, .session = nullptr};
-  Subscribe(wish.partition, partition);
+  if (failed_.ok()) {
+    Subscribe(wish.partition, partition);
+  } else {
+    Stop(wish.partition, partition, failed_);
+  }
+}
+
+void FetchCore::Remove(PartitionId partition) {
+  const auto entry = partitions_.find(partition);
+  if (entry == partitions_.end()) return;
+  Unsubscribe(entry->second);
+  partitions_.erase(entry);
 }
 
 void FetchCore::Halt(PartitionId partition, uint64_t generation) {
@@ -32,9 +53,11 @@ void FetchCore::Halt(PartitionId partition, uint64_t generation) {
   Unsubscribe(*found);
   // Nothing that is still to come for the old generation finds it any more.
   ++found->generation;
+  found->has_stopped = true;
 }
 
 void FetchCore::Close() {
+  closed_ = true;
   Assign({});
   for (auto& [address, session] : sessions_) session->Close();
   sessions_.clear();
@@ -74,7 +97,7 @@ std::shared_ptr<FetchSession> FetchCore::SessionFor(const std::string& address) 
   std::set<std::string_view> brokers;
   for (const PartitionLeader& leader : topic_->partitions) brokers.insert(leader.address);
   const int64_t share = options_.prefetch_bytes / static_cast<int64_t>(brokers.size());
-  const int64_t credit = std::max(share - queue_.bytes(), kCreditBytesMin);
+  const int64_t credit = std::max(share - sink_->bytes(), kCreditBytesMin);
   session =
       FetchSession::Open(address, credit, core_.transport(), core_.executor(), weak_from_this());
   return session;
@@ -113,7 +136,7 @@ void FetchCore::OnChunk(PartitionId id, Partition& partition, FetchedPartition f
   }
   partition.failures = 0;
   partition.next_offset = fetched.next_offset;
-  queue_.Push({.partition = id,
+  sink_->Push({.partition = id,
                .generation = partition.generation,
                .status = absl::OkStatus(),
                .moved_to = std::nullopt,
@@ -153,8 +176,9 @@ void FetchCore::OnError(PartitionId id, Partition& partition, const absl::Status
   }
 }
 
-void FetchCore::Stop(PartitionId id, const Partition& partition, const absl::Status& why) {
-  queue_.Push(
+void FetchCore::Stop(PartitionId id, Partition& partition, const absl::Status& why) {
+  partition.has_stopped = true;
+  sink_->Push(
       {.partition = id,
        .generation = partition.generation,
        .status = base::Annotate(why, base::StrCat("topic ", topic_->name, " partition ", id.value(),
@@ -165,7 +189,7 @@ void FetchCore::Stop(PartitionId id, const Partition& partition, const absl::Sta
        .records = {}});
 }
 
-void FetchCore::Reset(PartitionId id, const Partition& partition, Position to) {
+void FetchCore::Reset(PartitionId id, Partition& partition, Position to) {
   FindOffsets(core_, topic_->id, {{.partition = id, .position = to}},
               [weak = weak_from_this(), id, generation = partition.generation](
                   const absl::StatusOr<std::vector<Offset>>& offsets) {
@@ -183,7 +207,7 @@ void FetchCore::Reset(PartitionId id, const Partition& partition, Position to) {
 
 void FetchCore::MoveTo(PartitionId id, Partition& partition, Offset offset) {
   partition.next_offset = offset;
-  queue_.Push({.partition = id,
+  sink_->Push({.partition = id,
                .generation = partition.generation,
                .status = absl::OkStatus(),
                .moved_to = offset,
@@ -208,11 +232,9 @@ void FetchCore::RefreshThenSubscribe(PartitionId id, uint64_t generation) {
                                         generation](const absl::StatusOr<TopicImagePtr>& image) {
     const auto self = weak.lock();
     if (self == nullptr) return;
-    if (image.ok() && (*image)->partitions.size() >= self->topic_->partitions.size()) {
-      self->topic_ = *image;
-    }
+    self->OnImage(image);
     Partition* partition = self->Find(id, generation);
-    if (partition == nullptr) return;
+    if (partition == nullptr || partition->has_stopped) return;
     if (image.ok()) {
       self->Subscribe(id, *partition);
     } else if (IsTransient(image.status()) ||
@@ -223,6 +245,40 @@ void FetchCore::RefreshThenSubscribe(PartitionId id, uint64_t generation) {
       self->Stop(id, *partition, image.status());
     }
   });
+}
+
+void FetchCore::ScheduleRefresh() {
+  core_.executor().PostAfter(core_.options().metadata_age_max, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr || self->closed_ || !self->failed_.ok()) return;
+    self->core_.metadata().Refresh(self->topic_->id,
+                                   [weak](const absl::StatusOr<TopicImagePtr>& image) {
+                                     if (const auto found = weak.lock()) found->OnImage(image);
+                                   });
+    self->ScheduleRefresh();
+  });
+}
+
+void FetchCore::OnImage(const absl::StatusOr<TopicImagePtr>& image) {
+  if (ReasonOf(image.status()) == Reason::kUnknownTopicId) FailTopic(image.status());
+  // Partitions never go; fewer of them is an older answer.
+  if (!image.ok() || (*image)->partitions.size() < topic_->partitions.size()) return;
+  const bool has_grown = (*image)->partitions.size() > topic_->partitions.size();
+  topic_ = *image;
+  if (!has_grown) return;
+  partition_count_.store(static_cast<int32_t>(topic_->partitions.size()),
+                         std::memory_order_release);
+  if (options_.on_partitions_added && !closed_) options_.on_partitions_added(partition_count());
+}
+
+void FetchCore::FailTopic(const absl::Status& why) {
+  if (!failed_.ok()) return;
+  failed_ = why;
+  for (auto& [id, partition] : partitions_) {
+    Unsubscribe(partition);
+    if (!partition.has_stopped) Stop(id, partition, why);
+  }
+  if (options_.on_topic_deleted && !closed_) options_.on_topic_deleted(why);
 }
 
 }  // namespace talosmq::client

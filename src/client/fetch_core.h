@@ -2,9 +2,10 @@
 
 #include "client/client_core.h"
 #include "client/fetch_session.h"
-#include "client/fetched_queue.h"
+#include "client/fetched_chunk.h"
 #include "talosmq/consumer.h"
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -21,31 +22,36 @@ struct PartitionWish {
 };
 
 /// Keeps the assigned partitions of one topic subscribed at their leaders, one stream per broker,
-/// and puts what comes into a FetchedQueue.
+/// puts what comes into a sink, and tells when the topic has grown or gone.
 ///
 /// Invariants:
 /// 1. Chunks of a partition and generation come in order and without gap, across reconnects and
 ///    changes of leader: after each it is known where the next subscription begins.
-/// 2. What the servers may send and what lies in the queue is about prefetch_bytes: they get as
-///    credit what the polling thread has taken out, and what was thrown away.
-/// 3. A partition that has stopped (an error chunk was queued) stays so until the next wish.
-/// Confined to the client's executor, but for queue(), which is thread-safe. Shared by the facade
-/// and the callbacks under way; lives inside its ClientCore.
+/// 2. What the servers may send and what lies in the sink is about prefetch_bytes: they get as
+///    credit what was taken out of it, and what was thrown away.
+/// 3. A partition that has stopped (an error chunk was pushed) stays so until the next wish.
+/// Confined to the client's executor, but for partition_count(), which is thread-safe. Shared by
+/// the facade and the callbacks under way; lives inside its ClientCore, shares its sink.
 class FetchCore final : public FetchListener, public std::enable_shared_from_this<FetchCore> {
  public:
-  FetchCore(ClientCore& core, const ConsumerOptions& options, TopicImagePtr topic)
-      : core_(core), options_(options), topic_(std::move(topic)) {}
+  FetchCore(ClientCore& core, ConsumerOptions options, TopicImagePtr topic,
+            std::shared_ptr<ChunkSink> sink);
 
-  FetchedQueue& queue() { return queue_; }
+  /// As last heard.
+  int32_t partition_count() const { return partition_count_.load(std::memory_order_acquire); }
 
+  /// From now on the topic is looked at every metadata_age_max.
+  void Start();
   /// Reads these, and no others.
   void Assign(const std::vector<PartitionWish>& wishes);
+  /// Also adds a partition.
   void Seek(const PartitionWish& wish);
+  void Remove(PartitionId partition);
   /// Fetches no more of the partition until the next wish.
   void Halt(PartitionId partition, uint64_t generation);
   /// The polling thread took, or threw away, so many bytes of the partition.
   void ReturnCredit(PartitionId partition, int64_t bytes);
-  /// Fetches no more.
+  /// Fetches no more, and tells nothing more.
   void Close();
 
   void OnFetched(FetchSession& session, std::vector<FetchedPartition> partitions) override;
@@ -59,7 +65,8 @@ class FetchCore final : public FetchListener, public std::enable_shared_from_thi
     Offset next_offset;
     uint64_t subscription = 0;  ///< 0: none.
     std::shared_ptr<FetchSession> session;
-    int failures = 0;  ///< Since the last chunk.
+    int failures = 0;          ///< Since the last chunk.
+    bool has_stopped = false;  ///< Until the next wish.
   };
 
   void Subscribe(PartitionId id, Partition& partition);
@@ -72,20 +79,27 @@ class FetchCore final : public FetchListener, public std::enable_shared_from_thi
   void SubscribeLater(PartitionId id, Partition& partition, const absl::Status& why);
   void RefreshThenSubscribe(PartitionId id, uint64_t generation);
   /// Moves to a position that has to be asked for.
-  void Reset(PartitionId id, const Partition& partition, Position to);
+  void Reset(PartitionId id, Partition& partition, Position to);
   void MoveTo(PartitionId id, Partition& partition, Offset offset);
-  void Stop(PartitionId id, const Partition& partition, const absl::Status& why);
+  void Stop(PartitionId id, Partition& partition, const absl::Status& why);
+  void ScheduleRefresh();
+  /// Keeps what was heard of the topic, unless it is older than what is known.
+  void OnImage(const absl::StatusOr<TopicImagePtr>& image);
+  void FailTopic(const absl::Status& why);
   /// Null when a later wish has replaced that generation.
   Partition* Find(PartitionId id, uint64_t generation);
 
   ClientCore& core_;
   const ConsumerOptions options_;
   TopicImagePtr topic_;
-  FetchedQueue queue_;
+  std::atomic<int32_t> partition_count_;
+  const std::shared_ptr<ChunkSink> sink_;
   std::map<PartitionId, Partition> partitions_;
   std::map<uint64_t, PartitionId> by_subscription_;
   std::map<std::string, std::shared_ptr<FetchSession>> sessions_;
   uint64_t last_subscription_ = 0;
+  absl::Status failed_;  ///< Not OK: the topic is gone.
+  bool closed_ = false;
 };
 
 }  // namespace talosmq::client

@@ -95,6 +95,10 @@ class FakeConsumer final : public Consumer {
     for (const PartitionId partition : partitions) next_[partition] = Offset(0);
     return absl::OkStatus();
   }
+  absl::Status Add(PartitionId partition, Position from) override { return Seek(partition, from); }
+  absl::Status Remove(PartitionId) override { return absl::OkStatus(); }
+  absl::Status Pause(PartitionId) override { return absl::OkStatus(); }
+  absl::Status Resume(PartitionId) override { return absl::OkStatus(); }
   absl::Status Seek(PartitionId partition, Position to) override {
     next_[partition] = std::get<Offset>(to);
     return absl::OkStatus();

@@ -1,5 +1,6 @@
 #include "client/fetch_core.h"
 
+#include "client/fetched_queue.h"
 #include "support/manual_clock.h"
 #include "support/manual_executor.h"
 #include "talosmq/error.h"
@@ -40,8 +41,15 @@ class FetchCoreTest : public ::testing::Test {
   void Start(OutOfRangePolicy policy = OutOfRangePolicy::kFail) {
     core_->metadata().FindByName("events", [&](absl::StatusOr<TopicImagePtr> image) {
       fetcher_ = std::make_shared<FetchCore>(
-          *core_, ConsumerOptions{.prefetch_bytes = kPrefetchBytes, .out_of_range = policy},
-          *std::move(image));
+          *core_,
+          ConsumerOptions{
+              .prefetch_bytes = kPrefetchBytes,
+              .out_of_range = policy,
+              .on_partitions_added = [this](int32_t count) { told_counts_.push_back(count); },
+              .on_topic_deleted =
+                  [this](const absl::Status& why) { told_ends_.push_back(ReasonOf(why)); }},
+          *std::move(image), queue_);
+      fetcher_->Start();
     });
     Run();
     net_->calls.clear();
@@ -67,14 +75,17 @@ class FetchCoreTest : public ::testing::Test {
                    .records = base::Buffer::Allocate(bytes)});
     Run();
   }
-  std::optional<FetchedChunk> TakeChunk() { return fetcher_->queue().Take(absl::ZeroDuration()); }
+  std::optional<FetchedChunk> TakeChunk() { return queue_->Take(absl::ZeroDuration()); }
 
   support::ManualClock clock_;
   support::ManualExecutor executor_{clock_};
   NoRandom random_;
   ScriptedTransport* net_ = nullptr;
   std::unique_ptr<ClientCore> core_;
+  const std::shared_ptr<FetchedQueue> queue_ = std::make_shared<FetchedQueue>();
   std::shared_ptr<FetchCore> fetcher_;
+  std::vector<int32_t> told_counts_;
+  std::vector<Reason> told_ends_;
   uint64_t last_generation_ = 0;
 };
 
@@ -210,6 +221,75 @@ TEST_F(FetchCoreTest, ADeletedTopicStopsItsPartitions) {
   Run();
   Advance(absl::Seconds(1));
   EXPECT_EQ(ReasonOf(TakeChunk()->status), Reason::kUnknownTopicId);
+}
+
+TEST_F(FetchCoreTest, TheEndOfTheTopicIsToldOnceAndOnceForEachPartition) {
+  Start();
+  Wish(0, 7);
+  Wish(1, 8);
+  net_->topics.clear();
+  stream().Fail(stream().subscriptions()[0].id, Reason::kUnknownTopicId);
+  stream().Fail(stream().subscriptions()[1].id, Reason::kUnknownTopicId);
+  Run();
+  Advance(absl::Seconds(1));
+  Advance(absl::Minutes(1));
+  for (int32_t partition = 0; partition < 2; ++partition) {
+    const auto chunk = TakeChunk();
+    ASSERT_TRUE(chunk.has_value());
+    EXPECT_EQ(chunk->partition, PartitionId(partition));
+    EXPECT_EQ(ReasonOf(chunk->status), Reason::kUnknownTopicId);
+  }
+  EXPECT_FALSE(TakeChunk().has_value());
+  EXPECT_EQ(told_ends_, std::vector<Reason>{Reason::kUnknownTopicId});
+}
+
+TEST_F(FetchCoreTest, ATopicOfTheSameNameIsAnotherOne) {
+  Start();
+  Wish(0, 7);
+  net_->topics["events"].id = ScriptedTransport::IdOf(2);
+  Advance(absl::Seconds(30));
+  EXPECT_EQ(ReasonOf(TakeChunk()->status), Reason::kUnknownTopicId);
+  Wish(0, 0);
+  EXPECT_EQ(ReasonOf(TakeChunk()->status), Reason::kUnknownTopicId);
+  EXPECT_EQ(stream().subscriptions().size(), 1u) << "nothing of the new topic is asked for";
+  EXPECT_EQ(told_ends_.size(), 1u);
+}
+
+TEST_F(FetchCoreTest, AddedPartitionsAreToldWithinTheMetadatasAge) {
+  Start();
+  net_->topics["events"].leaders = {{0, 4}, {0, 4}, {0, 1}};
+  Advance(absl::Seconds(29));
+  EXPECT_EQ(fetcher_->partition_count(), 2);
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(fetcher_->partition_count(), 3);
+  Advance(absl::Minutes(5));
+  EXPECT_EQ(told_counts_, std::vector<int32_t>{3});
+  Wish(2, 0);
+  EXPECT_EQ(LastSubscription().source.partition, PartitionId(2));
+}
+
+TEST_F(FetchCoreTest, NothingIsToldOnceItIsClosed) {
+  Start();
+  fetcher_->Close();
+  net_->topics.clear();
+  Advance(absl::Minutes(1));
+  EXPECT_TRUE(told_ends_.empty());
+  EXPECT_EQ(net_->CountCalls("/talosmq.v1.TopicService/GetMetadata"), 0);
+}
+
+TEST_F(FetchCoreTest, ARemovedPartitionIsFetchedNoMore) {
+  Start();
+  Wish(0, 7);
+  const uint64_t removed = LastSubscription().id;
+  fetcher_->Remove(PartitionId(0));
+  Run();
+  EXPECT_EQ(stream().commands.back().unsubscribe, std::vector<uint64_t>{removed});
+  SendRecords(removed, 10);
+  stream().Break();
+  Run();
+  Advance(absl::Seconds(1));
+  EXPECT_FALSE(TakeChunk().has_value());
+  EXPECT_EQ(net_->fetch_streams.size(), 1u);
 }
 
 TEST_F(FetchCoreTest, TransientErrorsAreRetriedWithoutBeingTold) {
