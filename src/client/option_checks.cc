@@ -71,4 +71,17 @@ absl::Status CheckOptions(const ConsumerOptions& options) {
   return CheckRange("prefetch_bytes", options.prefetch_bytes, kMiB, 4 * kGiB);
 }
 
+absl::Status CheckOptions(const PushConsumerOptions& options) {
+  if (!options.new_processor) {
+    return MakeError(Reason::kInvalidArgument, "new_processor: expected a factory, found none");
+  }
+  TALOSMQ_RETURN_IF_ERROR(CheckRange("partition_bytes", options.partition_bytes, 64 * kKiB, kGiB));
+  return CheckOptions(options.consumer);
+}
+
+absl::Status CheckOptions(const FetchOnceOptions& options) {
+  TALOSMQ_RETURN_IF_ERROR(CheckRange("bytes_max", options.bytes_max, kKiB, 20 * kMiB));
+  return CheckRange("wait", options.wait, absl::ZeroDuration(), absl::Minutes(1));
+}
+
 }  // namespace talosmq::client

@@ -2,7 +2,9 @@
 
 #include "talosmq/client.h"
 #include "talosmq/consumer.h"
+#include "talosmq/partition_reader.h"
 #include "talosmq/producer.h"
+#include "talosmq/push_consumer.h"
 
 #include "absl/status/status.h"
 
@@ -12,5 +14,7 @@ namespace talosmq::client {
 absl::Status CheckOptions(const ClientOptions& options);
 absl::Status CheckOptions(const ProducerOptions& options);
 absl::Status CheckOptions(const ConsumerOptions& options);
+absl::Status CheckOptions(const PushConsumerOptions& options);
+absl::Status CheckOptions(const FetchOnceOptions& options);
 
 }  // namespace talosmq::client

@@ -26,6 +26,7 @@ TEST(OptionChecksTest, DefaultsAreAccepted) {
   EXPECT_TRUE(CheckOptions(ClientOptions()).ok());
   EXPECT_TRUE(CheckOptions(ProducerOptions()).ok());
   EXPECT_TRUE(CheckOptions(ConsumerOptions()).ok());
+  EXPECT_TRUE(CheckOptions(FetchOnceOptions()).ok());
 }
 
 TEST(OptionChecksTest, ARefusalNamesKeyRangeAndValue) {
@@ -58,6 +59,41 @@ TEST(OptionChecksTest, ARefusalNamesKeyRangeAndValue) {
   ConsumerOptions consumer;
   consumer.prefetch_bytes = 1;
   ExpectRefused(consumer, "prefetch_bytes", "1048576 to 4294967296", "1");
+
+  PushConsumerOptions push;
+  push.new_processor = [](PartitionId) { return nullptr; };
+  push.partition_bytes = 65535;
+  ExpectRefused(push, "partition_bytes", "65536 to 1073741824", "65535");
+  push.partition_bytes = 65536;
+  EXPECT_TRUE(CheckOptions(push).ok());
+  push.consumer = consumer;
+  ExpectRefused(push, "prefetch_bytes", "1048576 to 4294967296", "1");
+
+  FetchOnceOptions fetch;
+  fetch.bytes_max = 20971521;
+  ExpectRefused(fetch, "bytes_max", "1024 to 20971520", "20971521");
+  fetch = {};
+  fetch.wait = absl::Seconds(61);
+  ExpectRefused(fetch, "wait", "0 to 1m", "1m1s");
+}
+
+TEST(OptionChecksTest, APushConsumerNeedsAProcessor) {
+  ExpectRefused(PushConsumerOptions(), "new_processor", "expected a factory", "none");
+}
+
+TEST(OptionChecksTest, TheEndsOfARangeAreInIt) {
+  ProducerOptions producer;
+  producer.linger = absl::Minutes(1);
+  producer.batch_bytes = 1024;
+  producer.batch_records = 1'000'000;
+  producer.in_flight_per_partition = 1;
+  producer.buffer_bytes = 1 << 20;
+  producer.delivery_timeout = absl::Milliseconds(100);
+  EXPECT_TRUE(CheckOptions(producer).ok());
+  FetchOnceOptions fetch;
+  fetch.bytes_max = 1024;
+  fetch.wait = absl::Minutes(1);
+  EXPECT_TRUE(CheckOptions(fetch).ok());
 }
 
 TEST(OptionChecksTest, IdempotenceNeedsAllAcks) {
