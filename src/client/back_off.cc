@@ -1,5 +1,7 @@
 #include "client/back_off.h"
 
+#include "talosmq/error.h"
+
 #include <algorithm>
 #include <cstdint>
 
@@ -9,6 +11,8 @@ namespace {
 constexpr absl::Duration kPauseMin = absl::Milliseconds(10);
 constexpr absl::Duration kPauseMax = absl::Seconds(1);
 constexpr int kDoublingsMax = 10;
+/// Longer is not believed.
+constexpr absl::Duration kAskedMax = absl::Seconds(10);
 
 /// In [pause / 2, pause).
 absl::Duration Jitter(absl::Duration pause, base::Random& random) {
@@ -16,15 +20,19 @@ absl::Duration Jitter(absl::Duration pause, base::Random& random) {
   return pause * (0.5 + fraction / 2);
 }
 
-/// What the server asks for; a wait hint that comes with `why` belongs here.
-absl::Duration PauseAskedFor(const absl::Status& /*why*/) { return absl::ZeroDuration(); }
+/// What the server asks for and up to half as much again.
+absl::Duration PauseAskedFor(const absl::Status& why, base::Random& random) {
+  const absl::Duration asked =
+      std::min(RetryAfterOf(why).value_or(absl::ZeroDuration()), kAskedMax);
+  return asked / 2 + Jitter(asked * 2, random) / 2;
+}
 
 }  // namespace
 
 absl::Duration BackOff(int failures, const absl::Status& why, base::Random& random) {
   const int64_t doubled = int64_t{1} << std::clamp(failures, 0, kDoublingsMax);
   const absl::Duration pause = Jitter(std::min(kPauseMin * doubled, kPauseMax), random);
-  return std::max(pause, PauseAskedFor(why));
+  return std::max(pause, PauseAskedFor(why, random));
 }
 
 }  // namespace talosmq::client

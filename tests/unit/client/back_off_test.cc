@@ -1,5 +1,7 @@
 #include "client/back_off.h"
 
+#include "talosmq/error.h"
+
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -33,6 +35,16 @@ TEST(BackOffTest, JitterTakesTheUpperHalfOfThePause) {
   const absl::Duration pause = BackOff(3, absl::UnavailableError("down"), largest);
   EXPECT_GT(pause, absl::Milliseconds(79));
   EXPECT_LE(pause, absl::Milliseconds(80));
+}
+
+TEST(BackOffTest, OverloadedServerIsGivenAtLeastTheTimeItAsksFor) {
+  FixedRandom smallest(0);
+  FixedRandom largest(kLargest);
+  const absl::Status why = MakeOverloaded("full", absl::Milliseconds(100));
+  EXPECT_EQ(BackOff(0, why, smallest), absl::Milliseconds(100));
+  EXPECT_GT(BackOff(0, why, largest), absl::Milliseconds(149));
+  EXPECT_EQ(BackOff(7, why, smallest), absl::Milliseconds(500));
+  EXPECT_EQ(BackOff(0, MakeOverloaded("full", absl::Hours(1)), smallest), absl::Seconds(10));
 }
 
 }  // namespace
