@@ -15,6 +15,8 @@ namespace talosmq::base {
 namespace {
 
 constexpr size_t kFileBytesMax = size_t{1} << 20;
+constexpr std::string_view kAuthorities = "PEM certificates of an authority";
+constexpr std::string_view kChain = "a PEM certificate chain";
 
 using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
 using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
@@ -91,8 +93,6 @@ bool LoadKey(SSL_CTX* context, const std::string& text) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const TlsMaterial>> ReadTlsFiles(const TlsFiles& files) {
-  constexpr std::string_view kAuthorities = "PEM certificates of an authority";
-  constexpr std::string_view kChain = "a PEM certificate chain";
   const std::string key_of = StrCat("the PEM private key of ", files.certificate);
   auto material = std::make_shared<TlsMaterial>();
   TALOSMQ_ASSIGN_OR_RETURN(material->ca, ReadWhole(files.ca, kAuthorities));

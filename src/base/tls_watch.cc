@@ -22,7 +22,7 @@ std::shared_ptr<const TlsMaterial> TlsWatch::current() const {
 
 absl::Status TlsWatch::SetListener(Listener listener) {
   const auto shared = std::make_shared<const Listener>(std::move(listener));
-  const absl::Status status = (*shared)(*current());
+  absl::Status status = (*shared)(*current());
   const MutexLock lock(mutex_);
   listener_ = shared;
   return status;

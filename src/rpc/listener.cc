@@ -71,7 +71,9 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(const std::string& addr
   for (const addrinfo* next = addresses.get(); next != nullptr; next = next->ai_next) {
     const int socket = ListenOn(*next);
     if (socket < 0) continue;
-    return std::unique_ptr<Listener>(new Listener(socket, eventfd(0, EFD_CLOEXEC)));
+    const int stop_event = eventfd(0, EFD_CLOEXEC);
+    if (stop_event >= 0) return std::unique_ptr<Listener>(new Listener(socket, stop_event));
+    close(socket);
   }
   return MakeError(Reason::kUnavailable,
                    base::StrCat("grpc.listen: cannot listen on ", address,
@@ -79,9 +81,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(const std::string& addr
 }
 
 Listener::Listener(int socket, int stop_event)
-    : socket_(socket), stop_event_(stop_event), descriptor_max_(DescriptorMax()) {
-  TALOSMQ_CHECK(stop_event >= 0) << std::strerror(errno);
-}
+    : socket_(socket), stop_event_(stop_event), descriptor_max_(DescriptorMax()) {}
 
 Listener::~Listener() {
   TALOSMQ_CHECK(socket_ < 0) << "stop the listener first";
