@@ -41,7 +41,7 @@ std::string ChoicesOf(const CLI::Option& option) {
 std::string NamesFor(const CLI::App& command) {
   for (const CLI::Option* option : command.get_options()) {
     if (!option->get_positional()) continue;
-    const std::string group = command.get_parent()->get_name();
+    std::string group = command.get_parent()->get_name();
     const bool is_listed = group == "topic" || group == "dump";
     if (option->get_name() == "TOPIC") return "topic";
     if (option->get_name() == "NAME" && is_listed && command.get_name() != "create") return group;
