@@ -44,7 +44,7 @@ class PartitionReader {
 
   /// Records from `from` on; none when none came within options.wait. Asks again while that may
   /// help, up to request_timeout beyond the wait; then the server's reason. kOffsetOutOfRange: not
-  /// from log start to the high watermark; kUnknownTopicId: deleted; kCorruptData;
+  /// from log start to the high watermark; kTopicDeleting, kUnknownTopicId: deleted; kCorruptData;
   /// kInvalidArgument names the option, its range and its value.
   virtual absl::StatusOr<FetchedRecords> FetchOnce(Offset from,
                                                    const FetchOnceOptions& options) = 0;

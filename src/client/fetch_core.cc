@@ -163,7 +163,8 @@ void FetchCore::OnClosed(FetchSession& session, const absl::Status& why) {
 
 void FetchCore::OnError(PartitionId id, Partition& partition, const absl::Status& status) {
   const Reason reason = ReasonOf(status);
-  if (IsTransient(status) || reason == Reason::kUnknownTopicId) {
+  const bool may_be_gone = reason == Reason::kUnknownTopicId || reason == Reason::kTopicDeleting;
+  if (IsTransient(status) || may_be_gone) {
     SubscribeLater(id, partition, status);
   } else if (reason == Reason::kOffsetOutOfRange &&
              options_.out_of_range != OutOfRangePolicy::kFail) {

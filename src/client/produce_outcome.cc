@@ -13,7 +13,8 @@ RefusalKind KindOf(const ProduceOutcome& outcome) {
     case Reason::kNotLeader:
     case Reason::kFencedEpoch:
     case Reason::kUnknownEpoch:
-    case Reason::kUnknownTopicId:  // Final only once the metadata says so too.
+    case Reason::kTopicDeleting:  // Both are final only once the metadata says so too.
+    case Reason::kUnknownTopicId:
     case Reason::kOverloaded:
     case Reason::kShuttingDown:
     case Reason::kNotEnoughReplicas:
@@ -34,7 +35,6 @@ RefusalKind KindOf(const ProduceOutcome& outcome) {
     case Reason::kInvalidPartitions:
     case Reason::kInvalidReplicas:
     case Reason::kInvalidConfig:
-    case Reason::kTopicDeleting:
     case Reason::kOffsetOutOfRange:
     case Reason::kCorruptBatch:
     case Reason::kInvalidRecord:
@@ -61,7 +61,8 @@ bool AsksForNewMetadata(const absl::Status& status) {
   const Reason reason = ReasonOf(status);
   return reason == Reason::kNotLeader || reason == Reason::kFencedEpoch ||
          reason == Reason::kUnknownEpoch || reason == Reason::kUnknownTopicId ||
-         reason == Reason::kUnavailable || reason == Reason::kShuttingDown;
+         reason == Reason::kTopicDeleting || reason == Reason::kUnavailable ||
+         reason == Reason::kShuttingDown;
 }
 
 }  // namespace talosmq::client

@@ -223,6 +223,16 @@ TEST_F(FetchCoreTest, ADeletedTopicStopsItsPartitions) {
   EXPECT_EQ(ReasonOf(TakeChunk()->status), Reason::kUnknownTopicId);
 }
 
+TEST_F(FetchCoreTest, ATopicThatIsBeingDeletedStopsItsPartitionsForTheSameReason) {
+  Start();
+  Wish(0, 7);
+  net_->topics.clear();
+  stream().Fail(LastSubscription().id, Reason::kTopicDeleting);
+  Run();
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(ReasonOf(TakeChunk()->status), Reason::kUnknownTopicId);
+}
+
 TEST_F(FetchCoreTest, TheEndOfTheTopicIsToldOnceAndOnceForEachPartition) {
   Start();
   Wish(0, 7);

@@ -415,6 +415,18 @@ TEST_F(ProducerCoreTest, ADeletedTopicIsToldOnceAfterTheLastDelivery) {
   EXPECT_EQ(told, (std::vector<std::string>{"UnknownTopicId after 7"}));
 }
 
+TEST_F(ProducerCoreTest, ATopicThatIsBeingDeletedEndsEverythingWithTheSameReason) {
+  MustCreate();
+  SendFirst();
+  Send(1);
+  Send(2);
+  net_->topics.clear();
+  stream().Refuse(1, Reason::kTopicDeleting);
+  Run();
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(TakeDelivered(), (Deliveries{"1:UnknownTopicId", "2:UnknownTopicId"}));
+}
+
 TEST_F(ProducerCoreTest, AnIdleProducerHearsOfTheDeletionWithinItsMetadatasAge) {
   int told = 0;
   options_.on_topic_deleted = [&](const absl::Status&) { ++told; };
