@@ -10,6 +10,9 @@
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <deque>
 #include <functional>
@@ -203,6 +206,30 @@ TEST_F(GrpcTransportTest, BatchesArriveWhole) {
     ASSERT_EQ(answer.acks.size(), 1u);
     EXPECT_EQ(answer.acks[0].base_offset, Offset(static_cast<int64_t>(bytes)));
   }
+}
+
+TEST_F(GrpcTransportTest, BytesOfAWriteAreHeldUntilItsStreamHasEnded) {
+  // A server that takes the connection and never says a word.
+  const int silent = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in at{
+      .sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+  socklen_t size = sizeof(at);
+  ASSERT_EQ(bind(silent, reinterpret_cast<sockaddr*>(&at), size), 0);
+  ASSERT_EQ(listen(silent, 1), 0);
+  ASSERT_EQ(getsockname(silent, reinterpret_cast<sockaddr*>(&at), &size), 0);
+
+  Happenings<bool> let_go;
+  auto companion = std::shared_ptr<const void>(&let_go, [&](const void*) { let_go.Add(true); });
+  const std::weak_ptr<const void> watched = companion;
+  auto observer = std::make_shared<RecordingProduceObserver>();
+  auto stream =
+      transport_->OpenProduce("127.0.0.1:" + std::to_string(ntohs(at.sin_port)), observer);
+  stream->Write(MessageOf(1, base::Buffer::Allocate(1000).With(std::move(companion))));
+  EXPECT_FALSE(watched.expired());
+  stream = nullptr;
+  EXPECT_EQ(ReasonOf(observer->closed.Next()), Reason::kCancelled);
+  EXPECT_TRUE(let_go.Next());
+  close(silent);
 }
 
 TEST_F(GrpcTransportTest, AStreamThatTheServerEndsIsClosedOnce) {
