@@ -1,0 +1,119 @@
+"""The programs of docs/examples against a server, as a reader would run them."""
+
+import subprocess
+import unittest
+
+from talosmq_process import BIN, Server, talosmq
+
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+class ExamplesTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def create(self, topic, partitions=3):
+        status, _, err = talosmq(self.server, "topic", "create", topic, "-p", partitions)
+        self.assertEqual(status, 0, err)
+
+    def run_example(self, name, *arguments, stdin=""):
+        return subprocess.run(
+            [str(BIN / f"example_{name}"), self.server.address, *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def test_each_says_how_it_is_called(self):
+        for name in ("produce", "consume", "push_consumer", "simple", "traced"):
+            ended = subprocess.run([str(BIN / f"example_{name}")], capture_output=True, text=True)
+            self.assertEqual(ended.returncode, 2, name)
+            self.assertIn("usage: ", ended.stderr)
+
+    def test_each_tells_an_unknown_topic(self):
+        for name, arguments in (
+            ("produce", ()),
+            ("consume", ()),
+            ("push_consumer", ()),
+            ("simple", (0, "value")),
+            ("traced", ("value", TRACEPARENT)),
+        ):
+            ended = self.run_example(name, "nowhere", *arguments)
+            self.assertEqual(ended.returncode, 1, name)
+            self.assertIn("nowhere", ended.stderr, name)
+
+    def test_what_produce_sends_consume_prints(self):
+        self.create("lines")
+        lines = [f"line {number}" for number in range(1000)]
+        ended = self.run_example("produce", "lines", stdin="\n".join(lines) + "\n")
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        ended = self.run_example("consume", "lines")
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        self.assertEqual(sorted(ended.stdout.splitlines()), sorted(lines))
+
+    def test_push_consumer_prints_what_comes_and_stops_when_told(self):
+        self.create("pushed")
+        consumer = subprocess.Popen(
+            [str(BIN / "example_push_consumer"), self.server.address, "pushed"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        lines = [f"line {number}" for number in range(300)]
+        ended = self.run_example("produce", "pushed", stdin="\n".join(lines) + "\n")
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        printed = [consumer.stdout.readline() for _ in lines]
+        rest, errors = consumer.communicate("", timeout=60)
+        self.assertEqual((consumer.returncode, rest, errors), (0, "", ""))
+        self.assertEqual(sorted(line.split(" ", 1)[1].strip() for line in printed), sorted(lines))
+        offsets = {}
+        for line in printed:
+            partition, offset = line.split(" ", 1)[0].split(":")
+            self.assertEqual(int(offset), offsets.get(partition, 0), "in order, without gap")
+            offsets[partition] = int(offset) + 1
+
+    def test_simple_reads_back_what_it_stored(self):
+        self.create("single")
+        for offset in range(3):
+            ended = self.run_example("simple", "single", 2, f"value {offset}")
+            self.assertEqual(ended.returncode, 0, ended.stderr)
+            self.assertEqual(
+                ended.stdout, f"stored at offset {offset}\n{offset} value {offset}\n"
+            )
+
+    def test_simple_tells_a_partition_that_is_not_there(self):
+        self.create("small", partitions=1)
+        ended = self.run_example("simple", "small", 7, "value")
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn("found 7", ended.stderr)
+
+    def test_traced_finds_its_record_with_headers_in_order(self):
+        self.create("spans")
+        self.run_example("produce", "spans", stdin="before\nafter\n")
+        ended = self.run_example("traced", "spans", "inside", TRACEPARENT)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        self.assertEqual(
+            ended.stdout, f"inside\ncontent-type: text/plain\ntraceparent: {TRACEPARENT}\n"
+        )
+        self.assertIn("1 sent, ", ended.stderr)
+        status, out, err = talosmq(
+            self.server, "consume", "spans", "-O", "start", "-e", "-f", "%v %h\n"
+        )
+        self.assertEqual(status, 0, err)
+        self.assertIn(f"traceparent={TRACEPARENT}", out, "other clients see it, too")
+
+    def test_traced_refuses_what_is_no_traceparent(self):
+        ended = self.run_example("traced", "spans", "inside", TRACEPARENT.upper())
+        self.assertEqual(ended.returncode, 2)
+        self.assertIn("not a traceparent", ended.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
