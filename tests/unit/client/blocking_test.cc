@@ -128,10 +128,10 @@ TEST_F(BlockingTest, TrySendGivesUpWhenItsWaitIsOver) {
   absl::Notification entered;
   absl::Notification go;
   auto producer = NewProducer({.buffer_bytes = 1 << 20, .on_delivery = [&](auto deliveries) {
-    if (deliveries[0].tag != 0) return;
-    entered.Notify();
-    go.WaitForNotification();
-  }});
+                                 if (deliveries[0].tag != 0) return;
+                                 entered.Notify();
+                                 go.WaitForNotification();
+                               }});
   Fill(*producer, entered);
   const std::string value(10'000, 'x');
   EXPECT_EQ(ReasonOf(producer->TrySend({.value = value}, 2, absl::ZeroDuration())),
@@ -148,10 +148,10 @@ TEST_F(BlockingTest, ASendThatWaitsGoesOnWhenThereIsRoom) {
   absl::Notification entered;
   absl::Notification go;
   auto producer = NewProducer({.buffer_bytes = 1 << 20, .on_delivery = [&](auto deliveries) {
-    if (deliveries[0].tag != 0) return;
-    entered.Notify();
-    go.WaitForNotification();
-  }});
+                                 if (deliveries[0].tag != 0) return;
+                                 entered.Notify();
+                                 go.WaitForNotification();
+                               }});
   Fill(*producer, entered);
   std::thread sender([&] {
     EXPECT_TRUE(producer->Send({.value = std::string(10'000, 'x')}, 2).ok());
