@@ -123,8 +123,7 @@ void SendWindow::SettleRefused(std::deque<Entry>::iterator entry, const ProduceO
     case RefusalKind::kUnknown:
       entry->may_be_stored = true;
       is_rewinding_ = true;
-      if (!options_.idempotent &&
-          options_.without_idempotence == UnknownOutcome::kSettles) {
+      if (!options_.idempotent && options_.without_idempotence == UnknownOutcome::kSettles) {
         End(entry, MaybeStored(outcome.status), settled);
       }
       return;
