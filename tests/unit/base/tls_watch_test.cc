@@ -1,5 +1,6 @@
 #include "base/tls_watch.h"
 
+#include "base/log.h"
 #include "support/certificate.h"
 #include "support/manual_executor.h"
 #include "support/temporary_directory.h"
@@ -40,12 +41,13 @@ class TlsWatchTest : public testing::Test {
 
   /// Every look tells its outcome in the log, which the test reads.
   std::string LookTimes(int count) {
-    testing::internal::CaptureStderr();
+    testing::internal::CaptureStdout();
+    ConfigureLog(LogLevel::kInfo, LogForm::kText);
     for (int i = 0; i < count; ++i) {
       clock_.Advance(kTlsReloadInterval);
       executor_.RunUntilIdle();
     }
-    return testing::internal::GetCapturedStderr();
+    return testing::internal::GetCapturedStdout();
   }
 
   const CertifiedKey first_ = support::MakeCertifiedKey();

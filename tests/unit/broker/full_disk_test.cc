@@ -105,7 +105,7 @@ TEST_F(FullDiskTest, ARestartOnAFullDiskServesReadsAndDeletions) {
   EXPECT_EQ(harness_.ReadAll(target_).size(), 1u);
 
   absl::Status deleted = absl::UnknownError("no answer");
-  harness_.broker().topics().Delete("orders",
+  harness_.broker().topics().Delete("orders", absl::InfiniteDuration(),
                                     [&deleted](const absl::Status& status) { deleted = status; });
   harness_.Run();
   EXPECT_TRUE(deleted.ok()) << deleted;
