@@ -26,10 +26,10 @@ struct Batch {
   Batch(record::Codec codec, size_t reserve_bytes) : builder(codec, reserve_bytes) {}
 
   record::BatchBuilder builder;
-  std::vector<uint64_t> tags;  ///< One for each record, in order.
+  std::vector<uint64_t> tags;          ///< One for each record, in order.
   std::shared_ptr<BudgetShare> share;  ///< Of the budget; also kept by `bytes`.
-  int64_t generation = 0;      ///< Of FlushTracker.
-  absl::Duration opened;       ///< Monotonic; its delivery timeout runs from here.
+  int64_t generation = 0;              ///< Of FlushTracker.
+  absl::Duration opened;               ///< Monotonic; its delivery timeout runs from here.
   int64_t last_timestamp_ms = 0;
 
   bool is_sealed = false;    ///< The fields below hold. Changed under the lock of the queue.

@@ -96,9 +96,10 @@ void PartitionSender::Transmit(const SendWindow::Attempt& attempt, const Partiti
                         [weak = weak_from_this(), id = attempt.id] {
                           if (const auto self = weak.lock()) self->window_.NoteLeaving(id);
                         },
-                    .done = [weak = weak_from_this(), id = attempt.id](ProduceOutcome outcome) {
-                      if (const auto self = weak.lock()) self->OnOutcome(id, outcome);
-                    }});
+                    .done =
+                        [weak = weak_from_this(), id = attempt.id](ProduceOutcome outcome) {
+                          if (const auto self = weak.lock()) self->OnOutcome(id, outcome);
+                        }});
 }
 
 void PartitionSender::OnOutcome(uint64_t attempt, const ProduceOutcome& outcome) {
