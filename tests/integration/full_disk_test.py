@@ -61,7 +61,7 @@ class SmallDiskServer(Server):
         subprocess.run(["umount", "-l", self.data], check=True)
         super().stop()
 
-    def http(self, path):
+    def get(self, path):
         address = json.loads((self.data / "listeners.json").read_text())["http"]
         try:
             with urllib.request.urlopen(f"http://{address}{path}") as reply:
@@ -70,7 +70,7 @@ class SmallDiskServer(Server):
             return error.code, error.read().decode()
 
     def metric(self, name):
-        found = re.search(rf"^{re.escape(name)} (\S+)$", self.http("/metrics")[1], re.MULTILINE)
+        found = re.search(rf"^{re.escape(name)} (\S+)$", self.get("/metrics")[1], re.MULTILINE)
         return float(found[1]) if found else 0.0
 
     def filler(self):
@@ -158,7 +158,7 @@ class FullDiskTest(unittest.TestCase):
 
     def health(self):
         status, out, _ = talosmq(self.server, "cluster", "health", "-o", "json")
-        http_status, body = self.server.http("/health")
+        http_status, body = self.server.get("/health")
         self.assertEqual(json.loads(body)["is_healthy"], http_status == 200)
         self.assertEqual(json.loads(out)["is_healthy"], http_status == 200)
         self.assertEqual(status == 0, http_status == 200)
