@@ -1,5 +1,6 @@
 #include "client/grpc_stream.h"
 
+#include "base/clock.h"
 #include "client/error_message.h"
 #include "talosmq/error.h"
 
@@ -52,15 +53,44 @@ void CallRegistry::CancelAndWait() {
     if (std::exchange(cancelled_, true)) return;
     contexts.swap(contexts_);
   }
+  FinishOutgoing();
   for (const auto& known : contexts) {
     if (const auto context = known.lock()) context->TryCancel();
   }
   gate_.CloseAndWait();
 }
 
+void CallRegistry::AddOutgoing(const std::shared_ptr<GrpcStream>& stream) {
+  const base::MutexLock lock(mutex_);
+  outgoing_.emplace(stream.get(), stream);
+}
+
+void CallRegistry::RemoveOutgoing(const GrpcStream* stream) {
+  const base::MutexLock lock(mutex_);
+  if (outgoing_.erase(stream) > 0) outgoing_changed_.SignalAll();
+}
+
+void CallRegistry::FinishOutgoing() {
+  std::vector<std::shared_ptr<GrpcStream>> streams;
+  {
+    const base::MutexLock lock(mutex_);
+    for (const auto& [pointer, known] : outgoing_) {
+      if (auto stream = known.lock()) streams.push_back(std::move(stream));
+    }
+  }
+  for (const auto& stream : streams) stream->FinishWrites();
+  streams.clear();
+  const base::SystemClock clock;
+  const absl::Duration deadline = clock.Monotonic() + kFinishPatience;
+  const base::MutexLock lock(mutex_);
+  while (!outgoing_.empty() && clock.Monotonic() < deadline) {
+    outgoing_changed_.WaitFor(mutex_, deadline - clock.Monotonic());
+  }
+}
+
 std::shared_ptr<GrpcStream> GrpcStream::Start(grpc::GenericStub& stub, const std::string& method,
                                               CallRegistry& registry, Events events) {
-  std::shared_ptr<GrpcStream> stream(new GrpcStream(std::move(events)));
+  std::shared_ptr<GrpcStream> stream(new GrpcStream(std::move(events), registry));
   std::optional<base::Gate::Pass> pass = registry.Enter(stream->context_);
   if (!pass.has_value()) {
     stream->writes_.Close([] {});
@@ -70,6 +100,7 @@ std::shared_ptr<GrpcStream> GrpcStream::Start(grpc::GenericStub& stub, const std
   }
   stream->registered_.emplace(*std::move(pass));
   stream->self_ = stream;
+  if (stream->events_.at_shut_down == AtShutDown::kFinish) registry.AddOutgoing(stream);
   stub.PrepareBidiStreamingCall(stream->context_.get(), method, {}, stream.get());
   stream->AddHold();
   stream->StartRead(&stream->incoming_);
@@ -81,7 +112,15 @@ void GrpcStream::Write(grpc::ByteBuffer message) {
   const std::optional<base::Gate::Pass> pass = writes_.Enter();
   if (!pass.has_value()) return;
   outgoing_ = std::move(message);
+  is_writing_ = true;
   StartWrite(&outgoing_);
+}
+
+void GrpcStream::FinishWrites() {
+  const std::optional<base::Gate::Pass> pass = writes_.Enter();
+  if (!pass.has_value()) return;
+  if (is_writing_) return Cancel();
+  StartWritesDone();
 }
 
 void GrpcStream::OnReadDone(bool ok) {
@@ -101,6 +140,7 @@ void GrpcStream::OnReadDone(bool ok) {
 void GrpcStream::OnWriteDone(bool ok) {
   if (!ok) return;  // The read fails, too.
   outgoing_.Clear();
+  is_writing_ = false;
   events_.on_written();
 }
 
@@ -108,6 +148,7 @@ void GrpcStream::OnDone(const grpc::Status& status) {
   // Leaves the registry last of all, see CallRegistry.
   const std::optional<base::Gate::Pass> registered = std::move(registered_);
   const std::shared_ptr<GrpcStream> self = std::move(self_);
+  registry_.RemoveOutgoing(this);
   absl::Status why = own_error_.ok() ? StatusOfCall(status, *context_) : std::move(own_error_);
   if (why.ok()) why = MakeError(Reason::kUnavailable, "the server ended the stream");
   events_.on_closed(std::move(why));

@@ -4,10 +4,13 @@
 #include "base/mutex.h"
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,8 +21,10 @@ namespace talosmq::client {
 /// What a gRPC call ended with: the server's own error from the trailer, or what gRPC says.
 absl::Status StatusOfCall(const grpc::Status& status, const grpc::ClientContext& context);
 
+class GrpcStream;
+
 /// The calls and streams that are under way on one transport. Thread-safe. Outlives them: the
-/// destructor of the transport cancels them and waits.
+/// destructor of the transport ends them and waits.
 ///
 /// A call leaves only after it has let go of its context, which shares the channel: gRPC joins its
 /// threads when the last channel goes, so that must never happen on one of them.
@@ -27,14 +32,26 @@ class CallRegistry {
  public:
   /// A call is under way until this is gone. Nothing once CancelAndWait has begun.
   std::optional<base::Gate::Pass> Enter(const std::shared_ptr<grpc::ClientContext>& context);
-  /// The second time nothing is left to do.
+  /// Lets streams that carry records out finish, so that what was handed to the network arrives
+  /// also when nobody waits for an answer; cancels the rest, and those after kFinishPatience. The
+  /// second time nothing is left to do.
   void CancelAndWait();
 
+  /// From its start to its end a stream is finished rather than cancelled.
+  void AddOutgoing(const std::shared_ptr<GrpcStream>& stream);
+  void RemoveOutgoing(const GrpcStream* stream);
+
  private:
+  static constexpr absl::Duration kFinishPatience = absl::Seconds(2);
+
+  void FinishOutgoing();
+
   base::Gate gate_;
   base::Mutex mutex_;
+  base::CondVar outgoing_changed_;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::weak_ptr<grpc::ClientContext>> contexts_ ABSL_GUARDED_BY(mutex_);
+  std::map<const GrpcStream*, std::weak_ptr<GrpcStream>> outgoing_ ABSL_GUARDED_BY(mutex_);
 };
 
 /// One bidirectional stream of raw messages.
@@ -47,12 +64,16 @@ class CallRegistry {
 /// Thread-safe, but for Write (see invariant 1). Shared by its handle and, until OnDone, by gRPC.
 class GrpcStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
+  /// What a transport does with it that shuts down.
+  enum class AtShutDown { kCancel, kFinish };
+
   /// Called on gRPC's threads, one at a time for reads and for writes.
   struct Events {
     std::function<void()> on_written;
     /// A status that is not OK cancels the stream, which then ends with it.
     std::function<absl::Status(grpc::ByteBuffer& message)> on_message;
     std::function<void(absl::Status why)> on_closed;  ///< Last call, exactly once.
+    AtShutDown at_shut_down = AtShutDown::kCancel;
   };
 
   /// Calls on_closed within this call when the registry takes no more calls.
@@ -60,6 +81,9 @@ class GrpcStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
                                            CallRegistry& registry, Events events);
 
   void Write(grpc::ByteBuffer message);
+  /// No more is written: the server answers what it owes and ends the stream. Cancels when a write
+  /// is out.
+  void FinishWrites();
   void Cancel() { context_->TryCancel(); }
 
   void OnReadDone(bool ok) override;
@@ -67,13 +91,16 @@ class GrpcStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
   void OnDone(const grpc::Status& status) override;
 
  private:
-  explicit GrpcStream(Events events) : events_(std::move(events)) {}
+  GrpcStream(Events events, CallRegistry& registry)
+      : events_(std::move(events)), registry_(registry) {}
 
   const std::shared_ptr<grpc::ClientContext> context_ = std::make_shared<grpc::ClientContext>();
   Events events_;
+  CallRegistry& registry_;
   std::optional<base::Gate::Pass> registered_;
   std::shared_ptr<GrpcStream> self_;  ///< Until OnDone.
   base::Gate writes_;
+  std::atomic<bool> is_writing_{false};
   grpc::ByteBuffer incoming_;  ///< gRPC's while a read is out.
   grpc::ByteBuffer outgoing_;  ///< gRPC's while a write is out.
   absl::Status own_error_;     ///< Written by a read, read by OnDone.

@@ -118,7 +118,8 @@ class GrpcProduceStream final : public ProduceStream {
                   if (answer.ok()) observer->OnAnswer(*std::move(answer));
                   return answer.status();
                 },
-            .on_closed = [observer](absl::Status why) { observer->OnClosed(std::move(why)); }};
+            .on_closed = [observer](absl::Status why) { observer->OnClosed(std::move(why)); },
+            .at_shut_down = GrpcStream::AtShutDown::kFinish};
   }
 
   /// Of the message that is being written; shared with the events, which may outlive the handle.
