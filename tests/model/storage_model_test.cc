@@ -1,6 +1,7 @@
 // Random operations on several logs of the real storage code, each compared with a list of values,
 // with kills, power cuts, failing calls and restarts in between (G1 to G4 of one node).
 
+#include "storage/fence.h"
 #include "support/storage_world.h"
 #include "talosmq/error.h"
 
@@ -216,7 +217,7 @@ class Simulation {
     const auto appended = world_.Append(batch, id);
     if (!appended.ok()) {
       const Reason reason = ReasonOf(appended.status());
-      ASSERT_TRUE(reason == Reason::kStorageFenced || reason == Reason::kOverloaded ||
+      ASSERT_TRUE(IsFenced(appended.status()) || reason == Reason::kOverloaded ||
                   reason == Reason::kBatchTooLarge)
           << appended.status();
       return;
@@ -237,7 +238,7 @@ class Simulation {
     const size_t back = Choose(std::min<size_t>(5, log.sent.size()));
     const ModelledLog::Sent& sent = log.sent[log.sent.size() - 1 - back];
     const auto again = world_.Append(sent.batch, id);
-    if (ReasonOf(again.status()) == Reason::kStorageFenced) return;
+    if (IsFenced(again.status())) return;
     ASSERT_TRUE(again.ok()) << again.status();
     ASSERT_TRUE(again->is_duplicate);
     ASSERT_EQ(again->base_offset, sent.base);

@@ -177,10 +177,13 @@ TEST_F(FullDiskTest, LogIsDeletedWhileTheDiskIsFull) {
 }
 
 TEST_F(FullDiskTest, WriteCutOffByAFullDiskIsTakenBack) {
+  // Of two batches of one size the first is in the file when the write fails in the middle.
+  ASSERT_TRUE(world_.Append({.values = {"x"}}).ok());
+  ASSERT_TRUE(world_.Append({.values = {"y"}}).ok());
   world_.disk().FailNth(DiskCall::kWrite, 1, MemoryFileSystem::StorageFull("quota"));
-  EXPECT_EQ(ReasonOf(world_.AppendDurably({.values = {"x"}}).status()), Reason::kStorageFull);
-  world_.CutPower(support::PowerCut::Random(1));
-  ASSERT_TRUE(world_.Start().ok());
+  world_.Run();
+  EXPECT_EQ(ReasonOf(world_.last_told()), Reason::kStorageFull);
+  ASSERT_TRUE(world_.Close().ok());
   ASSERT_TRUE(world_.Open().ok());
   EXPECT_EQ(world_.log().log_end(), Offset(1)) << "it was said not to be stored";
 }
