@@ -31,6 +31,27 @@ absl::Status ReservedName(std::string_view name) {
                                 "': names that begin with '__' are the system's own"));
 }
 
+/// A partition that is to describe itself. The pass goes last.
+struct Asked {
+  base::Gate::Pass pass;
+  std::shared_ptr<Partition> partition;
+  size_t place = 0;  ///< In the description.
+};
+
+/// What metadata alone says of a partition that cannot be asked.
+PartitionDescription Unserved(const TopicImage& topic, PartitionId partition,
+                              const absl::Status& status) {
+  const metadata::PartitionImage& image = topic.partitions[static_cast<size_t>(partition.value())];
+  PartitionDescription description;
+  description.partition = partition;
+  description.status = status;
+  description.leader = image.leader;
+  description.epoch = image.epoch;
+  description.replicas = image.replicas;
+  description.in_sync = image.in_sync;
+  return description;
+}
+
 }  // namespace
 
 template <typename Answer, typename Change>
@@ -141,34 +162,30 @@ void TopicCore::Describe(std::string name, base::Callback<absl::StatusOr<TopicDe
                        [pass = *std::move(pass), description, done = std::move(done)]() mutable {
                          done(std::move(*description));
                        });
+  // One task a shard, so that many calls about wide topics leave room in its queue for others.
+  std::map<base::Executor*, std::vector<Asked>> asked;
   for (size_t i = 0; i < topic->partitions.size(); ++i) {
-    DescribePartition(*topic, PartitionId(static_cast<int32_t>(i)),
-                      [description, i, all](PartitionDescription partition) {
-                        description->partitions[i] = std::move(partition);
-                        all->PartDone();
-                      });
+    const PartitionId partition(static_cast<int32_t>(i));
+    auto route = dependencies_.partitions.Find({.topic_id = topic->id, .partition = partition});
+    if (route.ok()) {
+      asked[&route->shard].push_back(
+          {.pass = std::move(route->pass), .partition = std::move(route->partition), .place = i});
+    } else {
+      description->partitions[i] = Unserved(*topic, partition, route.status());
+      all->PartDone();
+    }
+  }
+  for (auto& [shard, partitions] : asked) {
+    shard->Post([partitions = std::move(partitions), description, all] {
+      for (const Asked& one : partitions) {
+        one.partition->Describe([description, all, place = one.place](PartitionDescription told) {
+          description->partitions[place] = std::move(told);
+          all->PartDone();
+        });
+      }
+    });
   }
   all->PartDone();
-}
-
-void TopicCore::DescribePartition(const TopicImage& topic, PartitionId partition,
-                                  base::Callback<PartitionDescription> done) {
-  auto route = dependencies_.partitions.Find({.topic_id = topic.id, .partition = partition});
-  if (!route.ok()) {
-    const metadata::PartitionImage& image =
-        topic.partitions[static_cast<size_t>(partition.value())];
-    PartitionDescription description;
-    description.partition = partition;
-    description.status = route.status();
-    description.leader = image.leader;
-    description.epoch = image.epoch;
-    description.replicas = image.replicas;
-    description.in_sync = image.in_sync;
-    return done(std::move(description));
-  }
-  base::Executor& shard = route->shard;
-  shard.Post([pass = std::move(route->pass), described = std::move(route->partition),
-              done = std::move(done)]() mutable { described->Describe(std::move(done)); });
 }
 
 }  // namespace talosmq::broker

@@ -55,8 +55,6 @@ class TopicCore final : public TopicService {
   /// A callback for the controller that answers `done` once the change is in the image.
   base::Callback<absl::StatusOr<metadata::Revision>> WhenShown(base::Gate::Pass pass,
                                                                base::Callback<absl::Status> done);
-  void DescribePartition(const metadata::TopicImage& topic, PartitionId partition,
-                         base::Callback<PartitionDescription> done);
 
   const Dependencies dependencies_;
 };

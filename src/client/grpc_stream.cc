@@ -120,6 +120,7 @@ void GrpcStream::FinishWrites() {
   const std::optional<base::Gate::Pass> pass = writes_.Enter();
   if (!pass.has_value()) return;
   if (is_writing_) return Cancel();
+  is_finished_ = true;
   StartWritesDone();
 }
 
@@ -150,7 +151,10 @@ void GrpcStream::OnDone(const grpc::Status& status) {
   const std::shared_ptr<GrpcStream> self = std::move(self_);
   registry_.RemoveOutgoing(this);
   absl::Status why = own_error_.ok() ? StatusOfCall(status, *context_) : std::move(own_error_);
-  if (why.ok()) why = MakeError(Reason::kUnavailable, "the server ended the stream");
+  if (why.ok()) {
+    why = is_finished_ ? MakeError(Reason::kCancelled, "the client is being closed")
+                       : MakeError(Reason::kUnavailable, "the server ended the stream");
+  }
   events_.on_closed(std::move(why));
   events_ = {};  // Lets go of the observer.
 }

@@ -246,7 +246,7 @@ TEST_F(SendWindowTest, ABatchThatLeftOnceTimesOutAsMaybeStoredWhereverItIsNow) {
 TEST_F(SendWindowTest, ARefusalForGoodAfterALostOutcomeSettlesAsMaybeStored) {
   SendBatches(1);
   Lose(attempts_[0]);
-  Refuse(Send(), Reason::kStorageFull);
+  Refuse(Send(), Reason::kCorruptBatch);
   EXPECT_EQ(TakeSettled(), (Settled{"1:MaybeStored"}));
 }
 
