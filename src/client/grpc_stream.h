@@ -102,9 +102,9 @@ class GrpcStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
   base::Gate writes_;
   std::atomic<bool> is_writing_{false};
   std::atomic<bool> is_finished_{false};  ///< By FinishWrites.
-  grpc::ByteBuffer incoming_;  ///< gRPC's while a read is out.
-  grpc::ByteBuffer outgoing_;  ///< gRPC's while a write is out.
-  absl::Status own_error_;     ///< Written by a read, read by OnDone.
+  grpc::ByteBuffer incoming_;             ///< gRPC's while a read is out.
+  grpc::ByteBuffer outgoing_;             ///< gRPC's while a write is out.
+  absl::Status own_error_;                ///< Written by a read, read by OnDone.
 };
 
 }  // namespace talosmq::client
