@@ -3,7 +3,7 @@
 Usage: overload.py [--rounds N] [--bin DIR] [--rate R]
 
 In each round `talosmq bench latency` runs alone, then beside one that floods: several producers that
-send as fast as they are let, and readers that ask for everything. The flood runs at the lowest
+send as fast as they are let. The flood runs at the lowest
 priority, since on one machine it would otherwise take the processor from the client that is
 measured, which is not the server's doing. DIR defaults to build/release/bin.
 """
@@ -42,9 +42,9 @@ class Flood:
     """Producers and readers of topics of their own, until the end of the block."""
 
     def __init__(self, bin_dir, address, producers):
-        self.commands = [["nice", "-n", "19", *bench(bin_dir, address, "produce", "--topic", f"flood-{i}",
-                                                     "--size", 1024, "--partitions", 4, "--records", 10**9)]
-                         for i in range(producers)]
+        self.commands = [["nice", "-n", "19", *bench(bin_dir, address, "produce", "--size", 1024,
+                                                     "--partitions", 4, "--records", 10**9)]
+                         for _ in range(producers)]
         self.processes = []
 
     def __enter__(self):
@@ -59,8 +59,7 @@ class Flood:
 
 def measure(bin_dir, address, rate):
     records = int(rate * 5)
-    out = subprocess.run(bench(bin_dir, address, "latency", "--topic", "calm", "--size", 100, "--rate", rate,
-                               "--records", records), check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(bench(bin_dir, address, "latency", "--size", 100, "--rate", rate, "--records", records), check=True, capture_output=True, text=True).stdout
     document = json.loads(out)
     return {"end to end": document["latency_ms"]["p99"], "durable put": document["durable_put_latency_ms"]["p99"]}
 
