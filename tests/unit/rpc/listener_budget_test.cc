@@ -103,10 +103,13 @@ TEST_F(ListenerBudgetTest, RefusedTakesLeaveNothingBehind) {
 }
 
 TEST_F(ListenerBudgetTest, SharesOutliveTheBudgetAndItsRegistry) {
-  auto share = Take("a", {.entries = 1, .bytes = 10});
+  const auto connection = budget_->ConnectionOf("a");
+  auto share = connection.Take({.entries = 1, .bytes = 10});
+  ASSERT_TRUE(share.ok()) << share.status();
   budget_.reset();
   metrics_.reset();
-  share.reset();
+  share = absl::CancelledError();  // Gives it back.
+  EXPECT_TRUE(connection.Take({.entries = 100, .bytes = 1000}).ok());
 }
 
 TEST_F(ListenerBudgetTest, ThreadsTogetherStayWithinTheBound) {
