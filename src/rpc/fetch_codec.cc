@@ -68,9 +68,10 @@ grpc::ByteBuffer SerializeFetchResponse(std::vector<FetchReply> replies) {
   std::vector<grpc::Slice> slices;
   for (FetchReply& reply : replies) {
     const auto record_bytes = static_cast<uint32_t>(RecordBytes(reply.outcome));
-    slices.emplace_back(Head(Envelope(reply), record_bytes));
+    const std::string head = Head(Envelope(reply), record_bytes);
     // Shared by its slices, the last of which gives it back.
     const auto share = std::make_shared<ListenerBudget::Share>(std::move(reply.share));
+    slices.push_back(SliceOver(base::Buffer::CopyOf(base::AsBytes(head)), share));
     for (base::Buffer& chunk : reply.outcome.chunks) {
       if (!chunk.empty()) slices.push_back(SliceOver(std::move(chunk), share));
     }

@@ -17,7 +17,7 @@ struct FetchReply {
   std::string topic_id;  ///< As it was asked for.
   int32_t partition = 0;
   broker::FetchOutcome outcome;
-  ListenerBudget::Share share;  ///< For its records, until gRPC has sent them.
+  ListenerBudget::Share share;  ///< For it and its records, until gRPC has sent them.
 };
 
 /// Bytes of records in it.

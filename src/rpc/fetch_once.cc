@@ -41,7 +41,7 @@ absl::Status FetchOnceCall::Parse(const grpc::ByteBuffer& bytes) {
   const base::MutexLock lock(mutex_);
   for (const v1::Subscription& wanted : request.partitions()) {
     Entry entry{.reply = {.subscription_id = wanted.subscription_id(),
-                          .topic_id = wanted.topic_id(),
+                          .topic_id = wanted.topic_id().substr(0, sizeof(TopicId)),
                           .partition = wanted.partition(),
                           .outcome = {},
                           .share = {}},

@@ -53,8 +53,8 @@ absl::Status FetchStream::Subscribe(const v1::Subscription& wanted) {
         base::StrCat(Name(id), " is one too many: a stream has at most ", kSubscriptionsMax));
   }
   if (!source.ok() || !share.ok()) {
-    RefuseLocked(wanted, source.ok() ? share.status() : source.status());
-    return absl::OkStatus();
+    const absl::Status refusal = source.ok() ? share.status() : source.status();
+    return RefuseLocked(wanted, refusal, std::move(share));
   }
   auto subscription = std::make_shared<Subscription>();
   subscription->id = id;
@@ -67,14 +67,21 @@ absl::Status FetchStream::Subscribe(const v1::Subscription& wanted) {
   return absl::OkStatus();
 }
 
-void FetchStream::RefuseLocked(const v1::Subscription& wanted, const absl::Status& status) {
+absl::Status FetchStream::RefuseLocked(const v1::Subscription& wanted, const absl::Status& status,
+                                       absl::StatusOr<ListenerBudget::Share> share) {
+  if (!share.ok()) {
+    if (uncovered_refusals_ >= kUncoveredRefusalsMax) return share.status();
+    ++uncovered_refusals_;
+  }
   FetchReply refusal{.subscription_id = wanted.subscription_id(),
-                     .topic_id = wanted.topic_id(),
+                     .topic_id = wanted.topic_id().substr(0, sizeof(TopicId)),
                      .partition = wanted.partition(),
                      .outcome = {},
                      .share = {}};
   refusal.outcome.status = status;
+  if (share.ok()) refusal.share = *std::move(share);
   queue_.push_back(Chunk{.subscription = nullptr, .reply = std::move(refusal)});
+  return absl::OkStatus();
 }
 
 void FetchStream::Unsubscribe(uint64_t id) {
@@ -118,6 +125,7 @@ void FetchStream::OnEnding() {
     ready_.clear();
     unsent.swap(queue_);
     queued_bytes_ = 0;
+    uncovered_refusals_ = 0;
   }
   for (const SubscriptionRef& subscription : open) CancelFetch(subscription);
 }
@@ -263,12 +271,12 @@ void FetchStream::FailLocked(const SubscriptionRef& subscription, broker::FetchO
   subscription->is_ended = true;
   subscriptions_.erase(subscription->id);
   outcome.chunks.clear();
-  QueueLocked(subscription, std::move(outcome), {});
+  QueueLocked(subscription, std::move(outcome), std::move(subscription->share));
 }
 
 bool FetchStream::HasRoomToRead() {
   const base::MutexLock lock(mutex_);
-  return queue_.size() < kSubscriptionsMax;
+  return queue_.size() < kSubscriptionsMax && uncovered_refusals_ == 0;
 }
 
 bool FetchStream::IsQuiet() {
@@ -286,6 +294,7 @@ std::optional<OutgoingMessage> FetchStream::TakeMessage() {
       Chunk chunk = std::move(queue_.front());
       queue_.pop_front();
       queued_bytes_ -= chunk.bytes;
+      if (chunk.subscription == nullptr && chunk.reply.share.is_empty()) --uncovered_refusals_;
       if (chunk.subscription != nullptr && chunk.subscription->is_unwanted) {
         unwanted.push_back(std::move(chunk));
         continue;

@@ -34,6 +34,8 @@ namespace talosmq::rpc {
 /// whole.
 /// 4. An error ends its subscription and nothing else; kOverloaded is one of them: the listener had
 ///    no room for the subscription, or for the records it was about to read.
+/// 5. What waits to be sent holds its share of the listener's budget, but for
+///    kUncoveredRefusalsMax refused subscriptions.
 /// Thread-safe; see BidiStream for its life.
 class FetchStream final : public BidiStream {
  public:
@@ -49,7 +51,7 @@ class FetchStream final : public BidiStream {
     uint64_t id = 0;
     TopicPartition source;
     LeaderEpoch known_epoch = kNoEpoch;
-    ListenerBudget::Share share;  ///< For the subscription itself.
+    ListenerBudget::Share share;  ///< For the subscription itself, then for its last answer.
     // Guarded by the stream's mutex.
     Offset next_offset;
     Phase phase = Phase::kBehind;
@@ -91,7 +93,9 @@ class FetchStream final : public BidiStream {
   void MakeReadyLocked(const SubscriptionRef& subscription) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void QueueLocked(const SubscriptionRef& subscription, broker::FetchOutcome outcome,
                    ListenerBudget::Share share) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void RefuseLocked(const v1::Subscription& wanted, const absl::Status& status)
+  /// `share` is for the refusal; without one, kOverloaded when too many wait without it already.
+  absl::Status RefuseLocked(const v1::Subscription& wanted, const absl::Status& status,
+                            absl::StatusOr<ListenerBudget::Share> share)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FailLocked(const SubscriptionRef& subscription, broker::FetchOutcome outcome)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -102,8 +106,9 @@ class FetchStream final : public BidiStream {
   base::Mutex mutex_;
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t credit_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t reserved_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  ///< Asked for in phase kBehind.
-  int64_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;    ///< In queue_.
+  int64_t reserved_bytes_ ABSL_GUARDED_BY(mutex_) = 0;      ///< Asked for in phase kBehind.
+  int64_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;        ///< In queue_.
+  int64_t uncovered_refusals_ ABSL_GUARDED_BY(mutex_) = 0;  ///< In queue_, without a share.
   absl::flat_hash_map<uint64_t, SubscriptionRef> subscriptions_ ABSL_GUARDED_BY(mutex_);
   std::list<SubscriptionRef> ready_ ABSL_GUARDED_BY(mutex_);  ///< To be asked, in turn.
   std::deque<Chunk> queue_ ABSL_GUARDED_BY(mutex_);           ///< To be sent, in order.

@@ -10,6 +10,8 @@
 #include <google/protobuf/wire_format_lite.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 
+#include <algorithm>
+
 namespace talosmq::rpc {
 namespace {
 
@@ -40,7 +42,9 @@ bool ReadInt32(CodedInputStream& in, int32_t* value) {
 
 bool ReadTopicId(CodedInputStream& in, ProduceBatch& batch) {
   int length = 0;
-  return ReadLength(in, &length) && in.ReadString(&batch.topic_id, length);
+  if (!ReadLength(in, &length)) return false;
+  const int kept = std::min(length, static_cast<int>(kTopicIdBytesKept));
+  return in.ReadString(&batch.topic_id, kept) && in.Skip(length - kept);
 }
 
 bool ReadRecords(CodedInputStream& in, ProduceBatch& batch) {

@@ -15,7 +15,7 @@ namespace talosmq::rpc {
 
 /// One entry of a ProduceRequest, before its fields are judged.
 struct ProduceBatch {
-  std::string topic_id;
+  std::string topic_id;  ///< Its first kTopicIdBytesKept bytes.
   int32_t partition = 0;
   int32_t known_leader_epoch_plus_one = 0;
   base::Buffer records;  ///< This object is its only owner.

@@ -1,5 +1,6 @@
 #include "rpc/produce_stream.h"
 
+#include "base/status.h"
 #include "rpc/limits.h"
 #include "rpc/wire.h"
 
@@ -11,13 +12,6 @@ absl::Status ProduceStream::OnMessage(grpc::ByteBuffer message) {
   absl::StatusOr<ProduceMessage> request = ParseProduceRequest(message);
   if (!request.ok()) return request.status();
   message.Clear();
-  {
-    const base::MutexLock lock(mutex_);
-    unanswered_batches_ += static_cast<int64_t>(request->batches.size());
-    for (const ProduceBatch& batch : request->batches) {
-      unanswered_bytes_ += static_cast<int64_t>(batch.records.size());
-    }
-  }
   const absl::StatusOr<broker::Acks> acks = AcksOf(*request);
   const absl::Duration deadline = environment_.clock.Monotonic() + request->timeout;
   for (ProduceBatch& batch : request->batches) {
@@ -27,23 +21,20 @@ absl::Status ProduceStream::OnMessage(grpc::ByteBuffer message) {
                   .bytes = static_cast<int64_t>(batch.records.size()),
                   .share = {},
                   .outcome = {}};
-    Append(std::move(batch), acks, deadline, std::move(answer));
+    TALOSMQ_RETURN_IF_ERROR(Append(std::move(batch), acks, deadline, std::move(answer)));
   }
   return absl::OkStatus();
 }
 
-void ProduceStream::Append(ProduceBatch batch, const absl::StatusOr<broker::Acks>& acks,
-                           absl::Duration deadline, Answer answer) {
+absl::Status ProduceStream::Append(ProduceBatch batch, const absl::StatusOr<broker::Acks>& acks,
+                                   absl::Duration deadline, Answer answer) {
+  if (!acks.ok()) return Refuse(std::move(answer), acks.status());
   const absl::StatusOr<TopicPartition> target = ParseTarget(batch.topic_id, batch.partition);
+  if (!target.ok()) return Refuse(std::move(answer), target.status());
   auto share = environment_.connection.Take({.entries = 1, .bytes = answer.bytes + kEntryBytes});
-  answer.outcome.status = acks.status();
-  answer.outcome.status.Update(target.status());
-  answer.outcome.status.Update(share.status());
-  if (!answer.outcome.status.ok()) {
-    OnAnswer(std::move(answer));
-    return;
-  }
+  if (!share.ok()) return Refuse(std::move(answer), share.status());
   answer.share = *std::move(share);
+  Expect(answer);
   const auto self = std::static_pointer_cast<ProduceStream>(shared_from_this());
   broker::AppendRequest request{.target = *target,
                                 .known_epoch = KnownEpoch(batch.known_leader_epoch_plus_one),
@@ -54,13 +45,36 @@ void ProduceStream::Append(ProduceBatch batch, const absl::StatusOr<broker::Acks
     environment_.messages.Append(
         std::move(request),
         [self, answer = std::move(answer)](const auto&) { self->OnUnwantedAnswer(answer); });
-    return;
+    return absl::OkStatus();
   }
   environment_.messages.Append(std::move(request),
                                [self, answer = std::move(answer)](auto outcome) mutable {
                                  answer.outcome = std::move(outcome);
                                  self->OnAnswer(std::move(answer));
                                });
+  return absl::OkStatus();
+}
+
+absl::Status ProduceStream::Refuse(Answer answer, const absl::Status& status) {
+  answer.bytes = 0;  // The records go when this returns.
+  answer.outcome.status = status;
+  auto share = environment_.connection.Take({.entries = 1, .bytes = kEntryBytes});
+  if (share.ok()) {
+    answer.share = *std::move(share);
+  } else {
+    const base::MutexLock lock(mutex_);
+    if (uncovered_refusals_ >= kUncoveredRefusalsMax) return share.status();
+    ++uncovered_refusals_;
+  }
+  Expect(answer);
+  OnAnswer(std::move(answer));
+  return absl::OkStatus();
+}
+
+void ProduceStream::Expect(const Answer& answer) {
+  const base::MutexLock lock(mutex_);
+  unanswered_bytes_ += answer.bytes;
+  ++unanswered_batches_;
 }
 
 void ProduceStream::OnAnswer(Answer answer) {
@@ -82,7 +96,8 @@ void ProduceStream::OnUnwantedAnswer(const Answer& answer) {
 
 bool ProduceStream::HasRoomToRead() {
   const base::MutexLock lock(mutex_);
-  return unanswered_bytes_ < kUnansweredBytesMax && unanswered_batches_ < kUnansweredBatchesMax;
+  return unanswered_bytes_ < kUnansweredBytesMax && unanswered_batches_ < kUnansweredBatchesMax &&
+         uncovered_refusals_ == 0;
 }
 
 bool ProduceStream::IsQuiet() {
@@ -96,6 +111,7 @@ std::deque<ProduceStream::Answer> ProduceStream::TakeAnswersLocked() {
          (taken.empty() || answers_.front().request_id == taken.front().request_id)) {
     unanswered_bytes_ -= answers_.front().bytes;
     --unanswered_batches_;
+    if (answers_.front().share.is_empty()) --uncovered_refusals_;
     taken.push_back(std::move(answers_.front()));
     answers_.pop_front();
   }

@@ -18,7 +18,7 @@ namespace talosmq::rpc {
 /// 1. Bytes and batches count as unanswered until their answer is given to gRPC, so a client that
 ///    does not read its answers is not read from either.
 /// 2. As long they hold their share of the listener's budget; a batch that gets none is answered
-///    with kOverloaded.
+///    with kOverloaded. So does every refusal, but for kUncoveredRefusalsMax of them.
 /// Thread-safe; see BidiStream for its life.
 class ProduceStream final : public BidiStream {
  public:
@@ -42,8 +42,14 @@ class ProduceStream final : public BidiStream {
   std::optional<OutgoingMessage> TakeMessage() override;
   bool IsQuiet() override;
 
-  void Append(ProduceBatch batch, const absl::StatusOr<broker::Acks>& acks, absl::Duration deadline,
-              Answer answer);
+  /// As Refuse.
+  absl::Status Append(ProduceBatch batch, const absl::StatusOr<broker::Acks>& acks,
+                      absl::Duration deadline, Answer answer);
+  /// Answers with `status`. kOverloaded, with nothing answered, when the refusal finds no room to
+  /// wait in.
+  absl::Status Refuse(Answer answer, const absl::Status& status);
+  /// Counts what `answer` will answer as unanswered.
+  void Expect(const Answer& answer);
   void OnAnswer(Answer answer);
   void OnUnwantedAnswer(const Answer& answer);
   /// The oldest answers of one request.
@@ -55,6 +61,7 @@ class ProduceStream final : public BidiStream {
   std::deque<Answer> answers_ ABSL_GUARDED_BY(mutex_);
   int64_t unanswered_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t unanswered_batches_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t uncovered_refusals_ ABSL_GUARDED_BY(mutex_) = 0;  ///< In answers_, without a share.
 };
 
 }  // namespace talosmq::rpc

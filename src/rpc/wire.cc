@@ -45,8 +45,10 @@ grpc::Slice SliceOver(base::Buffer buffer, std::shared_ptr<const void> companion
 absl::StatusOr<TopicPartition> ParseTarget(std::string_view topic_id, int32_t partition) {
   const std::optional<TopicId> id = TopicId::FromBytes(topic_id);
   if (!id.has_value()) {
-    return MakeError(Reason::kUnknownTopicId,
-                     base::StrCat("a topic id has 16 bytes, this one has ", topic_id.size()));
+    return MakeError(
+        Reason::kUnknownTopicId,
+        base::StrCat("a topic id has ", sizeof(TopicId), " bytes, this one has ",
+                     topic_id.size() > sizeof(TopicId) ? "more" : std::to_string(topic_id.size())));
   }
   if (partition < 0) {
     return MakeError(Reason::kUnknownPartition,

@@ -24,6 +24,9 @@ absl::Status ParseInto(grpc::ByteBuffer& bytes, google::protobuf::MessageLite& m
 grpc::Slice SliceOver(base::Buffer buffer, std::shared_ptr<const void> companion);
 
 /// kUnknownTopicId unless `topic_id` has 16 bytes, kUnknownPartition when the number is negative.
+/// Of a topic id as a client sends it, so much is kept: enough to tell that it is too long.
+inline constexpr size_t kTopicIdBytesKept = sizeof(TopicId) + 1;
+
 absl::StatusOr<TopicPartition> ParseTarget(std::string_view topic_id, int32_t partition);
 
 /// The wire has the epoch plus one, so that an absent field means "not known".

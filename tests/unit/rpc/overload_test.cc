@@ -165,3 +165,83 @@ TEST_F(OverloadTest, ClientThatDoesNotReadGetsNoMoreThanItsPartAndOthersAreServe
 
 }  // namespace
 }  // namespace talosmq::rpc
+/// A listener with room for 4096 answers, half of them for one connection.
+class RefusalsTest : public FrontTest {
+ protected:
+  static constexpr int kMany = 10'000;
+
+  RefusalsTest() : FrontTest({.listen = "127.0.0.1:0", .record_bytes_max = int64_t{1} << 20}) {}
+
+  /// Waits until the connection may hold nothing more.
+  void WaitUntilFull() {
+    v1::ProduceResponse response;
+    for (int tries = 0; tries < 10'000; ++tries) {
+      if (!stub_->ProduceOnce(Context().get(), Request(1, "small"), &response).ok()) return;
+    }
+    FAIL() << "what is refused holds nothing";
+  }
+};
+
+TEST_F(RefusalsTest, BatchesThatAreRefusedTakeRoomUntilTheirAnswerIsReadAndThenEndTheStream) {
+  v1::ProduceRequest request;
+  for (int i = 0; i < kMany; ++i) request.add_batches()->set_topic_id("unknown");
+  const auto context = Context();
+  const auto stream = stub_->Produce(context.get());
+  ASSERT_TRUE(stream->Write(request));
+  WaitUntilFull();
+  int answers = 0;
+  v1::ProduceResponse response;
+  while (stream->Read(&response)) answers += response.acks_size();
+  EXPECT_GT(answers, 2000);
+  EXPECT_LT(answers, kMany);
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(TrailerOf(*context).reason(), v1::REASON_OVERLOADED);
+  EXPECT_TRUE(
+      stub_->ProduceOnce(Context().get(), Request(2, std::string(400'000, 'x')), &response).ok());
+}
+
+TEST_F(RefusalsTest, SubscriptionsThatAreRefusedTakeRoomAndThenEndTheStream) {
+  v1::FetchRequest request;
+  for (int i = 0; i < kMany; ++i) request.add_subscribe()->set_topic_id("unknown");
+  const auto context = Context();
+  const auto stream = stub_->Fetch(context.get());
+  ASSERT_TRUE(stream->Write(request));
+  v1::FetchResponse response;
+  while (stream->Read(&response)) {
+  }
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(TrailerOf(*context).reason(), v1::REASON_OVERLOADED);
+}
+
+TEST_F(RefusalsTest, FewSubscriptionsWithoutRoomAreAnsweredOneByOne) {
+  messages_.HoldAnswers();
+  const auto producer_context = Context();
+  const auto producer = stub_->Produce(producer_context.get());
+  v1::ProduceRequest filling;
+  for (int i = 0; i < 2200; ++i) *filling.add_batches() = Request(1, "x").batches(0);
+  ASSERT_TRUE(producer->Write(filling));
+  v1::ProduceResponse refused;
+  ASSERT_TRUE(producer->Read(&refused));
+
+  v1::FetchRequest request;
+  for (uint64_t i = 1; i <= 200; ++i) {
+    *request.add_subscribe() = Subscribe(i, 0, 0).subscribe(0);
+  }
+  const auto context = Context();
+  const auto stream = stub_->Fetch(context.get());
+  for (int message = 0; message < 3; ++message) {
+    ASSERT_TRUE(stream->Write(request));
+    int answers = 0;
+    v1::FetchResponse response;
+    while (answers < 200 && stream->Read(&response)) {
+      for (const v1::FetchedPartition& fetched : response.partitions()) {
+        EXPECT_EQ(fetched.error().reason(), v1::REASON_OVERLOADED);
+      }
+      answers += response.partitions_size();
+    }
+    EXPECT_EQ(answers, 200) << "message " << message;
+  }
+  context->TryCancel();
+  messages_.LetAnswersGo();
+}
+

@@ -81,6 +81,19 @@ TEST(ProduceCodecTest, FieldsOfANewerClientAreSkipped) {
   EXPECT_TRUE(ParseProduceRequest(buffer).ok());
 }
 
+TEST(ProduceCodecTest, OfATopicIdThatIsTooLongOnlyItsBeginningIsKept) {
+  v1::ProduceRequest request = Sample();
+  request.mutable_batches(1)->set_topic_id(std::string(100'000, 'z'));
+  grpc::ByteBuffer buffer = InPieces(request.SerializeAsString(), 4096);
+  const auto message = ParseProduceRequest(buffer);
+  ASSERT_TRUE(message.ok()) << message.status();
+  EXPECT_EQ(message->batches[1].topic_id, std::string(17, 'z'));
+  EXPECT_EQ(ReasonOf(ParseTarget(message->batches[1].topic_id, 0).status()),
+            Reason::kUnknownTopicId);
+  EXPECT_EQ(message->batches[1].records.size(), 1000U);
+  EXPECT_EQ(message->batches[2].topic_id, std::string(16, 'c'));
+}
+
 TEST(ProduceCodecTest, MoreBatchesThanAllowedAreRefused) {
   v1::ProduceRequest request;
   for (int i = 0; i < 10'001; ++i) request.add_batches();
