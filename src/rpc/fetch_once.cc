@@ -173,15 +173,18 @@ void FetchOnceCall::Fetch(size_t index, broker::FetchRequest request) {
 void FetchOnceCall::OnAnswer(size_t index, broker::FetchOutcome outcome) {
   bool is_enough = false;
   const int64_t read = RecordBytes(outcome);
-  auto share = environment_.connection.Take({.entries = 0, .bytes = read});
-  if (!share.ok()) {
-    outcome.status = share.status();
-    outcome.chunks.clear();
-  }
+  // Needs no room when nothing was read, and has to tell what became of it then, too.
+  absl::StatusOr<ListenerBudget::Share> share;
+  if (read > 0) share = environment_.connection.Take({.entries = 0, .bytes = read});
   {
     const base::MutexLock lock(mutex_);
     Entry& entry = entries_[index];
     entry.is_open = false;
+    if (read > 0 && !share.ok()) {
+      outcome.status = share.status();
+      outcome.next_offset = entry.offset;
+      outcome.chunks.clear();
+    }
     entry.ticket = {};
     --open_;
     int64_t bytes = RecordBytes(outcome);

@@ -133,6 +133,31 @@ TEST_F(OverloadTest, LongPollFindsNoRoomForItsRecords) {
   messages_.LetAnswersGo();
 }
 
+TEST_F(OverloadTest, LongPollTellsWhatBecameOfPartitionsWithoutRecordsWhenThereIsNoRoom) {
+  const TopicPartition woken{kTopic, PartitionId(5)};
+  messages_.Store(woken, "a");
+  messages_.Store({kTopic, PartitionId(6)}, "b");
+  v1::FetchOnceRequest request;
+  *request.add_partitions() = Subscribe(1, 1, 0, 5).subscribe(0);
+  *request.add_partitions() = Subscribe(2, 1, 0, 6).subscribe(0);
+  request.set_wait_ms(60'000);
+  std::thread producer([&] {
+    messages_.WaitForWaitingFetches(2);
+    FillWithBatches();
+    messages_.Store(woken, std::string(3 * kMebibyte, 'r'));
+    messages_.LetAnswersGo();
+  });
+  v1::FetchResponse response;
+  EXPECT_TRUE(stub_->FetchOnce(Context().get(), request, &response).ok());
+  producer.join();
+  ASSERT_EQ(response.partitions_size(), 2);
+  ExpectOverloaded(response.partitions(0).error());
+  EXPECT_EQ(response.partitions(0).next_offset(), 1);
+  EXPECT_FALSE(response.partitions(1).has_error()) << response.partitions(1).error().message();
+  EXPECT_EQ(response.partitions(1).next_offset(), 1);
+  EXPECT_EQ(response.partitions(1).high_watermark(), 1);
+}
+
 TEST_F(OverloadTest, ClientThatDoesNotReadGetsNoMoreThanItsPartAndOthersAreServed) {
   for (int partition = 0; partition < 16; ++partition) {
     const TopicPartition log{kTopic, PartitionId(partition)};
