@@ -31,6 +31,7 @@ absl::Status FetchOnceCall::Parse(const grpc::ByteBuffer& bytes) {
                      base::StrCat("a FetchOnce names 1 to ", kPartitionsPerMessageMax,
                                   " partitions, this one ", request.partitions_size()));
   }
+  TALOSMQ_RETURN_IF_ERROR(CheckDistinct(request.partitions()));
   TALOSMQ_ASSIGN_OR_RETURN(
       share_, environment_.connection.Take({.entries = request.partitions_size(),
                                             .bytes = request.partitions_size() * kEntryBytes}));
@@ -179,12 +180,12 @@ void FetchOnceCall::OnAnswer(size_t index, broker::FetchOutcome outcome) {
   {
     const base::MutexLock lock(mutex_);
     Entry& entry = entries_[index];
-    entry.is_open = false;
     if (read > 0 && !share.ok()) {
       outcome.status = share.status();
       outcome.next_offset = entry.offset;
       outcome.chunks.clear();
     }
+    entry.is_open = false;
     entry.ticket = {};
     --open_;
     int64_t bytes = RecordBytes(outcome);

@@ -50,27 +50,74 @@ absl::StatusOr<broker::OffsetQuery> QueryOf(const v1::OffsetQuery& query) {
   return result;
 }
 
-/// Collects the answers in the order of the queries. Thread-safe; shared by the callbacks.
-class OffsetAnswers {
+/// Asks the broker, kOffsetQueriesMax queries at a time, and collects the answers in the order of
+/// the queries. Thread-safe; shared by the callbacks.
+class OffsetQueries : public std::enable_shared_from_this<OffsetQueries> {
  public:
-  explicit OffsetAnswers(std::shared_ptr<ListOffsetsCall> call)
-      : call_(std::move(call)), missing_(call_->request.partitions_size()) {
+  /// `call` has at least one query.
+  OffsetQueries(std::shared_ptr<ListOffsetsCall> call, broker::MessageService& messages)
+      : call_(std::move(call)), messages_(messages), missing_(call_->request.partitions_size()) {
     for (int i = 0; i < missing_; ++i) call_->response.add_partitions();
   }
 
+  /// Asks as many as may be asked now. One thread at a time does, since an answer may come inside.
+  void Ask() {
+    {
+      const base::MutexLock lock(mutex_);
+      if (asking_) return;
+      asking_ = true;
+    }
+    while (const std::optional<int> index = TakeNext()) AskOne(*index);
+  }
+
+ private:
+  /// Nothing, and asking is over, when none is left or enough are under way.
+  std::optional<int> TakeNext() {
+    const base::MutexLock lock(mutex_);
+    if (next_ == call_->request.partitions_size() || under_way_ == kOffsetQueriesMax) {
+      asking_ = false;
+      return std::nullopt;
+    }
+    ++under_way_;
+    return next_++;
+  }
+
+  void AskOne(int index) {
+    absl::StatusOr<broker::OffsetQuery> query = QueryOf(call_->request.partitions(index));
+    if (query.ok()) {
+      messages_.FindOffset(*std::move(query),
+                           [self = shared_from_this(), index](const auto& outcome) {
+                             self->OnAnswer(index, outcome);
+                           });
+    } else {
+      broker::OffsetOutcome refusal;
+      refusal.status = query.status();
+      OnAnswer(index, refusal);
+    }
+  }
+
   void OnAnswer(int index, const broker::OffsetOutcome& outcome) {
+    bool is_last = false;
     {
       const base::MutexLock lock(mutex_);
       FillOffset(call_->request.partitions(index), outcome,
                  *call_->response.mutable_partitions(index));
-      if (--missing_ > 0) return;
+      --under_way_;
+      is_last = --missing_ == 0;
     }
-    call_->Finish(absl::OkStatus());
+    if (is_last) {
+      call_->Finish(absl::OkStatus());
+    } else {
+      Ask();
+    }
   }
 
- private:
   const std::shared_ptr<ListOffsetsCall> call_;  ///< Its response is guarded by mutex_.
+  broker::MessageService& messages_;
   base::Mutex mutex_;
+  bool asking_ ABSL_GUARDED_BY(mutex_) = false;
+  int next_ ABSL_GUARDED_BY(mutex_) = 0;
+  int under_way_ ABSL_GUARDED_BY(mutex_) = 0;
   int missing_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -84,23 +131,12 @@ void ListOffsets(std::shared_ptr<ListOffsetsCall> call, broker::MessageService& 
                                         kPartitionsPerMessageMax, " are taken")));
     return;
   }
-  if (queries == 0) {
-    call->Finish(absl::OkStatus());
+  const absl::Status distinct = CheckDistinct(call->request.partitions());
+  if (!distinct.ok() || queries == 0) {
+    call->Finish(distinct);
     return;
   }
-  const v1::ListOffsetsRequest& request = call->request;
-  const auto answers = std::make_shared<OffsetAnswers>(call);
-  for (int i = 0; i < queries; ++i) {
-    absl::StatusOr<broker::OffsetQuery> query = QueryOf(request.partitions(i));
-    if (query.ok()) {
-      messages.FindOffset(*std::move(query),
-                          [answers, i](const auto& outcome) { answers->OnAnswer(i, outcome); });
-    } else {
-      broker::OffsetOutcome refusal;
-      refusal.status = query.status();
-      answers->OnAnswer(i, refusal);
-    }
-  }
+  std::make_shared<OffsetQueries>(std::move(call), messages)->Ask();
 }
 
 }  // namespace talosmq::rpc

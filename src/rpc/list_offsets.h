@@ -10,7 +10,8 @@ namespace talosmq::rpc {
 
 using ListOffsetsCall = UnaryCall<v1::ListOffsetsRequest, v1::ListOffsetsResponse>;
 
-/// Answers each query on its own; the call ends when all have their answer.
+/// Answers each query on its own; the call ends when all have their answer. kInvalidArgument when a
+/// partition is named twice: the answers are told apart by it, and each may cost a disk read.
 void ListOffsets(std::shared_ptr<ListOffsetsCall> call, broker::MessageService& messages);
 
 }  // namespace talosmq::rpc

@@ -58,4 +58,11 @@ absl::StatusOr<TopicPartition> ParseTarget(std::string_view topic_id, int32_t pa
   return TopicPartition{*id, PartitionId(partition)};
 }
 
+absl::Status NamedTwice(const TopicPartition& target) {
+  return MakeError(
+      Reason::kInvalidArgument,
+      base::StrCat("partition ", target.partition.value(), " of topic ", target.topic_id.ToString(),
+                   " is named twice; one call asks for each partition once"));
+}
+
 }  // namespace talosmq::rpc

@@ -148,9 +148,10 @@ class OverloadTest(unittest.TestCase):
             stream.cancel()
 
     def test_long_polls_without_end(self):
-        asked = [subscription(self.flood, i % 8, 0, i + 1) for i in range(10_000)]
+        wide = self.create("wide", 2000)
+        asked = [subscription(wide, i, 0, i + 1) for i in range(2000)]
         request = message_pb2.FetchOnceRequest(partitions=asked, wait_ms=60_000)
-        polls = [self.greedy.messages.FetchOnce.future(request) for _ in range(40)]
+        polls = [self.greedy.messages.FetchOnce.future(request) for _ in range(200)]
         self.wait_for(lambda: any(poll.done() and poll.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
                                   for poll in polls), "a refused poll")
         self.assert_modest_client_is_served()

@@ -93,6 +93,12 @@ class FakeMessages final : public broker::MessageService {
       outcome.high_watermark = end;
       outcome.log_end = end;
       if (!std::holds_alternative<broker::FromStart>(query.spec)) outcome.offset = end;
+      ++offset_queries_;
+      changed_.SignalAll();
+      if (holding_) {
+        held_.push_back([done = std::move(done), outcome]() mutable { done(std::move(outcome)); });
+        return;
+      }
     }
     done(std::move(outcome));
   }
@@ -135,6 +141,14 @@ class FakeMessages final : public broker::MessageService {
   void WaitForWaitingFetches(size_t count) {
     const base::MutexLock lock(mutex_);
     while (waiting_.size() != count) changed_.Wait(mutex_);
+  }
+  void WaitForOffsetQueries(int count) {
+    const base::MutexLock lock(mutex_);
+    while (offset_queries_ < count) changed_.Wait(mutex_);
+  }
+  int offset_queries() {
+    const base::MutexLock lock(mutex_);
+    return offset_queries_;
   }
   std::vector<broker::FetchRequest> fetches() {
     const base::MutexLock lock(mutex_);
@@ -201,6 +215,7 @@ class FakeMessages final : public broker::MessageService {
   std::map<TopicPartition, std::vector<base::Buffer>> logs_ ABSL_GUARDED_BY(mutex_);
   std::map<broker::FetchTicket, Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
   uint64_t tickets_ ABSL_GUARDED_BY(mutex_) = 0;
+  int offset_queries_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 /// A TopicService with one topic, "orders", of two partitions; every change is refused as the

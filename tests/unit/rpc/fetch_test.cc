@@ -1,3 +1,4 @@
+#include "gmock/gmock.h"
 #include "unit/rpc/front_fixture.h"
 
 #include <set>
@@ -197,6 +198,18 @@ TEST_F(FetchOnceTest, CallWithoutPartitionsIsRefused) {
   EXPECT_EQ(stub_->FetchOnce(context.get(), v1::FetchOnceRequest(), &response).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(TrailerOf(*context).reason(), v1::REASON_INVALID_ARGUMENT);
+}
+
+TEST_F(FetchOnceTest, PartitionNamedTwiceIsRefusedByName) {
+  v1::FetchOnceRequest request = Ask(0, 0, 7);
+  *request.add_partitions() = Subscribe(2, 0, 0, 8).subscribe(0);
+  *request.add_partitions() = Subscribe(3, 5, 0, 7).subscribe(0);
+  const auto context = Context();
+  v1::FetchResponse response;
+  EXPECT_EQ(stub_->FetchOnce(context.get(), request, &response).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(TrailerOf(*context).message(), testing::HasSubstr("partition 7 of topic"));
+  EXPECT_TRUE(messages_.fetches().empty());
 }
 
 TEST_F(FetchOnceTest, EachPartitionHasAStatusOfItsOwn) {

@@ -2,9 +2,11 @@
 #include "rpc/error_status.h"
 #include "rpc/limits.h"
 
+#include "gmock/gmock.h"
 #include "unit/rpc/front_fixture.h"
 
 #include <string>
+#include <thread>
 
 namespace talosmq::rpc {
 namespace {
@@ -198,10 +200,53 @@ TEST_F(ListOffsetsTest, EachQueryHasAStatusOfItsOwn) {
   good.set_end(true);
   v1::OffsetQuery& without_spec = *request.add_partitions();
   without_spec.set_topic_id(IdBytes());
+  without_spec.set_partition(1);
   v1::ListOffsetsResponse response;
   ASSERT_TRUE(stub_->ListOffsets(Context().get(), request, &response).ok());
   EXPECT_EQ(response.partitions(0).offset(), 1);
   EXPECT_EQ(response.partitions(1).error().reason(), v1::REASON_INVALID_ARGUMENT);
+}
+
+TEST_F(ListOffsetsTest, PartitionNamedTwiceIsRefusedByName) {
+  v1::ListOffsetsRequest request;
+  for (const int partition : {7, 8, 7}) {
+    v1::OffsetQuery& query = *request.add_partitions();
+    query.set_topic_id(IdBytes());
+    query.set_partition(partition);
+    query.set_end(true);
+  }
+  v1::ListOffsetsResponse response;
+  const auto context = Context();
+  EXPECT_EQ(stub_->ListOffsets(context.get(), request, &response).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(TrailerOf(*context).message(), testing::HasSubstr("partition 7 of topic"));
+  EXPECT_EQ(messages_.offset_queries(), 0);
+}
+
+TEST_F(ListOffsetsTest, BrokerIsAskedForFewPartitionsAtATime) {
+  constexpr int kPartitions = 10'000;
+  v1::ListOffsetsRequest request;
+  for (int i = 0; i < kPartitions; ++i) {
+    v1::OffsetQuery& query = *request.add_partitions();
+    query.set_topic_id(IdBytes());
+    query.set_partition(i);
+    query.set_time_ms(1);
+  }
+  messages_.HoldAnswers();
+  std::thread helper([this] {
+    messages_.WaitForOffsetQueries(64);
+    for (int i = 0; i < 50; ++i) {  // What would still be asked has been by then.
+      v1::InitProducerResponse identity;
+      ASSERT_TRUE(stub_->InitProducer(Context().get(), v1::InitProducerRequest(), &identity).ok());
+    }
+    EXPECT_EQ(messages_.offset_queries(), 64);
+    messages_.LetAnswersGo();
+  });
+  v1::ListOffsetsResponse response;
+  EXPECT_TRUE(stub_->ListOffsets(Context().get(), request, &response).ok());
+  helper.join();
+  ASSERT_EQ(response.partitions_size(), kPartitions);
+  for (int i = 0; i < kPartitions; ++i) ASSERT_EQ(response.partitions(i).partition(), i);
 }
 
 TEST_F(ListOffsetsTest, ProducerGetsItsIdentity) {
