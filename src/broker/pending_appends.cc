@@ -20,7 +20,7 @@ void PendingAppends::Push(std::unique_ptr<PendingAppend> append) {
   const absl::Duration deadline = append->request.deadline;
   waiting_.push_back(std::move(append));
   metrics_.AddWaitingAppends(1);
-  if (timer_ == base::TimerId::kNone || deadline < timer_due_) SetTimer();
+  SetTimer(deadline);
 }
 
 std::unique_ptr<PendingAppend> PendingAppends::Pop() {
@@ -38,15 +38,15 @@ std::deque<std::unique_ptr<PendingAppend>> PendingAppends::TakeAll() {
   return std::exchange(waiting_, {});
 }
 
-void PendingAppends::SetTimer() {
+void PendingAppends::SetTimer(absl::Duration due) {
+  if (due >= timer_due_) return;
   StopTimer();
-  timer_due_ = absl::InfiniteDuration();
-  for (const auto& append : waiting_) timer_due_ = std::min(timer_due_, append->request.deadline);
-  if (timer_due_ == absl::InfiniteDuration()) return;
-  timer_ = shard_.PostAfter(timer_due_ - clock_.Monotonic(), [this] { Expire(); });
+  timer_due_ = due;
+  timer_ = shard_.PostAfter(due - clock_.Monotonic(), [this] { Expire(); });
 }
 
 void PendingAppends::StopTimer() {
+  timer_due_ = absl::InfiniteDuration();
   if (timer_ != base::TimerId::kNone) shard_.Cancel(std::exchange(timer_, base::TimerId::kNone));
 }
 
@@ -59,7 +59,10 @@ void PendingAppends::Expire() {
                                                       std::make_move_iterator(waiting_.end()));
   waiting_.erase(first_expired, waiting_.end());
   metrics_.AddWaitingAppends(-static_cast<int64_t>(expired.size()));
-  SetTimer();
+  StopTimer();
+  absl::Duration earliest = absl::InfiniteDuration();
+  for (const auto& append : waiting_) earliest = std::min(earliest, append->request.deadline);
+  SetTimer(earliest);
   for (auto& append : expired) on_expired_(std::move(append));
 }
 

@@ -31,8 +31,8 @@ class PendingAppends {
   size_t size() const { return waiting_.size(); }
 
  private:
-  /// Sets the timer to the earliest deadline of all.
-  void SetTimer();
+  /// Sets the timer to `due`, unless it is due before.
+  void SetTimer(absl::Duration due);
   void StopTimer();
   void Expire();
 
@@ -42,7 +42,9 @@ class PendingAppends {
   const std::function<void(std::unique_ptr<PendingAppend>)> on_expired_;
   std::deque<std::unique_ptr<PendingAppend>> waiting_;
   base::TimerId timer_ = base::TimerId::kNone;
-  absl::Duration timer_due_;  ///< Of timer_.
+  /// Of timer_, InfiniteDuration without one. Not after any deadline of those that wait; before all
+  /// of them when the append that it was set for has been taken.
+  absl::Duration timer_due_ = absl::InfiniteDuration();
 };
 
 }  // namespace talosmq::broker

@@ -62,11 +62,11 @@ inline constexpr int64_t kEntryBytes = 256;
 /// All other unary calls with their requests, as parsed, and their answers until they are sent.
 inline constexpr int64_t kCallEntriesMax = 4096;
 inline constexpr int64_t kCallBytesMax = int64_t{128} << 20;
-/// What a refused client is asked to wait.
-inline constexpr absl::Duration kRetryAfterDefault = absl::Milliseconds(100);
 /// Refusals of one stream that wait to be sent and hold no share of the budget, because there was
 /// none left. While there is one, the stream is not read; one more ends it with kOverloaded.
 inline constexpr int64_t kUncoveredRefusalsMax = 256;
+/// What a refused client is asked to wait.
+inline constexpr absl::Duration kRetryAfterDefault = absl::Milliseconds(100);
 
 /// A produce stream is not read while so many bytes, or batches, of it wait for their answer to be
 /// sent. One more message may be above it.

@@ -188,8 +188,6 @@ TEST_F(OverloadTest, ClientThatDoesNotReadGetsNoMoreThanItsPartAndOthersAreServe
   context->TryCancel();
 }
 
-}  // namespace
-}  // namespace talosmq::rpc
 /// A listener with room for 4096 answers, half of them for one connection.
 class RefusalsTest : public FrontTest {
  protected:
@@ -270,3 +268,5 @@ TEST_F(RefusalsTest, FewSubscriptionsWithoutRoomAreAnsweredOneByOne) {
   messages_.LetAnswersGo();
 }
 
+}  // namespace
+}  // namespace talosmq::rpc
