@@ -43,7 +43,7 @@ grpc::ServerUnaryReactor* ClusterHandlers::GetServerInfo(grpc::CallbackServerCon
         call->response.set_protocol_version_min(info.protocol_version_min);
         call->response.set_protocol_version_max(info.protocol_version_max);
         call->response.set_uptime_ms(absl::ToInt64Milliseconds(info.uptime));
-        call->Finish(absl::OkStatus());
+        call->FinishRead(absl::OkStatus());
       });
 }
 
@@ -53,7 +53,7 @@ grpc::ServerUnaryReactor* ClusterHandlers::DescribeCluster(grpc::CallbackServerC
   return ServeUnary<v1::DescribeClusterRequest, v1::DescribeClusterResponse>(
       context, request, response, calls_, [this](auto call) {
         FillCluster(cluster_.GetServerInfo(), *topics_.image(), call->response);
-        call->Finish(absl::OkStatus());
+        call->FinishRead(absl::OkStatus());
       });
 }
 
@@ -71,7 +71,7 @@ grpc::ServerUnaryReactor* ClusterHandlers::CheckHealth(grpc::CallbackServerConte
             FillProblem(warning, *call->response.add_warnings());
           }
           for (const std::string& orphan : report.orphans) call->response.add_orphans(orphan);
-          call->Finish(absl::OkStatus());
+          call->FinishRead(absl::OkStatus());
         });
       });
 }

@@ -99,7 +99,7 @@ grpc::ServerUnaryReactor* DumpHandlers::ListDumps(grpc::CallbackServerContext* c
           if (dumps.ok()) {
             for (const auto& dump : *dumps) FillDescription(dump, *call->response.add_dumps());
           }
-          call->Finish(dumps.status());
+          call->FinishRead(dumps.status());
         });
       });
 }
@@ -111,7 +111,7 @@ grpc::ServerUnaryReactor* DumpHandlers::DescribeDump(grpc::CallbackServerContext
       context, request, response, calls_, [this](auto call) {
         dumps_.Describe(call->request.name(), [call](const auto& dump) {
           if (dump.ok()) FillDescription(*dump, *call->response.mutable_dump());
-          call->Finish(dump.status());
+          call->FinishRead(dump.status());
         });
       });
 }

@@ -65,6 +65,8 @@ inline constexpr int64_t kCallBytesMax = int64_t{128} << 20;
 /// Refusals of one stream that wait to be sent and hold no share of the budget, because there was
 /// none left. While there is one, the stream is not read; one more ends it with kOverloaded.
 inline constexpr int64_t kUncoveredRefusalsMax = 256;
+/// Memory of one partition in an answer of DescribeTopic while it is made.
+inline constexpr int64_t kDescribedPartitionBytes = 512;
 /// What a refused client is asked to wait.
 inline constexpr absl::Duration kRetryAfterDefault = absl::Milliseconds(100);
 

@@ -106,7 +106,7 @@ class OffsetQueries : public std::enable_shared_from_this<OffsetQueries> {
       is_last = --missing_ == 0;
     }
     if (is_last) {
-      call_->Finish(absl::OkStatus());
+      call_->FinishRead(absl::OkStatus());
     } else {
       Ask();
     }
@@ -126,14 +126,15 @@ class OffsetQueries : public std::enable_shared_from_this<OffsetQueries> {
 void ListOffsets(std::shared_ptr<ListOffsetsCall> call, broker::MessageService& messages) {
   const int queries = call->request.partitions_size();
   if (queries > kPartitionsPerMessageMax) {
-    call->Finish(MakeError(Reason::kInvalidArgument,
-                           base::StrCat("ListOffsets names ", queries, " partitions; at most ",
-                                        kPartitionsPerMessageMax, " are taken")));
+    call->FinishRead(MakeError(Reason::kInvalidArgument,
+                               base::StrCat("ListOffsets names ", queries, " partitions; at most ",
+                                            kPartitionsPerMessageMax, " are taken")));
     return;
   }
-  const absl::Status distinct = CheckDistinct(call->request.partitions());
-  if (!distinct.ok() || queries == 0) {
-    call->Finish(distinct);
+  absl::Status status = CheckDistinct(call->request.partitions());
+  if (status.ok()) status = call->Reserve(queries * kEntryBytes);
+  if (!status.ok() || queries == 0) {
+    call->FinishRead(status);
     return;
   }
   std::make_shared<OffsetQueries>(std::move(call), messages)->Ask();

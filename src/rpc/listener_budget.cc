@@ -51,6 +51,22 @@ struct ListenerBudget::State {
                                         "Requests and answers that wait or are not sent yet.",
                                         {{"listener", "grpc"}, {"what", name}})) {}
 
+  /// Whether `wanted` fits beside what the connection holds and all have taken.
+  bool HasRoom(Load wanted, Load held, Load all) const {
+    return Fits(wanted.entries, held.entries, all.entries, bounds.entries) &&
+           Fits(wanted.bytes, held.bytes, all.bytes, bounds.bytes);
+  }
+
+  absl::Status Refuse(Load wanted, Load held, Load all) {
+    refusals.Add(1);
+    return MakeOverloaded(
+        base::StrCat("the server holds ", all.bytes, " of ", bounds.bytes, " bytes and ",
+                     all.entries, " of ", bounds.entries, " ", name, ", ", held.bytes,
+                     " bytes and ", held.entries, " of them for this connection, which asks for ",
+                     wanted.bytes, " bytes more"),
+        kRetryAfterDefault);
+  }
+
   void Show() {
     const base::MutexLock lock(mutex);
     if (held_bytes == nullptr) return;
@@ -106,20 +122,13 @@ absl::StatusOr<ListenerBudget::Share> ListenerBudget::Connection::Take(Load load
   State& state = *account_->state;
   const Load taken = state.taken.Add(load);
   const Load held = account_->held.Add(load);
-  if (Fits(load.entries, held.entries, taken.entries, state.bounds.entries) &&
-      Fits(load.bytes, held.bytes, taken.bytes, state.bounds.bytes)) {
+  if (state.HasRoom(load, held, taken)) {
     state.Show();
     return Share(account_, load);
   }
   state.taken.Subtract(load);
   account_->held.Subtract(load);
-  state.refusals.Add(1);
-  return MakeOverloaded(
-      base::StrCat("the server holds ", taken.bytes, " of ", state.bounds.bytes, " bytes and ",
-                   taken.entries, " of ", state.bounds.entries, " ", state.name, ", ", held.bytes,
-                   " bytes and ", held.entries, " of them for this connection, which asks for ",
-                   load.bytes, " bytes more"),
-      kRetryAfterDefault);
+  return state.Refuse(load, held, taken);
 }
 
 ListenerBudget::Share::~Share() {
@@ -131,10 +140,27 @@ ListenerBudget::Share::~Share() {
 
 void ListenerBudget::Share::Settle(Load load) {
   if (account_ == nullptr) return;
-  const Load change{.entries = load.entries - load_.entries, .bytes = load.bytes - load_.bytes};
+  const Load change = load - load_;
   account_->state->taken.Add(change);
   account_->held.Add(change);
   load_ = load;
+}
+
+absl::Status ListenerBudget::Share::Resize(Load load) {
+  if (account_ == nullptr) return absl::OkStatus();
+  State& state = *account_->state;
+  const Load change = load - load_;
+  const Load taken = state.taken.Add(change);
+  const Load held = account_->held.Add(change);
+  const bool is_smaller = change.entries <= 0 && change.bytes <= 0;
+  // As if it was given back and taken anew.
+  if (is_smaller || state.HasRoom(load, held - load_, taken - load_)) {
+    load_ = load;
+    return absl::OkStatus();
+  }
+  state.taken.Subtract(change);
+  account_->held.Subtract(change);
+  return state.Refuse(change, held, taken);
 }
 
 }  // namespace talosmq::rpc

@@ -16,6 +16,10 @@ namespace talosmq::rpc {
 struct Load {
   int64_t entries = 0;
   int64_t bytes = 0;
+
+  friend Load operator-(Load a, Load b) {
+    return {.entries = a.entries - b.entries, .bytes = a.bytes - b.bytes};
+  }
 };
 
 /// The bound of what one listener holds for its clients, of all together and of each.
@@ -51,6 +55,9 @@ class ListenerBudget {
     /// Holds `load` from now on, also when that is more than there is room for: the memory is taken
     /// already. Does nothing to an empty share.
     void Settle(Load load);
+    /// The same if there is room for what it has not held so far; if not, it holds what it held:
+    /// kOverloaded, with the time to wait.
+    absl::Status Resize(Load load);
 
    private:
     friend class ListenerBudget;

@@ -50,9 +50,17 @@ grpc::ServerUnaryReactor* TopicHandlers::DescribeTopic(grpc::CallbackServerConte
                                                        grpc::ByteBuffer* response) {
   return ServeUnary<v1::DescribeTopicRequest, v1::DescribeTopicResponse>(
       context, request, response, calls_, [this](auto call) {
+        const auto topic = topics_.image()->FindTopic(std::string_view(call->request.name()));
+        const size_t partitions = topic == nullptr ? 0 : topic->partitions.size();
+        const absl::Status room =
+            call->Reserve(static_cast<int64_t>(partitions) * kDescribedPartitionBytes);
+        if (!room.ok()) {
+          call->FinishRead(room);
+          return;
+        }
         topics_.Describe(call->request.name(), [call](const auto& description) {
           if (description.ok()) FillDescription(*description, call->response);
-          call->Finish(description.status());
+          call->FinishRead(description.status());
         });
       });
 }
@@ -63,14 +71,14 @@ grpc::ServerUnaryReactor* TopicHandlers::ListTopics(grpc::CallbackServerContext*
   return ServeUnary<v1::ListTopicsRequest, v1::ListTopicsResponse>(
       context, request, response, calls_, [this](auto call) {
         if (call->request.labels_size() > kLabelFiltersMax) {
-          call->Finish(
+          call->FinishRead(
               MakeError(Reason::kInvalidArgument,
                         base::StrCat("ListTopics names ", call->request.labels_size(),
                                      " labels; at most ", kLabelFiltersMax, " are taken")));
           return;
         }
         FillList(*topics_.image(), call->request, call->response);
-        call->Finish(absl::OkStatus());
+        call->FinishRead(absl::OkStatus());
       });
 }
 
@@ -115,13 +123,13 @@ grpc::ServerUnaryReactor* TopicHandlers::GetMetadata(grpc::CallbackServerContext
       context, request, response, calls_, [this](auto call) {
         const int asked = call->request.names_size() + call->request.topic_ids_size();
         if (asked > kTopicsPerMessageMax) {
-          call->Finish(MakeError(Reason::kInvalidArgument,
-                                 base::StrCat("GetMetadata names ", asked, " topics; at most ",
-                                              kTopicsPerMessageMax, " are taken")));
+          call->FinishRead(MakeError(Reason::kInvalidArgument,
+                                     base::StrCat("GetMetadata names ", asked, " topics; at most ",
+                                                  kTopicsPerMessageMax, " are taken")));
           return;
         }
         FillMetadata(*topics_.image(), call->request, call->response);
-        call->Finish(absl::OkStatus());
+        call->FinishRead(absl::OkStatus());
       });
 }
 

@@ -15,7 +15,7 @@
 
 namespace talosmq::rpc {
 
-/// One unary call under way: the handler fills `response` and calls Finish once, on any thread.
+/// One unary call under way: the handler fills `response` and ends it once, on any thread.
 /// Every method is registered raw so that a message is measured before it is parsed.
 /// Thread-compatible. Shared: by gRPC until OnDone, when the client has the answer, and by the
 /// callbacks that will finish it.
@@ -46,18 +46,42 @@ class UnaryCall final : public grpc::ServerUnaryReactor,
     return clock.Monotonic() + (absl::FromChrono(context_.deadline()) - clock.Now());
   }
 
+  /// Finds room for the `bytes` that the answer will be made of; kOverloaded when there is none.
+  absl::Status Reserve(int64_t bytes) { return share_.Resize(LoadWith(bytes)); }
+
+  /// Ends a call that may have changed something: its answer is sent also when there is no room.
   void Finish(const absl::Status& status) {
     if (status.ok()) {
-      response_bytes_ = Serialize(response);
-      share_.Settle({.entries = load_.entries,
-                     .bytes = load_.bytes + static_cast<int64_t>(response_bytes_.Length())});
+      share_.Settle(LoadWith(ResponseBytes()));
+      TakeResponse();
     }
-    grpc::ServerUnaryReactor::Finish(EndOfCall(context_, status));
+    End(status);
+  }
+
+  /// Ends a call that has changed nothing: with kOverloaded when there is no room for its answer.
+  void FinishRead(absl::Status status) {
+    if (status.ok()) status = share_.Resize(LoadWith(ResponseBytes()));
+    if (status.ok()) TakeResponse();
+    End(status);
   }
 
   void OnDone() override { self_.reset(); }
 
  private:
+  /// Of the request and so many bytes more.
+  Load LoadWith(int64_t bytes) const {
+    return {.entries = load_.entries, .bytes = load_.bytes + bytes};
+  }
+  int64_t ResponseBytes() const { return static_cast<int64_t>(response.ByteSizeLong()); }
+  /// Leaves of the response only its bytes, which are what is counted.
+  void TakeResponse() {
+    response_bytes_ = Serialize(response);
+    Response().Swap(&response);
+  }
+  void End(const absl::Status& status) {
+    grpc::ServerUnaryReactor::Finish(EndOfCall(context_, status));
+  }
+
   grpc::CallbackServerContext& context_;
   grpc::ByteBuffer& response_bytes_;
   std::shared_ptr<UnaryCall> self_;  ///< Until OnDone.

@@ -267,13 +267,50 @@ class FakeTopics final : public broker::TopicService {
     description.configs.push_back({"segment.bytes", "268435456", true});
     description.partitions.resize(2);
     description.partitions[1].status = MakeError(Reason::kStorageFenced, "the log is fenced");
-    done(std::move(description));
+    const base::MutexLock lock(mutex_);
+    if (holding_) {
+      held_.push_back([done = std::move(done), description]() mutable { done(description); });
+    } else {
+      done(std::move(description));
+    }
   }
   std::shared_ptr<const metadata::ClusterImage> image() const override { return image_; }
+
+  // What tests do and see.
+
+  /// Gives the topic so many partitions and a label. Before the calls.
+  void Widen(size_t partitions, std::string label) {
+    auto topic = std::make_shared<metadata::TopicImage>(*topic_);
+    topic->partitions.resize(partitions);
+    topic->configs["label.of"] = std::move(label);
+    auto image = std::make_shared<metadata::ClusterImage>(*image_);
+    image->topics_by_name[topic->name] = topic;
+    image->topics_by_id[topic->id] = topic;
+    topic_ = topic;
+    image_ = image;
+  }
+  void HoldDescriptions() {
+    const base::MutexLock lock(mutex_);
+    holding_ = true;
+  }
+  /// How many there were.
+  size_t LetDescriptionsGo() {
+    std::vector<base::Task> held;
+    {
+      const base::MutexLock lock(mutex_);
+      holding_ = false;
+      held.swap(held_);
+    }
+    for (base::Task& task : held) task();
+    return held.size();
+  }
 
  private:
   std::shared_ptr<const metadata::TopicImage> topic_;
   std::shared_ptr<const metadata::ClusterImage> image_;
+  base::Mutex mutex_;
+  bool holding_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<base::Task> held_ ABSL_GUARDED_BY(mutex_);
 };
 
 class FakeCluster final : public broker::ClusterService {

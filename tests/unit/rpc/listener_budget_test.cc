@@ -95,6 +95,24 @@ TEST_F(ListenerBudgetTest, SettledShareCountsWithItsNewSize) {
   EXPECT_FALSE(Take("b", {.entries = 1, .bytes = 1}).has_value());
 }
 
+TEST_F(ListenerBudgetTest, ShareGrowsOnlyWhereThereIsRoom) {
+  auto share = Take("a", {.entries = 1, .bytes = 100});
+  const auto other = Take("b", {.entries = 1, .bytes = 200});
+  EXPECT_EQ(ReasonOf(share->Resize({.entries = 1, .bytes = 801})), Reason::kOverloaded);
+  EXPECT_EQ(ReasonOf(share->Resize({.entries = 100, .bytes = 100})), Reason::kOverloaded);
+  EXPECT_TRUE(share->Resize({.entries = 1, .bytes = 800}).ok());
+  EXPECT_FALSE(Take("c", {.entries = 1, .bytes = 1}).has_value());
+  EXPECT_TRUE(share->Resize({.entries = 1, .bytes = 0}).ok());
+  EXPECT_TRUE(Take("c", {.entries = 1, .bytes = 800}).has_value());
+}
+
+TEST_F(ListenerBudgetTest, ShareThatIsAloneGrowsBeyondTheBound) {
+  auto share = Take("a", {.entries = 1, .bytes = 100});
+  EXPECT_TRUE(share->Resize({.entries = 1, .bytes = 5000}).ok());
+  const auto other = Take("b", {.entries = 0, .bytes = 0});
+  EXPECT_TRUE(share->Resize({.entries = 1, .bytes = 4000}).ok()) << "less than it holds";
+}
+
 TEST_F(ListenerBudgetTest, RefusedTakesLeaveNothingBehind) {
   TakeAll("a", 100);
   for (int i = 0; i < 1000; ++i) EXPECT_FALSE(Take("a", {.entries = 1, .bytes = 600}).has_value());

@@ -1,5 +1,6 @@
 #include "unit/rpc/front_fixture.h"
 
+#include <deque>
 #include <map>
 #include <string>
 #include <thread>
@@ -266,6 +267,90 @@ TEST_F(RefusalsTest, FewSubscriptionsWithoutRoomAreAnsweredOneByOne) {
   }
   context->TryCancel();
   messages_.LetAnswersGo();
+}
+
+/// A topic of 10,000 partitions and a label of 8 MiB.
+class WideTopicTest : public FrontTest {
+ protected:
+  WideTopicTest() { topics_.Widen(10'000, std::string(size_t{8} << 20, 'l')); }
+
+  /// Describes it until the connection is refused; the calls before wait for their answer.
+  void DescribeUntilRefused() {
+    topics_.HoldDescriptions();
+    const auto topics = v1::TopicService::NewStub(channel_);
+    for (int i = 0; i < 100 && !is_refused(); ++i) {
+      Call& call = calls_.emplace_back();
+      call.request.set_name("orders");
+      topics->async()->DescribeTopic(
+          call.context.get(), &call.request, &call.response,
+          [this, &call](const grpc::Status& status) { OnAnswer(call, status); });
+      // By the time this has its answer, the call before it is refused or waits.
+      v1::GetServerInfoResponse info;
+      v1::ClusterService::NewStub(channel_)->GetServerInfo(Context().get(),
+                                                           v1::GetServerInfoRequest(), &info);
+    }
+  }
+  /// Lets them have their answer; how many there were.
+  size_t Answer() {
+    const size_t held = topics_.LetDescriptionsGo();
+    const base::MutexLock lock(mutex_);
+    while (answered_ < calls_.size()) changed_.Wait(mutex_);
+    return held;
+  }
+  bool is_refused() {
+    const base::MutexLock lock(mutex_);
+    return refused_ > 0;
+  }
+  grpc::Status ListTopics(const std::shared_ptr<grpc::Channel>& channel) {
+    v1::ListTopicsResponse response;
+    return v1::TopicService::NewStub(channel)->ListTopics(Context().get(), v1::ListTopicsRequest(),
+                                                          &response);
+  }
+
+ private:
+  struct Call {
+    std::unique_ptr<grpc::ClientContext> context = Context();
+    v1::DescribeTopicRequest request;
+    v1::DescribeTopicResponse response;
+  };
+
+  void OnAnswer(const Call& call, const grpc::Status& status) {
+    const bool is_refused = !status.ok();
+    if (is_refused) {
+      EXPECT_EQ(TrailerOf(*call.context).reason(), v1::REASON_OVERLOADED);
+    }
+    const base::MutexLock lock(mutex_);
+    ++answered_;
+    if (is_refused) ++refused_;
+    changed_.SignalAll();
+  }
+
+  std::deque<Call> calls_;
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  size_t answered_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t refused_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+TEST_F(WideTopicTest, DescriptionsTakeRoomBeforeTheyAreMade) {
+  DescribeUntilRefused();
+  EXPECT_TRUE(is_refused());
+  const size_t held = Answer();
+  EXPECT_GE(held, 5U);
+  EXPECT_LE(held, 16U) << "of 5 MB each, within half of 128 MiB";
+}
+
+TEST_F(WideTopicTest, AnswerThatFindsNoRoomIsOverloaded) {
+  DescribeUntilRefused();
+  EXPECT_EQ(ListTopics(channel_).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_TRUE(ListTopics(Connect()).ok());
+  v1::CreateTopicRequest creation;
+  creation.set_name("new");
+  v1::CreateTopicResponse created;
+  EXPECT_TRUE(
+      v1::TopicService::NewStub(channel_)->CreateTopic(Context().get(), creation, &created).ok());
+  Answer();
+  EXPECT_TRUE(ListTopics(channel_).ok());
 }
 
 }  // namespace
