@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_map.h"
 
 #include <atomic>
+#include <optional>
 
 namespace talosmq::rpc {
 namespace {
@@ -38,18 +39,25 @@ bool Fits(int64_t wanted, int64_t held, int64_t taken, int64_t bound) {
 
 /// What all connections hold. Shares may outlive the budget, and with it the registry.
 struct ListenerBudget::State {
+  struct Metrics {
+    base::Counter& refusals;
+    base::Gauge& held_bytes;
+    base::Gauge& held_entries;
+  };
+
   State(std::string name_of_it, Load bounds_of_it, base::MetricRegistry& registry)
       : name(std::move(name_of_it)),
         bounds(bounds_of_it),
-        refusals(registry.AddCounter("talosmq_listener_refusals_total",
-                                     "What a client asked for and a full listener refused.",
-                                     {{"listener", "grpc"}, {"what", name}})),
-        held_bytes(&registry.AddGauge("talosmq_listener_held_bytes",
-                                      "Memory of what waits or is not sent yet.",
-                                      {{"listener", "grpc"}, {"what", name}})),
-        held_entries(&registry.AddGauge("talosmq_listener_held_entries",
-                                        "Requests and answers that wait or are not sent yet.",
-                                        {{"listener", "grpc"}, {"what", name}})) {}
+        metrics(Metrics{
+            .refusals = registry.AddCounter("talosmq_listener_refusals_total",
+                                            "What a client asked for and a full listener refused.",
+                                            {{"listener", "grpc"}, {"what", name}}),
+            .held_bytes = registry.AddGauge("talosmq_listener_held_bytes",
+                                            "Memory of what waits or is not sent yet.",
+                                            {{"listener", "grpc"}, {"what", name}}),
+            .held_entries = registry.AddGauge("talosmq_listener_held_entries",
+                                              "Requests and answers that wait or are not sent yet.",
+                                              {{"listener", "grpc"}, {"what", name}})}) {}
 
   /// Whether `wanted` fits beside what the connection holds and all have taken.
   bool HasRoom(Load wanted, Load held, Load all) const {
@@ -57,8 +65,13 @@ struct ListenerBudget::State {
            Fits(wanted.bytes, held.bytes, all.bytes, bounds.bytes);
   }
 
+  /// After what was added for it is subtracted again, which may have been shown meanwhile.
   absl::Status Refuse(Load wanted, Load held, Load all) {
-    refusals.Add(1);
+    Show();
+    {
+      const base::MutexLock lock(metrics_mutex);
+      if (metrics.has_value()) metrics->refusals.Add(1);
+    }
     return MakeOverloaded(
         base::StrCat("the server holds ", all.bytes, " of ", bounds.bytes, " bytes and ",
                      all.entries, " of ", bounds.entries, " ", name, ", ", held.bytes,
@@ -67,26 +80,32 @@ struct ListenerBudget::State {
         kRetryAfterDefault);
   }
 
+  /// After each change. At most one thread waits here, for the one that shows; what others change
+  /// meanwhile it shows with its own.
   void Show() {
-    const base::MutexLock lock(mutex);
-    if (held_bytes == nullptr) return;
+    if (is_to_be_shown.exchange(true)) return;
+    const base::MutexLock lock(metrics_mutex);
+    is_to_be_shown.store(false);
+    if (!metrics.has_value()) return;
     const Load now = taken.now();
-    held_bytes->Set(static_cast<double>(now.bytes));
-    held_entries->Set(static_cast<double>(now.entries));
+    metrics->held_bytes.Set(static_cast<double>(now.bytes));
+    metrics->held_entries.Set(static_cast<double>(now.entries));
   }
 
   void ShowNoMore() {
-    const base::MutexLock lock(mutex);
-    held_bytes = nullptr;
+    const base::MutexLock lock(metrics_mutex);
+    metrics.reset();
   }
 
   const std::string name;
   const Load bounds;
-  base::Counter& refusals;
   Tally taken;
+  /// Somebody is about to read `taken` for the gauges.
+  std::atomic<bool> is_to_be_shown{false};
+  base::Mutex metrics_mutex;
+  /// Nothing once the registry may have gone.
+  std::optional<Metrics> metrics ABSL_GUARDED_BY(metrics_mutex);
   base::Mutex mutex;
-  base::Gauge* held_bytes ABSL_GUARDED_BY(mutex);
-  base::Gauge* held_entries ABSL_GUARDED_BY(mutex);
   absl::flat_hash_map<std::string, std::weak_ptr<Account>> accounts ABSL_GUARDED_BY(mutex);
 };
 
@@ -144,6 +163,7 @@ void ListenerBudget::Share::Settle(Load load) {
   account_->state->taken.Add(change);
   account_->held.Add(change);
   load_ = load;
+  account_->state->Show();
 }
 
 absl::Status ListenerBudget::Share::Resize(Load load) {
@@ -156,6 +176,7 @@ absl::Status ListenerBudget::Share::Resize(Load load) {
   // As if it was given back and taken anew.
   if (is_smaller || state.HasRoom(load, held - load_, taken - load_)) {
     load_ = load;
+    state.Show();
     return absl::OkStatus();
   }
   state.taken.Subtract(change);

@@ -6,6 +6,7 @@
 
 #include "gtest/gtest.h"
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <thread>
@@ -145,6 +146,94 @@ TEST_F(ListenerBudgetTest, ThreadsTogetherStayWithinTheBound) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(TakeAll("after", 10), 50);
+}
+
+/// Keeps what is counted and shown. Its metrics outlive the time in which they may be used, so that
+/// a test sees when they are used after that.
+class WatchedRegistry final : public base::MetricRegistry {
+ public:
+  class Value final : public base::Counter, public base::Gauge {
+   public:
+    void Add(int64_t count) override { now_ += count; }
+    void Set(double value) override { now_ = static_cast<int64_t>(value); }
+    int64_t now() const { return now_.load(); }
+
+   private:
+    std::atomic<int64_t> now_{0};
+  };
+
+  base::Counter& AddCounter(const std::string& /*name*/, const std::string& /*help*/,
+                            const base::MetricLabels& /*labels*/) override {
+    return refusals;
+  }
+  base::Gauge& AddGauge(const std::string& name, const std::string& /*help*/,
+                        const base::MetricLabels& /*labels*/) override {
+    return name == "talosmq_listener_held_bytes" ? held_bytes : held_entries;
+  }
+  base::Histogram& AddHistogram(const std::string& name, const std::string& help,
+                                const base::MetricLabels& labels,
+                                const std::vector<double>& bounds) override {
+    return null_->AddHistogram(name, help, labels, bounds);
+  }
+
+  Value refusals;
+  Value held_bytes;
+  Value held_entries;
+
+ private:
+  const std::unique_ptr<base::MetricRegistry> null_ = base::MakeNullMetricRegistry();
+};
+
+class ListenerBudgetMetricsTest : public testing::Test {
+ protected:
+  WatchedRegistry registry_;
+  std::unique_ptr<ListenerBudget> budget_ =
+      std::make_unique<ListenerBudget>("records", Load{.entries = 100, .bytes = 1000}, registry_);
+  const ListenerBudget::Connection connection_ = budget_->ConnectionOf("a");
+};
+
+TEST_F(ListenerBudgetMetricsTest, EveryChangeIsShown) {
+  {
+    auto share = connection_.Take({.entries = 2, .bytes = 100});
+    ASSERT_TRUE(share.ok()) << share.status();
+    EXPECT_EQ(registry_.held_entries.now(), 2);
+    EXPECT_EQ(registry_.held_bytes.now(), 100);
+    share->Settle({.entries = 3, .bytes = 700});
+    EXPECT_EQ(registry_.held_entries.now(), 3);
+    EXPECT_EQ(registry_.held_bytes.now(), 700);
+    EXPECT_TRUE(share->Resize({.entries = 1, .bytes = 300}).ok());
+    EXPECT_EQ(registry_.held_bytes.now(), 300);
+    EXPECT_FALSE(connection_.Take({.entries = 1, .bytes = 900}).ok());
+    EXPECT_EQ(registry_.held_bytes.now(), 300);
+  }
+  EXPECT_EQ(registry_.held_entries.now(), 0);
+  EXPECT_EQ(registry_.held_bytes.now(), 0);
+}
+
+TEST_F(ListenerBudgetMetricsTest, RefusalsAreCountedAsLongAsTheRegistryIsThere) {
+  const auto share = connection_.Take({.entries = 1, .bytes = 1000});
+  EXPECT_FALSE(connection_.Take({.entries = 1, .bytes = 1}).ok());
+  EXPECT_EQ(registry_.refusals.now(), 1);
+  budget_.reset();
+  EXPECT_FALSE(connection_.Take({.entries = 1, .bytes = 1}).ok());
+  EXPECT_EQ(registry_.refusals.now(), 1) << "the registry may have gone with the budget";
+}
+
+TEST_F(ListenerBudgetMetricsTest, WhatIsHeldInTheEndIsShownWhoeverChangedItLast) {
+  constexpr int kThreads = 4;
+  for (int round = 0; round < 200; ++round) {
+    std::vector<absl::StatusOr<ListenerBudget::Share>> kept(kThreads);
+    std::vector<std::thread> threads;
+    threads.reserve(kThreads);
+    for (auto& mine : kept) {
+      threads.emplace_back([this, &mine] {
+        for (int i = 0; i < 20; ++i) mine = connection_.Take({.entries = 1, .bytes = 10});
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_EQ(registry_.held_bytes.now(), kThreads * 10) << "round " << round;
+    ASSERT_EQ(registry_.held_entries.now(), kThreads) << "round " << round;
+  }
 }
 
 }  // namespace
