@@ -101,7 +101,7 @@ void ReopenableLog::FindOffset(absl::Time time, Offset limit,
 
 void ReopenableLog::OnReadDone(const absl::Status& status) {
   --reads_;
-  if (storage::IsFenced(status)) Fence(status);
+  // Not a fence, even with the reason of one: that of the log is told to OnDurable first.
   if (ReasonOf(status) == Reason::kCorruptData && trouble_.ok()) trouble_ = status;
   if (state_ == State::kClosing && reads_ == 0) {
     dependencies_.shard.Post([this] { CloseWhenQuiet(); });

@@ -58,8 +58,7 @@ absl::StatusOr<RebuiltIndex> RebuildIndex(io::FileSystem& file_system,
   for (const IndexEntry& entry : index.entries) {
     content += base::AsText(EncodeIndexEntry(rebuild.segment, entry));
   }
-  TALOSMQ_RETURN_IF_ERROR(
-      io::WriteFileAtomically(file_system, path(kIndexSuffix), base::AsBytes(content)));
+  index.stored = io::WriteFileAtomically(file_system, path(kIndexSuffix), base::AsBytes(content));
   return index;
 }
 

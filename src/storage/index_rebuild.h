@@ -5,6 +5,7 @@
 #include "storage/partition_log.h"
 #include "storage/segment_index.h"
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 #include <optional>
@@ -26,10 +27,12 @@ struct IndexRebuild {
 struct RebuiltIndex {
   std::vector<IndexEntry> entries;
   std::vector<Damage> damages;  ///< Of the segment; left out as holes between entries.
+  absl::Status stored;          ///< Of the new file; what was found in the segment holds anyway.
 };
 
 /// Reads a segment that is no longer written and puts a new index in the place of its old one.
-/// Damage in the segment is data, not an error. Blocks on the disk.
+/// Damage in the segment is data, not an error, and so is an index that cannot be written. Blocks
+/// on the disk.
 absl::StatusOr<RebuiltIndex> RebuildIndex(io::FileSystem& file_system, const IndexRebuild& rebuild);
 
 }  // namespace talosmq::storage

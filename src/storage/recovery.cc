@@ -101,6 +101,7 @@ class Recovery {
                                     .end = end,
                                     .history = epochs_.trusted(),
                                     .created_ms = input_.now_ms}));
+    TALOSMQ_RETURN_IF_ERROR(rebuilt.stored);
     NoteRebuilt(base, "it was missing");
     for (const Damage& damage : rebuilt.damages) NoteCorruption(damage);
     return absl::OkStatus();

@@ -120,6 +120,10 @@ absl::Status SegmentCache::Rebuild(const Request& request, const std::string& wh
   if (!rebuilt.ok()) return rebuilt.status();
   dependencies_.metrics.indexes_rebuilt.Add(1);
   base::LogWarning("storage", segment.path, ": its index was rebuilt, since ", why);
+  if (!rebuilt->stored.ok()) {
+    base::LogWarning("storage", segment.path, ": the rebuilt index is in memory only: ",
+                     base::FromAbsl(rebuilt->stored.message()));
+  }
   for (const Damage& damage : rebuilt->damages) {
     dependencies_.metrics.corruptions.Add(1);
     base::LogError("storage", MakeCorruption(damage).message());

@@ -40,7 +40,8 @@ struct ReadableSegment {
 };
 
 /// Files and indexes of segments that were read lately, so that a cold reader pays for opening
-/// once. An index that is missing or broken is made again here, once its segment is complete.
+/// once. An index that is missing or broken is made again here, once its segment is complete; one
+/// that cannot be written serves until its segment goes.
 ///
 /// Bounded by kSegmentsMax segments and kEntriesMax index entries; what was used longest ago goes.
 /// Confined to one I/O executor.
@@ -74,7 +75,7 @@ class SegmentCache {
     SegmentIdentity identity;
     std::string path;
     std::unique_ptr<io::File> file;
-    std::vector<IndexEntry> entries;  ///< As found in the index file.
+    std::vector<IndexEntry> entries;  ///< As found in the index file, or rebuilt.
     bool is_rebuilt = false;          ///< Once is enough: what is missing now cannot be read.
   };
 

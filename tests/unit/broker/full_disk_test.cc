@@ -97,6 +97,26 @@ TEST_F(FullDiskTest, WhatHadItsOffsetsWhenTheDiskBecameFullIsRefusedAsNotStored)
   EXPECT_EQ(again.epoch, LeaderEpoch(2));
 }
 
+// A read's ENOSPC was taken for a fence: what waited for its flush was refused as not stored, and
+// became durable all the same.
+TEST_F(FullDiskTest, AReadThatFindsNoSpaceLeavesAppendsAlone) {
+  harness_.Stop();
+  harness_.Start();
+  harness_.AppendNow(target_, {.values = {"leads"}});
+  const auto append = harness_.Append(target_, {.values = {"in flight"}});
+  harness_.disk().SetFaultHook([](DiskCall call, const std::string& path) {
+    return call == DiskCall::kRead ? MemoryFileSystem::StorageFull(path) : absl::OkStatus();
+  });
+  const auto fetch = harness_.Fetch(target_, 0);
+  harness_.RunWithoutFlush();
+  EXPECT_EQ(ReasonOf(fetch->value.status), Reason::kStorageFull) << fetch->value.status;
+  harness_.disk().SetFaultHook(nullptr);
+  harness_.Run();
+  EXPECT_EQ(append->calls, 1);
+  EXPECT_TRUE(append->value.status.ok()) << append->value.status;
+  EXPECT_EQ(harness_.ReadAll(target_).size(), 3u);
+}
+
 TEST_F(FullDiskTest, ARestartOnAFullDiskServesReadsAndDeletions) {
   FillUp();
   harness_.Kill();

@@ -332,6 +332,27 @@ TEST_F(RecoveryTest, FlippedBitInTheIndexOfASealedSegmentIsMendedAtTheFirstRead)
   EXPECT_EQ(world_.ReadFile(Index()).substr(kIndexHeaderBytes), index.substr(kIndexHeaderBytes));
 }
 
+// A read of stored records used to fail with kStorageFull, as if it were an append.
+TEST_F(RecoveryTest, RebuiltIndexThatCannotBeWrittenIsReadFromMemory) {
+  world_.log_options().segment_bytes = 20'000;
+  Append(10, 5000);
+  Record();
+  world_.FlipBit(Index(), kIndexHeaderBytes + 40);
+  const std::string broken = world_.ReadFile(Index());
+  ReopenWell();
+  world_.disk().SetFaultHook([](DiskCall call, const std::string& path) {
+    const bool is_meant = call == DiskCall::kWrite && path.find(kIndexSuffix) != std::string::npos;
+    return is_meant ? MemoryFileSystem::StorageFull(path) : absl::OkStatus();
+  });
+  ExpectDense(10);
+  ExpectDense(10);
+  EXPECT_EQ(world_.ReadFile(Index()), broken);
+  world_.disk().SetFaultHook(nullptr);
+  ReopenWell();
+  ExpectDense(10);
+  EXPECT_NE(world_.ReadFile(Index()), broken);
+}
+
 TEST_F(RecoveryTest, IndexOfZerosIsNotTakenForAnIndex) {
   Append(3, 5000);
   Record();
