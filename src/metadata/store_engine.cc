@@ -45,8 +45,10 @@ class StoreEngine::Core : public std::enable_shared_from_this<Core> {
   void Begin();
   /// Calls from outside: bounded. A few more may come in at the bound when several threads call.
   void Submit(std::unique_ptr<StoreCall> call);
-  /// What must not be refused, bounded by the number of leases and watches.
+  /// What must not be refused, bounded by the number of leases.
   void Enqueue(std::unique_ptr<StoreCall> call);
+  /// In no round, as it needs nothing written: a round of a failed store would leave it out.
+  void StartWatch(WatchId watch);
   void Close();
   absl::Status health() const {
     const base::MutexLock lock(mutex_);
@@ -84,7 +86,7 @@ class StoreEngine::Core : public std::enable_shared_from_this<Core> {
   void Expire(LeaseId id, uint64_t renewals);
 
   base::Executor& executor_;
-  base::Gate gate_;  ///< Rounds under way.
+  base::Gate gate_;  ///< Rounds and starts of watches under way.
   const std::unique_ptr<StateWriter> writer_;
   const std::shared_ptr<WatcherSet> watchers_;
 
@@ -173,6 +175,13 @@ void StoreEngine::Core::Enqueue(std::unique_ptr<StoreCall> call) {
     if (std::exchange(is_scheduled_, true)) return;
   }
   executor_.Post([self = shared_from_this()] { self->RunRound(); });
+}
+
+void StoreEngine::Core::StartWatch(WatchId watch) {
+  executor_.Post([self = shared_from_this(), watch] {
+    const std::optional<base::Gate::Pass> pass = self->gate_.Enter();
+    if (pass.has_value()) self->watchers_->Start(watch);
+  });
 }
 
 void StoreEngine::Core::RunRound() {
@@ -364,8 +373,7 @@ void StoreEngine::Commit(Transaction transaction, base::Executor& on,
 WatchId StoreEngine::Watch(std::string prefix, Revision after, base::Executor& on,
                            base::Callback<const absl::StatusOr<WatchEvent>&> on_event) {
   const WatchId watch = core_->watchers().Add(std::move(prefix), after, on, std::move(on_event));
-  core_->Submit(
-      std::make_unique<SilentCall>([core = core_.get(), watch] { core->watchers().Start(watch); }));
+  core_->StartWatch(watch);
   return watch;
 }
 

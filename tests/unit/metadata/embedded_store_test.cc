@@ -167,6 +167,34 @@ TEST_F(EmbeddedStoreTest, FailedWriteThatIsFoundLaterIsToldToWatchers) {
   EXPECT_THAT(told, ::testing::ElementsAre("late", "b"));
 }
 
+// Its start was left out with the round, and nobody was told.
+TEST_F(EmbeddedStoreTest, WatchThatBeginsWhileTheStoreIsShutHearsOfWhatComesLater) {
+  const Revision before = Put("a", "1");
+  kv_.fails = true;
+  EXPECT_FALSE(Commit({.compares = {}, .operations = {{.key = "lost", .value = "x"}}}).ok());
+  std::vector<std::string> told;
+  store_->Watch("", before, callers_, [&](const absl::StatusOr<WatchEvent>& event) {
+    for (const auto& change : event->changes) told.push_back(change.key);
+  });
+  Run();
+  kv_.fails = false;
+  clock_.Advance(StoreEngine::kReloadInterval);
+  Run();
+  Put("b", "1");
+  EXPECT_THAT(told, ::testing::ElementsAre("b"));
+}
+
+TEST_F(EmbeddedStoreTest, WatchBeginsHoweverManyCallsWait) {
+  int told = 0;
+  for (size_t i = 0; i < StoreEngine::kWaitingCallsMax; ++i) {
+    store_->Get("a", callers_, [](const absl::StatusOr<std::optional<KeyValue>>&) {});
+  }
+  store_->Watch("", Revision::kNone, callers_, [&](const absl::StatusOr<WatchEvent>&) { ++told; });
+  Run();
+  Put("a", "1");
+  EXPECT_EQ(told, 1);
+}
+
 TEST_F(EmbeddedStoreTest, NobodyHearsOfAChangeThatWasNotWritten) {
   int told = 0;
   store_->Watch("", Put("a", "1"), callers_, [&](const absl::StatusOr<WatchEvent>&) { ++told; });
