@@ -59,7 +59,7 @@ void ReopenableLog::OnOpenDone(absl::StatusOr<storage::LogStore::OpenedLog> open
     state_ = State::kClosed;
     const absl::Status cause =
         base::Annotate(opened.status(), base::StrCat("open log ", id_.ToString()));
-    Rest(cause);
+    Rest(cause, ReasonOf(cause));
     if (!is_shut_) owner_.OnLogFailed(cause);
     OnClosed();
     return;
@@ -124,19 +124,20 @@ void ReopenableLog::OnDurable(const absl::Status& status) {
 void ReopenableLog::Fence(const absl::Status& cause) {
   if (state_ != State::kOpen) return;
   const absl::Status fenced = storage::IsFenced(cause) ? cause : storage::MakeFenced(id_, cause);
-  Rest(fenced);
+  Rest(fenced, ReasonOf(cause));
   BeginClosing();
   owner_.OnLogFailed(fenced);
 }
 
-void ReopenableLog::Rest(const absl::Status& cause) {
-  trouble_ = cause;
+void ReopenableLog::Rest(const absl::Status& trouble, Reason cause) {
+  trouble_ = trouble;
+  is_damaged_ = cause == Reason::kCorruptData;
   rest_until_ = dependencies_.clock.Monotonic() + backoff_;
   backoff_ = std::min(backoff_ * 2, options_.reopen_backoff_max);
 }
 
 void ReopenableLog::OpenAfterRest() {
-  if (ReasonOf(trouble_) == Reason::kCorruptData) return;
+  if (is_damaged_) return;
   const absl::Duration rest = rest_until_ - dependencies_.clock.Monotonic();
   rest_timer_ = dependencies_.shard.PostAfter(std::max(rest, absl::ZeroDuration()), [this] {
     if (is_shut_ || state_ != State::kClosed) return;

@@ -5,6 +5,7 @@
 #include "broker/options.h"
 #include "storage/log_store.h"
 #include "storage/partition_log.h"
+#include "talosmq/error.h"
 #include "talosmq/ids.h"
 
 #include "absl/status/status.h"
@@ -75,7 +76,7 @@ class ReopenableLog {
   void OnOpenDone(absl::StatusOr<storage::LogStore::OpenedLog> opened);
   void OnDurable(const absl::Status& status);
   void OnReadDone(const absl::Status& status);
-  void Rest(const absl::Status& cause);
+  void Rest(const absl::Status& trouble, Reason cause);
   void OpenAfterRest();
   void BeginClosing();
   void CloseWhenQuiet();
@@ -91,6 +92,8 @@ class ReopenableLog {
   int64_t reads_ = 0;         ///< Under way on log_.
   bool close_begun_ = false;  ///< log_->Close was called.
   absl::Status trouble_;
+  /// Whether it rests for lost or damaged records; users are told of a fence then, too.
+  bool is_damaged_ = false;
   absl::Duration backoff_;     ///< Of the next rest.
   absl::Duration rest_until_;  ///< By the monotonic clock.
   base::TimerId rest_timer_ = base::TimerId::kNone;
