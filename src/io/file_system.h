@@ -28,9 +28,12 @@ class File {
   virtual absl::Status Sync() = 0;
   virtual absl::StatusOr<uint64_t> Size() const = 0;
   virtual absl::Status Truncate(uint64_t size) = 0;
-  /// Grows the file to at least `size`, zero-filled and allocated, so that a later Sync need not
-  /// journal a new size.
+  /// Grows the file to at least `size`, zero-filled and, where the file system can, allocated, so
+  /// that a later Sync need not journal a new size.
   virtual absl::Status Preallocate(uint64_t size) = 0;
+  /// What the file takes from the disk: less than its size where it has holes, more by what the
+  /// last block leaves over.
+  virtual absl::StatusOr<uint64_t> AllocatedBytes() const = 0;
 };
 
 /// Holds an exclusive lock on a file until it goes; the kernel drops it with the process.

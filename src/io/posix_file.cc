@@ -122,4 +122,11 @@ absl::Status PosixFile::Preallocate(uint64_t size) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<uint64_t> PosixFile::AllocatedBytes() const {
+  constexpr uint64_t kBlockBytes = 512;  // Of st_blocks, on every file system.
+  struct stat status {};
+  if (::fstat(descriptor_.number(), &status) != 0) return ErrnoStatus(errno, path_, "fstat");
+  return static_cast<uint64_t>(status.st_blocks) * kBlockBytes;
+}
+
 }  // namespace talosmq::io

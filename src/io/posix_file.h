@@ -36,6 +36,7 @@ class PosixFile final : public File {
   absl::StatusOr<uint64_t> Size() const override;
   absl::Status Truncate(uint64_t size) override;
   absl::Status Preallocate(uint64_t size) override;
+  absl::StatusOr<uint64_t> AllocatedBytes() const override;
 
  private:
   const std::string path_;

@@ -8,6 +8,16 @@
 #include <utility>
 
 namespace talosmq::storage {
+namespace {
+
+/// A hole holds no room, whatever the size says.
+absl::StatusOr<int64_t> HeldBy(const io::File& file) {
+  TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file.Size());
+  TALOSMQ_ASSIGN_OR_RETURN(const uint64_t allocated, file.AllocatedBytes());
+  return static_cast<int64_t>(std::min(size, allocated));
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<DiskReserve>> DiskReserve::Open(Options options,
                                                                Dependencies dependencies) {
@@ -17,12 +27,11 @@ absl::StatusOr<std::unique_ptr<DiskReserve>> DiskReserve::Open(Options options,
   std::unique_ptr<DiskReserve> reserve(new DiskReserve(std::move(options), dependencies, bytes));
   const auto file = file_system.Open(reserve->path_, io::OpenMode::kRead);
   if (file.ok()) {
-    TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, (*file)->Size());
-    reserve->held_bytes_ = static_cast<int64_t>(size);
+    TALOSMQ_ASSIGN_OR_RETURN(reserve->held_bytes_, HeldBy(**file));
   } else if (!absl::IsNotFound(file.status())) {
     return file.status();
   }
-  // Of another size: from another setting, or cut off by a crash.
+  // Of another size: from another setting, cut off by a crash, or copied with holes.
   if (reserve->held_bytes_ != bytes) TALOSMQ_RETURN_IF_ERROR(reserve->Drop());
   reserve->Look(0).IgnoreError();
   if (!reserve->is_full_.load()) reserve->BecomeRoomy();
@@ -95,7 +104,12 @@ absl::Status DiskReserve::Make() {
   absl::Status made = [&]() -> absl::Status {
     TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system_.Open(path_, io::OpenMode::kTruncate));
     TALOSMQ_RETURN_IF_ERROR(file->Preallocate(static_cast<uint64_t>(bytes_)));
-    return file->Sync();
+    TALOSMQ_RETURN_IF_ERROR(file->Sync());
+    TALOSMQ_ASSIGN_OR_RETURN(const int64_t held, HeldBy(*file));
+    if (held == bytes_) return absl::OkStatus();
+    return MakeError(Reason::kInternal,
+                     base::StrCat(path_, ": expected ", bytes_, " allocated bytes, found ", held,
+                                  ": the file system allocates nothing in advance"));
   }();
   if (made.ok()) {
     held_bytes_ = bytes_;

@@ -23,7 +23,8 @@ namespace talosmq::storage {
 ///     v                                         |
 ///   full: the file is gone, its room free for all but records; appends are refused
 ///
-/// Free: what the file system has left, and what the file holds.
+/// Free: what the file system has left, and what the file holds. Where the file system allocates
+/// nothing in advance there is no file: the bounds hold all the same, against our own records only.
 ///
 /// Invariants:
 /// 1. No flush that Look() lets pass leaves less than the room free.

@@ -143,6 +143,14 @@ class MemoryFileSystem::OpenedFile final : public io::File {
     return absl::OkStatus();
   }
 
+  absl::StatusOr<uint64_t> AllocatedBytes() const override {
+    TALOSMQ_RETURN_IF_ERROR(disk_.Begin(DiskCall::kSize, path_));
+    const base::MutexLock lock(disk_.mutex_);
+    TALOSMQ_RETURN_IF_ERROR(CheckBootLocked());
+    const std::string& content = node_->file->content();
+    return disk_.keeps_holes_ ? content.find_last_not_of('\0') + 1 : content.size();
+  }
+
  private:
   absl::Status CheckBootLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(disk_.mutex_) {
     return disk_.boots_ == boot_ ? absl::OkStatus() : IoError(path_);
@@ -317,6 +325,11 @@ void MemoryFileSystem::SetFaultHook(FaultHook hook) {
 void MemoryFileSystem::SetCapacity(uint64_t bytes) {
   const base::MutexLock lock(mutex_);
   capacity_bytes_ = bytes;
+}
+
+void MemoryFileSystem::KeepHoles() {
+  const base::MutexLock lock(mutex_);
+  keeps_holes_ = true;
 }
 
 uint64_t MemoryFileSystem::FreeBytesLocked() const {

@@ -70,6 +70,9 @@ class MemoryFileSystem final : public io::FileSystem {
   /// From now on the contents of all files together fit into `bytes`: what would go beyond fails
   /// as StorageFull(), a write after half of what still fits. Below what is there: nothing grows.
   void SetCapacity(uint64_t bytes);
+  /// From now on files are not allocated in advance: zeros at their end are a hole, which
+  /// AllocatedBytes() leaves out. Space() goes on counting them.
+  void KeepHoles();
   /// Fails the `nth` call of this kind from now on (1: the next one) and no other.
   void FailNth(DiskCall call, uint64_t nth, absl::Status status);
   /// The `nth` changing call from now on (1: the next one) fails as if the process had died in it,
@@ -109,6 +112,7 @@ class MemoryFileSystem final : public io::FileSystem {
   uint64_t boots_ ABSL_GUARDED_BY(mutex_) = 0;  ///< Power cuts so far.
   FaultHook hook_ ABSL_GUARDED_BY(mutex_);
   uint64_t capacity_bytes_ ABSL_GUARDED_BY(mutex_) = kUnlimited;
+  bool keeps_holes_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t dies_at_ ABSL_GUARDED_BY(mutex_) = 0;  ///< A value of changes_; 0: never.
 };

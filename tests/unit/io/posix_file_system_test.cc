@@ -136,6 +136,15 @@ TEST_F(PosixFileSystemTest, PreallocatedBytesAreZeroAndCounted) {
   EXPECT_EQ(Content("file"), "a");
 }
 
+TEST_F(PosixFileSystemTest, HolesAreNotAllocatedAndPreallocatedBytesAre) {
+  constexpr uint64_t kBytes = 1 << 20;
+  const auto file = Make("file");
+  ASSERT_TRUE(file->Truncate(kBytes).ok());
+  EXPECT_LT(file->AllocatedBytes().value(), kBytes);
+  ASSERT_TRUE(file->Preallocate(kBytes).ok());
+  EXPECT_GE(file->AllocatedBytes().value(), kBytes);
+}
+
 TEST_F(PosixFileSystemTest, OpenModesKeepOrDropWhatIsThere) {
   ASSERT_TRUE(Write(*Make("file"), 0, "kept").ok());
   EXPECT_TRUE(disk_->Open(Path("file"), OpenMode::kCreate).ok());

@@ -104,6 +104,26 @@ TEST_F(DiskReserveTest, RoomThatCannotBeHeldDoesNotStopTheServer) {
   EXPECT_TRUE(reserve_->CheckRoom().ok());
 }
 
+// It counted as free what the file did not hold, and let appends fill the disk to the end.
+TEST_F(DiskReserveTest, FileOfHolesHoldsNoRoom) {
+  disk_.KeepHoles();
+  Open();
+  EXPECT_FALSE(IsHeld());
+  EXPECT_TRUE(reserve_->CheckRoom().ok());
+  LeaveFree(2 * kRoom - 1);
+  EXPECT_TRUE(reserve_->Look(0).ok());
+  EXPECT_EQ(ReasonOf(reserve_->CheckRoom()), Reason::kStorageFull);
+  EXPECT_THAT(std::string(reserve_->CheckRoom().message()), HasSubstr("1999 are free"));
+}
+
+TEST_F(DiskReserveTest, FileThatWasCopiedAsAHoleIsNotTakenForRoom) {
+  Open();
+  EXPECT_TRUE(IsHeld());
+  disk_.KeepHoles();
+  Open();
+  EXPECT_FALSE(IsHeld());
+}
+
 TEST_F(DiskReserveTest, SmallDiskKeepsASmallRoom) {
   disk_.SetCapacity(kDisk / 4);
   Open();
