@@ -82,7 +82,11 @@ class Creation : public std::enable_shared_from_this<Creation> {
                          .value = metadata::Encode(metadata::TopicNameRecord{id_})},
                         {.key = metadata::TopicKey(id_), .value = metadata::Encode(record)}}},
         [self = shared_from_this()](const absl::StatusOr<CommitResult>& result) {
-          if (!result.ok()) return self->done_(result.status());
+          // Nobody knows whether it is visible; if it is not, Recover() sweeps at the next start.
+          if (ReasonOf(result.status()) == Reason::kMetadataUnavailable) {
+            return self->done_(result.status());
+          }
+          if (!result.ok()) return self->Abandon(result.status());
           if (!result->succeeded) return self->FindNameAgain();
           self->done_(CreatedTopic{.id = self->id_, .revision = result->revision});
         });

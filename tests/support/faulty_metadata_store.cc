@@ -42,11 +42,15 @@ void FaultyMetadataStore::Commit(metadata::Transaction transaction, base::Execut
   const std::optional<Plan> plan = NextCommit();
   if (!plan.has_value()) return store_.Commit(std::move(transaction), on, std::move(done));
   // The dead do not hear.
-  auto fail = [then = plan->then, done = std::move(done)]() mutable {
-    if (then == Then::kFail) done(MakeError(Reason::kMetadataUnavailable, "the reply was lost"));
+  auto fail = [then = plan->then, fault = plan->fault, done = std::move(done)]() mutable {
+    if (then == Then::kDie) return;
+    done(fault == CommitFault::kRefused
+             ? MakeError(Reason::kOverloaded, "too many calls wait")
+             : MakeError(Reason::kMetadataUnavailable, "the reply was lost"));
   };
   switch (plan->fault) {
     case CommitFault::kLostRequest:
+    case CommitFault::kRefused:
       return on.Post(std::move(fail));
     case CommitFault::kLostReply:
       return store_.Commit(

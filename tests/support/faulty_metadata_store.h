@@ -12,6 +12,7 @@ namespace talosmq::support {
 enum class CommitFault {
   kLostRequest,  ///< It fails and has changed nothing.
   kLostReply,    ///< It fails and has taken effect.
+  kRefused,      ///< It fails with kOverloaded: as with kLostRequest, but one can know.
 };
 
 /// A metadata store that fails chosen commits, or whose caller dies in one. Everything else goes to
@@ -20,7 +21,8 @@ class FaultyMetadataStore final : public metadata::MetadataStore {
  public:
   explicit FaultyMetadataStore(metadata::MetadataStore& store) : store_(store) {}
 
-  /// Fails the `nth` commit from now on (1: the next one) with kMetadataUnavailable.
+  /// Fails the `nth` commit from now on (1: the next one), with kMetadataUnavailable unless the
+  /// fault says otherwise.
   void FailCommit(uint64_t nth, CommitFault fault);
   /// The process dies in the `nth` commit: it is never answered, and no call after it is made.
   void DieInCommit(uint64_t nth, CommitFault fault);

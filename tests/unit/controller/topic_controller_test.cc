@@ -209,6 +209,16 @@ TEST_F(TopicControllerTest, OfTwoCreationsAtOnceOneWins) {
   world_.ExpectNoLeftovers();
 }
 
+// Its assignments lay about until the next start.
+TEST_F(TopicControllerTest, CreationThatIsRefusedAtTheEndLeavesNothing) {
+  constexpr uint64_t kAssignments = 1;
+  world_.faults().FailCommit(kAssignments + 1, support::CommitFault::kRefused);
+  const auto refused = world_.Create({.name = "t", .partitions = 2});
+  EXPECT_EQ(ReasonOf(refused.status()), Reason::kOverloaded) << refused.status();
+  world_.ExpectNoLeftovers();
+  EXPECT_TRUE(world_.Create({.name = "t", .partitions = 2}).ok());
+}
+
 TEST_F(TopicControllerTest, DeletionWaitsForEveryBrokerThatHoldsData) {
   TopicWorld world(3);
   const auto created = world.Create({.name = "t", .partitions = 150, .replicas = 2});
