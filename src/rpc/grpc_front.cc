@@ -71,6 +71,7 @@ class Front final : public GrpcFront {
   Front(const GrpcFrontOptions& options, const Dependencies& dependencies)
       : clock_(dependencies.clock),
         metrics_(dependencies.metrics),
+        tls_(options.tls),
         records_("records", {.entries = kRecordEntriesMax, .bytes = options.record_bytes_max},
                  metrics_),
         calls_("calls", {.entries = kCallEntriesMax, .bytes = kCallBytesMax}, metrics_),
@@ -95,7 +96,7 @@ class Front final : public GrpcFront {
     SetBounds(builder);
     SetTransport(builder);
     SetThreads(builder);
-    TALOSMQ_ASSIGN_OR_RETURN(const auto credentials, MakeServerCredentials(options.tls.get()));
+    TALOSMQ_ASSIGN_OR_RETURN(const auto credentials, MakeServerCredentials(tls_.get()));
     acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
     builder.RegisterService(&messages_);
@@ -136,6 +137,7 @@ class Front final : public GrpcFront {
 
   base::Clock& clock_;
   base::MetricRegistry& metrics_;
+  const std::shared_ptr<base::TlsWatch> tls_;  ///< Holds the files that gRPC reads; goes after it.
   CallRegistry registry_;
   ListenerBudget records_;
   ListenerBudget calls_;

@@ -17,7 +17,7 @@ namespace talosmq::rpc {
 
 struct GrpcFrontOptions {
   std::string listen = "127.0.0.1:9191";          ///< HOST:PORT; port 0 is the kernel's choice.
-  std::shared_ptr<base::TlsWatch> tls = nullptr;  ///< Null: the port is plain.
+  std::shared_ptr<base::TlsWatch> tls = nullptr;  ///< Kept. Null: the port is plain.
   /// Of batches, long polls and answers with records that all clients together may make it hold;
   /// kOverloaded beyond it. 1 MiB or more.
   int64_t record_bytes_max = int64_t{256} << 20;

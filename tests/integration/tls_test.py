@@ -178,10 +178,11 @@ class TlsTest(unittest.TestCase):
             stream.sendall(GET_HEALTH)
             self.assertIn(b"200 OK", stream.recv(64))
 
-    def test_new_files_are_used_without_a_restart(self):
-        pair = self.live_copy("live", *self.server_pair)
-        client_ca, = self.live_copy("live-ca", self.ours.ca)
-        server = self.start(f"tls.client_ca={client_ca}", pair=pair)
+    def replace_files_of(self, name, *settings):
+        """A server whose files have become those of another authority, and who gets in by now."""
+        pair = self.live_copy(name, *self.server_pair)
+        client_ca, = self.live_copy(f"{name}-ca", self.ours.ca)
+        server = self.start(f"tls.client_ca={client_ca}", *settings, pair=pair)
         before = self.flags(pair=self.client_pair)
         client = self.theirs.sign("client")
         after = self.flags(ca=self.theirs.ca, pair=client)
@@ -190,10 +191,17 @@ class TlsTest(unittest.TestCase):
         for source, target in zip((*self.theirs.sign("renewed"), self.theirs.ca), (*pair, client_ca)):
             replace(source, target)
         self.wait_until(lambda: talosmq(server, *after, "topic", "list")[0] == 0, server)
-        self.wait_until(lambda: gets_in(server.http, client_context(self.theirs.ca, client)), server)
         self.assert_refused(server, *before)
-        self.assertFalse(gets_in(server.http, client_context(self.theirs.ca, self.client_pair)))
         self.assertIsNone(server.process.poll())
+        return server, client
+
+    def test_new_files_are_used_without_a_restart(self):
+        server, client = self.replace_files_of("live")
+        self.wait_until(lambda: gets_in(server.http, client_context(self.theirs.ca, client)), server)
+        self.assertFalse(gets_in(server.http, client_context(self.theirs.ca, self.client_pair)))
+
+    def test_new_files_are_used_beside_a_plain_http_port(self):
+        self.replace_files_of("beside-plain", "http.tls=false")
 
     def test_a_certificate_whose_key_does_not_fit_is_kept_out(self):
         pair = self.live_copy("unfit", *self.server_pair)

@@ -1,10 +1,14 @@
 #include "base/utf8.h"
 #include "rpc/error_status.h"
 #include "rpc/limits.h"
+#include "support/certificate.h"
+#include "support/manual_executor.h"
+#include "support/temporary_directory.h"
 
 #include "gmock/gmock.h"
 #include "unit/rpc/front_fixture.h"
 
+#include <fstream>
 #include <string>
 #include <thread>
 
@@ -61,6 +65,37 @@ TEST(GrpcFrontStartTest, TakenPortIsRefusedByName) {
   EXPECT_EQ(ReasonOf(second.status()), Reason::kUnavailable);
   EXPECT_NE(second.status().ToString().find(address), std::string::npos);
   (*first)->Stop();
+}
+
+// gRPC reads the certificates of a port once a second for as long as the port is there. When nobody
+// else held the watch, their descriptors were closed under it.
+TEST(GrpcFrontStartTest, WatchOfTheCertificatesLivesAsLongAsTheFront) {
+  const support::TemporaryDirectory directory;
+  const support::CertifiedKey pair = support::MakeCertifiedKey();
+  const base::TlsFiles files{
+      .ca = "", .certificate = directory.path() + "/own.pem", .key = directory.path() + "/own.key"};
+  std::ofstream(files.certificate) << pair.certificate;
+  std::ofstream(files.key) << pair.key;
+  support::ManualClock manual;
+  support::ManualExecutor executor(manual);
+  auto watch = base::TlsWatch::Start(files, executor);
+  ASSERT_TRUE(watch.ok()) << watch.status();
+  const std::weak_ptr<base::TlsWatch> watched = *watch;
+
+  base::SystemClock clock;
+  FakeMessages messages;
+  FakeTopics topics;
+  FakeCluster cluster;
+  FakeDumps dumps;
+  const auto metrics = base::MakeNullMetricRegistry();
+  auto front = GrpcFront::Start({.listen = "127.0.0.1:0", .tls = *std::move(watch)},
+                                {messages, topics, cluster, dumps, clock, *metrics});
+  ASSERT_TRUE(front.ok()) << front.status();
+  EXPECT_FALSE(watched.expired());
+  (*front)->Stop();
+  EXPECT_FALSE(watched.expired());
+  front->reset();
+  EXPECT_TRUE(watched.expired());
 }
 
 using TopicHandlersTest = FrontTest;
