@@ -1,5 +1,6 @@
 #include "base/tls_files.h"
 
+#include "base/check.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "talosmq/error.h"
@@ -114,6 +115,17 @@ absl::StatusOr<std::shared_ptr<const TlsMaterial>> ReadTlsFiles(const TlsFiles& 
   }
   if (!files.key.empty() && !LoadKey(context, material->key)) return Unusable(files.key, key_of);
   return material;
+}
+
+std::string IdentityOf(const TlsMaterial& material) {
+  const Bio bio(BIO_new(BIO_s_mem()), &BIO_free);
+  EVP_PKEY* const key = SSL_CTX_get0_privatekey(material.context.get());
+  TALOSMQ_CHECK(PEM_write_bio_PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr) ==
+                1)
+      << "the key was read a moment ago";
+  char* text = nullptr;
+  const auto size = static_cast<size_t>(BIO_get_mem_data(bio.get(), &text));
+  return StrCat(std::string_view(text, size), material.certificate);
 }
 
 }  // namespace talosmq::base

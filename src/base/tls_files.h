@@ -32,4 +32,9 @@ struct TlsMaterial {
 /// password. Nothing of a key is ever told.
 absl::StatusOr<std::shared_ptr<const TlsMaterial>> ReadTlsFiles(const TlsFiles& files);
 
+/// Key and certificates as one PEM text, for a reader that looks for both in one file and so never
+/// gets one of them without the other. Certificates that lie beside the key are not in it. Needs
+/// both.
+std::string IdentityOf(const TlsMaterial& material);
+
 }  // namespace talosmq::base

@@ -22,10 +22,15 @@ std::shared_ptr<const TlsMaterial> TlsWatch::current() const {
 
 absl::Status TlsWatch::SetListener(Listener listener) {
   const auto shared = std::make_shared<const Listener>(std::move(listener));
-  absl::Status status = (*shared)(*current());
-  const MutexLock lock(mutex_);
-  listener_ = shared;
-  return status;
+  while (true) {
+    const std::shared_ptr<const TlsMaterial> told = current();
+    absl::Status status = (*shared)(*told);
+    const MutexLock lock(mutex_);
+    // A look meanwhile has told nobody what it found.
+    if (current_ != told) continue;
+    listener_ = shared;
+    return status;
+  }
 }
 
 void TlsWatch::LookLater() {
@@ -49,13 +54,17 @@ absl::Status TlsWatch::TakeOverChange() {
       return absl::OkStatus();
     }
     listener = listener_;
+    // Together with the look at listener_: SetListener goes by current_.
+    if (listener == nullptr) current_ = found;
   }
-  if (listener != nullptr) TALOSMQ_RETURN_IF_ERROR((*listener)(*found));
+  if (listener != nullptr) {
+    TALOSMQ_RETURN_IF_ERROR((*listener)(*found));
+    const MutexLock lock(mutex_);
+    current_ = found;
+  }
   LogInfo("tls",
           "the changed files are in force for connections made from now on: ", files_.certificate,
           " ", files_.key, " ", files_.ca);
-  const MutexLock lock(mutex_);
-  current_ = found;
   return absl::OkStatus();
 }
 

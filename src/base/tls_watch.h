@@ -38,8 +38,9 @@ class TlsWatch : public std::enable_shared_from_this<TlsWatch> {
 
   const TlsFiles& files() const { return files_; }
   std::shared_ptr<const TlsMaterial> current() const;
-  /// Calls the listener with what is in force, now, and with every change, on the executor. At most
-  /// once, before the watch is shared with another thread. Returns what the listener answered.
+  /// Calls the listener with what is in force, now, and with every change, on the executor. A
+  /// change that comes in meanwhile is told before this returns. At most once. Returns what the
+  /// listener answered last.
   absl::Status SetListener(Listener listener);
 
  private:

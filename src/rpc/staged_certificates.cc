@@ -54,21 +54,19 @@ absl::StatusOr<std::shared_ptr<StagedCertificates>> StagedCertificates::Create(
   if (!material.ca.empty()) {
     TALOSMQ_ASSIGN_OR_RETURN(staged->ca_, MemoryFile::Create());
   }
-  TALOSMQ_ASSIGN_OR_RETURN(staged->certificate_, MemoryFile::Create());
-  TALOSMQ_ASSIGN_OR_RETURN(staged->key_, MemoryFile::Create());
+  TALOSMQ_ASSIGN_OR_RETURN(staged->identity_, MemoryFile::Create());
   TALOSMQ_RETURN_IF_ERROR(staged->Replace(material));
-  if (access(staged->key_->path().c_str(), R_OK) != 0) return Failed("/proc/self/fd");
+  const std::string identity = staged->identity_path();
+  if (access(identity.c_str(), R_OK) != 0) return Failed("/proc/self/fd");
   staged->watcher_ = std::make_unique<grpc::experimental::FileWatcherCertificateProvider>(
-      staged->key_->path(), staged->certificate_->path(),
-      staged->ca_ == nullptr ? std::string() : staged->ca_->path(),
+      identity, identity, staged->ca_ == nullptr ? std::string() : staged->ca_->path(),
       static_cast<unsigned>(absl::ToInt64Seconds(base::kTlsReloadInterval)));
   return staged;
 }
 
 absl::Status StagedCertificates::Replace(const base::TlsMaterial& material) {
   if (ca_ != nullptr) TALOSMQ_RETURN_IF_ERROR(ca_->Replace(material.ca));
-  TALOSMQ_RETURN_IF_ERROR(certificate_->Replace(material.certificate));
-  return key_->Replace(material.key);
+  return identity_->Replace(base::IdentityOf(material));
 }
 
 }  // namespace talosmq::rpc

@@ -32,6 +32,10 @@ class MemoryFile {
 /// Certificates for gRPC, which takes changing ones from files only, and would take those that do
 /// not fit together, after which nobody can connect. So it is shown files in memory, into which
 /// only checked ones come.
+///
+/// Invariant: key and certificate change in one step. gRPC reads them one after the other and takes
+/// them when neither file's time of change, in seconds, has changed meanwhile; so they lie in one
+/// file, and two replacements are a second apart.
 /// Thread-safe. Shared by gRPC and by who brings new ones.
 class StagedCertificates final : public grpc::experimental::CertificateProviderInterface {
  public:
@@ -39,14 +43,15 @@ class StagedCertificates final : public grpc::experimental::CertificateProviderI
       const base::TlsMaterial& material);
 
   absl::Status Replace(const base::TlsMaterial& material);
+  /// Where gRPC finds key and certificate both.
+  std::string identity_path() const { return identity_->path(); }
   grpc_tls_certificate_provider* c_provider() override { return watcher_->c_provider(); }
 
  private:
   StagedCertificates() = default;
 
   std::unique_ptr<MemoryFile> ca_;  ///< Null without an authority.
-  std::unique_ptr<MemoryFile> certificate_;
-  std::unique_ptr<MemoryFile> key_;
+  std::unique_ptr<MemoryFile> identity_;
   std::unique_ptr<grpc::experimental::FileWatcherCertificateProvider> watcher_;
 };
 

@@ -112,6 +112,25 @@ TEST_F(TlsWatchTest, WhatTheListenerRefusesIsOfferedAgain) {
   EXPECT_EQ(watch->current()->key, second_.key);
 }
 
+// What a look found between the first call of the listener and its registration was in force for
+// everybody but the listener, until the files changed once more.
+TEST_F(TlsWatchTest, ChangeWhileTheListenerIsSetReachesIt) {
+  const auto watch = Start();
+  std::vector<std::string> taken;
+  ASSERT_TRUE(watch
+                  ->SetListener([this, &taken](const TlsMaterial& material) {
+                    taken.push_back(material.key);
+                    if (taken.size() == 1) {
+                      Put(second_);
+                      LookTimes(1);
+                    }
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  EXPECT_EQ(watch->current()->key, second_.key);
+  EXPECT_THAT(taken, ElementsAre(first_.key, second_.key));
+}
+
 TEST_F(TlsWatchTest, FilesThatAreGoneStayInForce) {
   const auto watch = Start();
   std::remove(files_.key.c_str());
