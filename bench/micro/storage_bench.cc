@@ -88,8 +88,10 @@ void BM_LogAppend(benchmark::State& state) {
   const auto catalogue = kv::MakeMemoryStore();
   const auto metrics = base::MakeNullMetricRegistry();
   base::SystemClock clock;
+  base::SystemRandom random;
   base::ThreadExecutor shard({.name = "shard"});
   base::ThreadExecutor flush({.name = "flush"});
+  base::ThreadExecutor write_back({.name = "write-back"});
   base::ThreadExecutor io({.name = "io"});
   const auto reserve =
       *DiskReserve::Open({.directory = directory.path()}, {*file_system, *metrics});
@@ -98,7 +100,9 @@ void BM_LogAppend(benchmark::State& state) {
                                                                  .reserve = *reserve,
                                                                  .clock = clock,
                                                                  .metrics = *metrics,
+                                                                 .random = random,
                                                                  .flush_executor = flush,
+                                                                 .write_back_executor = write_back,
                                                                  .io_executors = {&io}});
   const base::Buffer batch = MakeBatch();
   const auto header = *record::ParseHeader(batch.bytes());

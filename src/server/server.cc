@@ -168,7 +168,9 @@ absl::Status Node::StartBroker() {
                                                    .reserve = *reserve_,
                                                    .clock = dependencies_.clock,
                                                    .metrics = *metrics_,
+                                                   .random = dependencies_.random,
                                                    .flush_executor = threads_.flush(),
+                                                   .write_back_executor = threads_.write_back(),
                                                    .io_executors = threads_.io()}));
   broker::BrokerOptions options = config_.broker;
   options.id = directory_->identity().broker;

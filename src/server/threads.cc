@@ -34,6 +34,7 @@ Threads::Threads(size_t shards)
     : shards_(Make("shard", shards, kShardTasksMax)),
       io_(Make("io", kIoThreads, kTasksMax)),
       flush_({.name = "flush"}),
+      write_back_({.name = "write-back"}),
       metadata_({.name = "metadata"}),
       images_({.name = "images"}),
       admin_({.name = "admin"}) {}
@@ -46,6 +47,7 @@ void Threads::Stop() {
   admin_.Stop();
   for (const auto& shard : shards_) shard->Stop();
   flush_.Stop();
+  write_back_.Stop();
   for (const auto& io : io_) io->Stop();
   images_.Stop();
   metadata_.Stop();

@@ -20,6 +20,7 @@ class Threads {
   /// Reads, opens and deletes logs.
   std::vector<base::Executor*> io() const;
   base::Executor& flush() { return flush_; }
+  base::Executor& write_back() { return write_back_; }
   base::Executor& metadata() { return metadata_; }
   base::Executor& images() { return images_; }
   base::Executor& admin() { return admin_; }
@@ -31,6 +32,7 @@ class Threads {
   std::vector<std::unique_ptr<base::ThreadExecutor>> shards_;
   std::vector<std::unique_ptr<base::ThreadExecutor>> io_;
   base::ThreadExecutor flush_;
+  base::ThreadExecutor write_back_;
   base::ThreadExecutor metadata_;
   base::ThreadExecutor images_;
   base::ThreadExecutor admin_;

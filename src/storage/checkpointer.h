@@ -6,6 +6,7 @@
 #include "base/mutex.h"
 #include "io/file_system.h"
 #include "storage/checkpoint.h"
+#include "storage/flush_target.h"
 #include "storage/log_files.h"
 #include "storage/producer_snapshot.h"
 
@@ -23,12 +24,6 @@
 #include <vector>
 
 namespace talosmq::storage {
-
-/// A segment that will not be written any more.
-struct SealedSegment {
-  Offset segment;
-  uint64_t size = 0;  ///< Of its batches; the file may have preallocated zeros behind them.
-};
 
 /// What has become durable in one log, and what is to be brought to the disk because of it.
 struct DurableProgress {

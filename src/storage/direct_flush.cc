@@ -3,7 +3,9 @@
 #include "base/check.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "storage/allocation.h"
 #include "storage/epoch_history.h"
+#include "storage/fence.h"
 #include "storage/segment.h"
 #include "talosmq/error.h"
 
@@ -15,24 +17,8 @@
 
 namespace talosmq::storage {
 
-uint64_t NextAllocation(uint64_t allocated, uint64_t needed) {
-  constexpr uint64_t kStepBytesMin = uint64_t{64} << 10;
-  constexpr uint64_t kStepBytesMax = uint64_t{16} << 20;
-  while (allocated < needed) allocated += std::clamp(allocated, kStepBytesMin, kStepBytesMax);
-  return allocated;
-}
-
-namespace {
-
-/// Of a failure that leaves bytes in the files: a full disk is then no reason to send them again.
-absl::Status MayBeStored(absl::Status status) {
-  if (ReasonOf(status) != Reason::kStorageFull) return status;
-  return MakeError(Reason::kInternal, base::FromAbsl(status.message()));
-}
-
-}  // namespace
-
 void DirectFlush::MakeDurable(std::span<LogWrite> group) {
+  for (LogWrite& write : group) write.place = WritePlace::kSegments;
   for (auto rest = group; !rest.empty();
        rest = rest.subspan(std::min(kLogsAtOnceMax, rest.size()))) {
     MakeFilesDurable(rest.first(std::min(kLogsAtOnceMax, rest.size())));
@@ -75,6 +61,9 @@ absl::Status DirectFlush::WriteSegments(LogWrite& write) {
   LogFiles& files = *write.files;
   for (const SegmentWrite& segment : write.segments) {
     if (!files.has_segment || files.segment != segment.segment) {
+      if (files.has_segment) {
+        write.sealed.push_back({.segment = files.segment, .size = files.segment_end});
+      }
       // The old segment is complete, and no later group will sync it.
       if (files.file != nullptr) TALOSMQ_RETURN_IF_ERROR(files.file->Sync());
       Release(files);

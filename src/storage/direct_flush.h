@@ -20,8 +20,9 @@ namespace talosmq::storage {
 ///    ago is closed.
 /// 3. After a failure it touches no file of that log any more, but to take back what a full disk
 ///    has cut off.
-/// Confined to the flush executor.
-class DirectFlush final : public FlushTarget {
+/// Confined to one executor; a log's open file stays with the DirectFlush that has opened it until
+/// Release().
+class DirectFlush {
  public:
   static constexpr size_t kOpenFilesMax = 256;
   /// So many logs of a group are written and synced together; what they open comes on top.
@@ -30,8 +31,10 @@ class DirectFlush final : public FlushTarget {
   DirectFlush(io::FileSystem& file_system, Catalogue& catalogue, StorageMetrics& metrics)
       : file_system_(file_system), catalogue_(catalogue), metrics_(metrics) {}
 
-  void MakeDurable(std::span<LogWrite> group) override;
-  void Release(LogFiles& files) override;
+  /// As FlushTarget::MakeDurable.
+  void MakeDurable(std::span<LogWrite> group);
+  /// Closes the file that is open for the log.
+  void Release(LogFiles& files);
 
  private:
   void MakeFilesDurable(std::span<LogWrite> logs);
@@ -50,9 +53,5 @@ class DirectFlush final : public FlushTarget {
   StorageMetrics& metrics_;
   std::list<std::shared_ptr<LogFiles>> open_;  ///< Most recently written at the front.
 };
-
-/// The size to allocate so that `needed` bytes fit: doubling from 64 KiB, in steps of at most
-/// 16 MiB. 0 -> 64 KiB, 64 KiB -> 128 KiB, ..., 32 MiB -> 48 MiB.
-uint64_t NextAllocation(uint64_t allocated, uint64_t needed);
 
 }  // namespace talosmq::storage

@@ -13,6 +13,11 @@ absl::Status MakeFenced(const TopicPartition& log, const absl::Status& cause) {
                                 base::FromAbsl(cause.message())));
 }
 
+absl::Status MayBeStored(absl::Status status) {
+  if (ReasonOf(status) != Reason::kStorageFull) return status;
+  return MakeError(Reason::kInternal, base::FromAbsl(status.message()));
+}
+
 bool IsFenced(const absl::Status& status) {
   const Reason reason = ReasonOf(status);
   return reason == Reason::kStorageFenced || reason == Reason::kStorageFull;

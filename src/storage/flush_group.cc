@@ -26,22 +26,26 @@ void Deliver(const std::vector<Completion>& completions) {
   }
 }
 
-void AddBatch(QueuedBatch batch, LogWrite& write, DurableProgress& progress) {
+void AddBatch(QueuedBatch batch, LogWrite& write) {
   std::ranges::move(batch.epochs, std::back_inserter(write.epochs));
   if (write.segments.empty() || write.segments.back().segment != batch.segment) {
     write.segments.push_back({.segment = batch.segment, .position = batch.position, .batches = {}});
   }
-  // The end of the segment so far; it is sealed when a batch of the next one follows.
-  const bool is_roll = progress.point.segment != batch.segment && progress.point.position > 0;
-  if (is_roll) {
-    progress.sealed.push_back({.segment = progress.point.segment, .size = progress.point.position});
-  }
-  progress.point.segment = batch.segment;
-  progress.point.position = batch.position + batch.batch.size();
-  progress.point.end_offset = batch.end_offset;
-  progress.bytes += static_cast<int64_t>(batch.batch.size());
-  if (batch.snapshot) progress.snapshots.push_back(std::move(*batch.snapshot));
+  write.end_offset = batch.end_offset;
+  write.bytes += static_cast<int64_t>(batch.batch.size());
+  if (batch.snapshot) write.snapshots.push_back(std::move(*batch.snapshot));
   write.segments.back().batches.push_back(std::move(batch.batch));
+}
+
+DurableProgress ProgressOf(LogWrite& write) {
+  return {.files = write.files,
+          .point = {.log_start = write.files->log_start,
+                    .end_offset = write.end_offset,
+                    .segment = write.files->segment,
+                    .position = write.files->segment_end},
+          .bytes = write.bytes,
+          .sealed = std::move(write.sealed),
+          .snapshots = std::move(write.snapshots)};
 }
 
 }  // namespace
@@ -49,11 +53,7 @@ void AddBatch(QueuedBatch batch, LogWrite& write, DurableProgress& progress) {
 void FlushGroup::Append(QueuedBatch batch) {
   base::MutexLock lock(mutex_);
   waiting_.Push(std::move(batch));
-  if (is_posted_) return;
-  auto pass = dependencies_.gate.Enter();
-  TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
-  is_posted_ = true;
-  dependencies_.executor.Post([this, pass = std::move(*pass)] { Run(); });
+  if (!std::exchange(is_posted_, true)) PostRun();
 }
 
 std::vector<QueuedBatch> FlushGroup::TakeWaiting() {
@@ -64,75 +64,77 @@ std::vector<QueuedBatch> FlushGroup::TakeWaiting() {
 }
 
 void FlushGroup::Run() {
-  Group group = Form(TakeWaiting());
-  if (!group.writes.empty()) {
+  waits_for_room_ = !dependencies_.target.has_room();
+  if (waits_for_room_) return;
+  std::vector<LogWrite> group = Form(TakeWaiting());
+  if (!group.empty()) {
     Flush(group);
     Complete(std::move(group));
   }
-
-  base::MutexLock lock(mutex_);
-  if (!is_posted_) return;
+  {
+    base::MutexLock lock(mutex_);
+    if (!is_posted_) return;
+  }
   // Through the queue, so that other tasks of the executor get their turn between two groups.
+  PostRun();
+}
+
+void FlushGroup::PostRun() {
   auto pass = dependencies_.gate.Enter();
   TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
   dependencies_.executor.Post([this, pass = std::move(*pass)] { Run(); });
 }
 
-void FlushGroup::Flush(Group& group) {
+void FlushGroup::OnWrittenBack(std::vector<LogWrite> writes) {
+  Complete(std::move(writes));
+  if (std::exchange(waits_for_room_, false)) PostRun();
+}
+
+void FlushGroup::Flush(std::vector<LogWrite>& group) {
+  int64_t bytes = 0;
+  for (const LogWrite& write : group) bytes += write.bytes;
   // Without room nothing is written at all, so that nothing of it can be found later.
-  const absl::Status room = dependencies_.reserve.Look(group.bytes);
+  const absl::Status room = dependencies_.reserve.Look(bytes);
   if (!room.ok()) {
-    for (LogWrite& write : group.writes) write.status = room;
+    for (LogWrite& write : group) write.status = room;
     return;
   }
   const absl::Duration begin = dependencies_.clock.Monotonic();
-  dependencies_.target.MakeDurable(group.writes);
+  dependencies_.target.MakeDurable(group);
   const absl::Duration taken = dependencies_.clock.Monotonic() - begin;
   dependencies_.metrics.flushes.Add(1);
   dependencies_.metrics.flush_seconds.Observe(absl::ToDoubleSeconds(taken));
-  dependencies_.metrics.flush_group_bytes.Observe(static_cast<double>(group.bytes));
+  dependencies_.metrics.flush_group_bytes.Observe(static_cast<double>(bytes));
 }
 
-FlushGroup::Group FlushGroup::Form(std::vector<QueuedBatch> batches) {
-  Group group;
+std::vector<LogWrite> FlushGroup::Form(std::vector<QueuedBatch> batches) {
+  std::vector<LogWrite> group;
   absl::flat_hash_map<const LogFiles*, size_t> places;
   for (QueuedBatch& batch : batches) {
-    LogFiles& files = *batch.files;
-    const auto [place, is_new] = places.try_emplace(&files, group.writes.size());
-    if (is_new) {
-      group.writes.push_back(
-          {.files = batch.files, .epochs = {}, .segments = {}, .status = absl::OkStatus()});
-      group.progress.push_back({.files = batch.files,
-                                .point = {.log_start = files.log_start,
-                                          .end_offset = {},
-                                          .segment = files.segment,
-                                          .position = files.segment_end},
-                                .bytes = 0,
-                                .sealed = {},
-                                .snapshots = {}});
-    }
-    group.bytes += static_cast<int64_t>(batch.batch.size());
-    AddBatch(std::move(batch), group.writes[place->second], group.progress[place->second]);
+    const auto [place, is_new] = places.try_emplace(batch.files.get(), group.size());
+    if (is_new) group.push_back({.files = batch.files});
+    AddBatch(std::move(batch), group[place->second]);
   }
   return group;
 }
 
-void FlushGroup::Complete(Group group) {
+void FlushGroup::Complete(std::vector<LogWrite> writes) {
   // By shard, in the order of their first log.
   std::vector<std::pair<base::Executor*, std::vector<Completion>>> shards;
-  for (size_t i = 0; i < group.writes.size(); ++i) {
-    LogWrite& write = group.writes[i];
+  for (LogWrite& write : writes) {
     if (!write.status.ok()) {
       FenceNow(*write.files, write.status);
       continue;
     }
+    const bool is_in_segments = write.place == WritePlace::kSegments;
     base::Executor* shard = &write.files->shard;
     auto place = std::ranges::find(shards, shard, [](const auto& entry) { return entry.first; });
     if (place == shards.end()) place = shards.insert(place, {shard, {}});
-    place->second.push_back(
-        {.listener = write.files->listener,
-         .result = {.durable_end = group.progress[i].point.end_offset, .status = write.status}});
-    dependencies_.checkpointer.Note(std::move(group.progress[i]));
+    place->second.push_back({.listener = write.files->listener,
+                             .result = {.durable_end = write.end_offset,
+                                        .written_end = is_in_segments ? write.end_offset : Offset(),
+                                        .status = write.status}});
+    if (is_in_segments) dependencies_.checkpointer.Note(ProgressOf(write));
   }
   for (auto& [shard, completions] : shards) {
     shard->Post([completions = std::move(completions)] { Deliver(completions); });
@@ -149,7 +151,7 @@ void FlushGroup::FenceNow(LogFiles& files, const absl::Status& cause) {
   base::LogError("storage", "log ", files.id.ToString(), " is fenced: ", cause.message());
   files.shard.Post(
       [completions = std::vector<Completion>{
-           {.listener = files.listener, .result = {.durable_end = {}, .status = cause}}}] {
+           {.listener = files.listener, .result = {.durable_end = {}, .written_end = {}, .status = cause}}}] {
         Deliver(completions);
       });
 }
@@ -166,8 +168,8 @@ void FlushGroup::Release(std::shared_ptr<LogFiles> files, base::Task done) {
   TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
   dependencies_.executor.Post(
       [this, files = std::move(files), done = std::move(done), pass = std::move(*pass)]() mutable {
-        dependencies_.target.Release(*files);
-        done();
+        dependencies_.target.Release(
+            std::move(files), [done = std::move(done), pass = std::move(pass)]() mutable { done(); });
       });
 }
 

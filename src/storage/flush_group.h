@@ -29,7 +29,7 @@ namespace talosmq::storage {
 ///    waits completes with the same failure (R01).
 /// Append is thread-safe; everything else runs on the flush executor. What waits is bounded by the
 /// tail cache, which pins it.
-class FlushGroup {
+class FlushGroup final : private FlushTarget::Listener {
  public:
   struct Dependencies {
     FlushTarget& target;
@@ -45,24 +45,25 @@ class FlushGroup {
   FlushGroup(int64_t group_bytes_max, Dependencies dependencies)
       : group_bytes_max_(group_bytes_max), dependencies_(std::move(dependencies)) {}
 
+  /// What the target is to tell.
+  FlushTarget::Listener& listener() { return *this; }
+
   void Append(QueuedBatch batch);
   /// Fences a log because of a failure outside of its batches.
   void Fence(std::shared_ptr<LogFiles> files, absl::Status cause);
-  /// Lets go of the open files of a log that has nothing waiting, then runs `done` there.
+  /// Brings what is left of a log that has nothing waiting to its segments and lets go of its
+  /// files, then runs `done` there.
   void Release(std::shared_ptr<LogFiles> files, base::Task done);
 
  private:
-  struct Group {
-    std::vector<LogWrite> writes;
-    std::vector<DurableProgress> progress;  ///< At the same index as the write of that log.
-    int64_t bytes = 0;
-  };
-
   std::vector<QueuedBatch> TakeWaiting();
-  Group Form(std::vector<QueuedBatch> batches);
+  static std::vector<LogWrite> Form(std::vector<QueuedBatch> batches);
   void Run();
-  void Flush(Group& group);
-  void Complete(Group group);
+  void PostRun();
+  void Flush(std::vector<LogWrite>& group);
+  void OnWrittenBack(std::vector<LogWrite> writes) override;
+  /// Fences what failed, hands what is in the segments to the checkpoint, tells the shards.
+  void Complete(std::vector<LogWrite> writes);
   void FenceNow(LogFiles& files, const absl::Status& cause);
 
   const int64_t group_bytes_max_;
@@ -71,6 +72,8 @@ class FlushGroup {
   base::Mutex mutex_;
   FlushQueue waiting_ ABSL_GUARDED_BY(mutex_);
   bool is_posted_ ABSL_GUARDED_BY(mutex_) = false;
+
+  bool waits_for_room_ = false;  ///< In the target. Confined to the flush executor.
 };
 
 }  // namespace talosmq::storage

@@ -1,9 +1,10 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "base/executor.h"
 #include "storage/log_files.h"
 #include "storage/partition_log.h"
-#include "talosmq/ids.h"
+#include "storage/producer_snapshot.h"
 
 #include "absl/status/status.h"
 
@@ -21,26 +22,56 @@ struct SegmentWrite {
   std::vector<base::Buffer> batches;
 };
 
+/// A segment that will not be written any more.
+struct SealedSegment {
+  Offset segment;
+  uint64_t size = 0;  ///< Of its batches; the file may have preallocated zeros behind them.
+};
+
+/// Where the bytes of a write are.
+enum class WritePlace {
+  kSegments,
+  kJournal,  ///< And on their way to the segments: FlushTarget::Listener hears of their arrival.
+};
+
 /// What one log wants durable in one flush group, in its order.
 struct LogWrite {
   std::shared_ptr<LogFiles> files;
-  std::vector<EpochEntry> epochs;      ///< Durable before the batches are written.
-  std::vector<SegmentWrite> segments;  ///< More than one when the log has rolled.
-  /// Filled in by the target. kStorageFull only when no byte of the batches is in the files.
-  absl::Status status;
+  std::vector<EpochEntry> epochs = {};           ///< Durable before the batches are written.
+  std::vector<SegmentWrite> segments = {};       ///< More than one when the log has rolled.
+  std::vector<ProducerSnapshot> snapshots = {};  ///< Of what lies below its end.
+  Offset end_offset = {};
+  int64_t bytes = 0;  ///< Of all batches.
+
+  // Filled in by the target.
+  /// kStorageFull only when no byte of the batches is in the files.
+  absl::Status status = {};
+  WritePlace place = WritePlace::kSegments;
+  std::vector<SealedSegment> sealed = {};
 };
 
 /// Makes the writes of a flush group durable. The seam between what is to be durable and where the
-/// bytes go: straight into the segment files (DirectFlush), or into a shared journal first.
-/// Confined to the flush executor.
+/// bytes go: straight into the segment files (DirectFlush), or into a shared journal first
+/// (JournaledFlush). Confined to the flush executor.
 class FlushTarget {
  public:
+  /// Hears on the flush executor of writes that were in the journal.
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    /// They are in their segments now, synced, or their status says why they are not.
+    virtual void OnWrittenBack(std::vector<LogWrite> writes) = 0;
+  };
+
   virtual ~FlushTarget() = default;
-  /// Sets the status of each write: OK means that its bytes survive a power cut. What failed is
-  /// never tried again; a failure that cannot be traced to one log is the status of all of them.
+  /// Sets status and place of each write: OK means that its bytes survive a power cut. What failed
+  /// is never tried again; a failure that cannot be traced to one log is the status of all of them.
   virtual void MakeDurable(std::span<LogWrite> group) = 0;
-  /// Lets go of what it holds open for a log that is being closed.
-  virtual void Release(LogFiles& files) = 0;
+  /// False: the next group has to wait until the listener has heard of something.
+  virtual bool has_room() const = 0;
+  /// Brings what it still holds of a log that is being closed to the segments, lets go of its
+  /// files, then runs `done` on the flush executor.
+  virtual void Release(std::shared_ptr<LogFiles> files, base::Task done) = 0;
 };
 
 }  // namespace talosmq::storage

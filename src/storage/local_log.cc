@@ -22,6 +22,7 @@ LocalLog::LocalLog(std::shared_ptr<LogFiles> files, LogOptions options, Recovere
       anchor_(static_cast<FlushListener*>(this), [](FlushListener*) {}),
       log_end_(recovered.log_end),
       durable_end_(recovered.log_end),
+      written_end_(recovered.log_end),
       size_bytes_(recovered.size_bytes),
       segments_(std::make_shared<const SegmentList>(std::move(recovered.segments))),
       epochs_(std::make_shared<const std::vector<EpochEntry>>(std::move(recovered.epochs))),
@@ -135,14 +136,17 @@ absl::StatusOr<AppendResult> LocalLog::Append(base::Buffer batch, const record::
 
 void LocalLog::OnFlushed(const FlushResult& result) {
   if (!fence_.ok()) return;
+  const Offset durable_before = durable_end_;
   if (result.status.ok()) {
-    durable_end_ = result.durable_end;
-    tail_.Unpin(durable_end_);
+    durable_end_ = std::max(durable_end_, result.durable_end);
+    written_end_ = std::max(written_end_, result.written_end);
+    tail_.Unpin(written_end_);
   } else {
     fence_ = result.status;
     tail_.DropPinned();
   }
-  if (listener_) listener_(result.status);
+  const bool is_news = durable_end_ > durable_before || !result.status.ok();
+  if (is_news && listener_) listener_(result.status);
   if (close_done_) CloseWhenIdle();
 }
 
@@ -156,10 +160,10 @@ void LocalLog::Read(const ReadRequest& request, base::Callback<absl::StatusOr<Re
   }
   ReadRequest bounded = request;
   if (!fence_.ok()) {
-    if (request.offset >= durable_end_ && request.limit > durable_end_) {
+    if (request.offset >= written_end_ && request.limit > written_end_) {
       return done(CheckWritable());
     }
-    bounded.limit = std::min(request.limit, durable_end_);
+    bounded.limit = std::min(request.limit, written_end_);
   }
   if (bounded.offset == bounded.limit)
     return done(ReadResult{.chunks = {}, .next_offset = bounded.offset});
@@ -169,7 +173,7 @@ void LocalLog::Read(const ReadRequest& request, base::Callback<absl::StatusOr<Re
     return done(ReadResult{
         .chunks = std::move(cached.chunks), .next_offset = cached.next_offset, .batches = batches});
   }
-  bounded.limit = std::min(bounded.limit, durable_end_);
+  bounded.limit = std::min(bounded.limit, written_end_);
   RunRead<ReadResult>(
       [source = Source(), bounded](LogReader& reader) { return reader.Read(source, bounded); },
       std::move(done));
@@ -178,9 +182,35 @@ void LocalLog::Read(const ReadRequest& request, base::Callback<absl::StatusOr<Re
 void LocalLog::FindOffset(absl::Time time, Offset limit,
                           base::Callback<absl::StatusOr<Offset>> done) {
   limit = std::min(limit, durable_end_);
-  RunRead<Offset>([source = Source(), time,
-                   limit](LogReader& reader) { return reader.FindOffset(source, time, limit); },
-                  std::move(done));
+  const Offset written = std::min(limit, written_end_);
+  RunRead<Offset>([source = Source(), time, written](
+                      LogReader& reader) { return reader.FindOffset(source, time, written); },
+                  [this, time, written, limit, done = std::move(done)](
+                      absl::StatusOr<Offset> found) mutable {
+                    const bool goes_on = found.ok() && *found == written && written < limit;
+                    done(goes_on ? FindInTail(time, written, limit) : found);
+                  });
+}
+
+absl::StatusOr<Offset> LocalLog::FindInTail(absl::Time time, Offset begin, Offset limit) const {
+  TALOSMQ_RETURN_IF_ERROR(CheckWritable());
+  const int64_t time_ms = CeilToMillis(time);
+  while (begin < limit) {
+    const auto cached = tail_.Read(begin, limit, LogReader::kReadBytesMax);
+    // By now it may be in the segments, and gone from the cache: whoever asks again finds it.
+    if (!cached.is_held) {
+      return MakeError(Reason::kOverloaded,
+                       base::StrCat("log ", id().ToString(), ": the batches from offset ",
+                                    begin.value(), " on were written while they were searched"));
+    }
+    if (cached.chunks.empty()) break;
+    for (const base::Buffer& chunk : cached.chunks) {
+      TALOSMQ_ASSIGN_OR_RETURN(const auto header, record::ParseHeader(chunk.bytes()));
+      if (const auto found = FindInBatch(chunk.bytes(), header, time_ms)) return *found;
+    }
+    begin = cached.next_offset;
+  }
+  return limit;
 }
 
 template <typename Result>
@@ -228,6 +258,8 @@ void LocalLog::CloseWhenIdle() {
                                              &checkpointer = dependencies_.checkpointer,
                                              &io_executor = dependencies_.io_executor,
                                              &reader = dependencies_.reader]() mutable {
+    // What was left could not be brought to the segments: the point must not say that it is there.
+    if (!files->fence.ok()) last.reset();
     checkpointer.CloseLog(
         files, std::move(last),
         [files, finish = std::move(finish), &io_executor, &reader](absl::Status status) mutable {

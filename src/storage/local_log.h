@@ -20,7 +20,8 @@ namespace talosmq::storage {
 /// roll, and hands every byte to the flush group and every cold read to the I/O executor.
 ///
 /// Invariants beside those of PartitionLog:
-/// 1. What lies in [durable_end, log_end) is pinned in the tail cache, unless the log is fenced.
+/// 1. What lies in [written_end, log_end) is pinned in the tail cache, unless the log is fenced:
+///    below the durable end it is in the journal, and nowhere else that can be read.
 /// 2. A batch reaches the flush group in offset order, with the segment and position it gets.
 /// Confined to its shard. The store that made it outlives it.
 class LocalLog final : public PartitionLog, private FlushListener {
@@ -70,6 +71,7 @@ class LocalLog final : public PartitionLog, private FlushListener {
   template <typename Result>
   void RunRead(std::function<absl::StatusOr<Result>(LogReader&)> work,
                base::Callback<absl::StatusOr<Result>> done);
+  absl::StatusOr<Offset> FindInTail(absl::Time time, Offset begin, Offset limit) const;
   void CloseWhenIdle();
   std::optional<DurableProgress> LastProgress();
 
@@ -82,6 +84,7 @@ class LocalLog final : public PartitionLog, private FlushListener {
 
   Offset log_end_;
   Offset durable_end_;
+  Offset written_end_;  ///< At most durable_end_: up to here the segments have it.
   int64_t size_bytes_ = 0;
   std::shared_ptr<const SegmentList> segments_;
   std::shared_ptr<const std::vector<EpochEntry>> epochs_;

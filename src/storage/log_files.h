@@ -17,7 +17,9 @@ namespace talosmq::storage {
 
 /// What became of the writes of one log in a flush group.
 struct FlushResult {
-  Offset durable_end;   ///< Holds when status is OK.
+  Offset durable_end;  ///< Holds when status is OK, as the next one.
+  /// Up to here the segments have it, so that it need not stay in memory.
+  Offset written_end;
   absl::Status status;  ///< Not OK: the log is fenced.
 };
 
@@ -46,7 +48,8 @@ struct LogFiles {
   // Thread-safe.
   PendingIndex pending_index;
 
-  // Confined to the flush executor.
+  // Confined to the flush executor; while a write of the log is being brought from the journal to
+  // its segments, all but the fence to the write-back executor.
   absl::Status fence;  ///< Not OK: nothing is written any more (R01).
   bool is_in_catalogue = false;
   uint64_t epochs_bytes = 0;  ///< Size of the epoch file, 0 when there is none.

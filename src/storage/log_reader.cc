@@ -32,8 +32,8 @@ ReadResult Select(const base::Buffer& bytes, const std::vector<VerifiedBatch>& b
   return result;
 }
 
-/// The first record of the batch stamped at or after the time; its base offset when the inside
-/// cannot be read, so that the poison is met and not passed over.
+}  // namespace
+
 std::optional<Offset> FindInBatch(base::ByteSpan batch, const record::BatchHeader& header,
                                   int64_t time_ms) {
   if (header.max_timestamp_ms < time_ms) return std::nullopt;
@@ -48,7 +48,9 @@ std::optional<Offset> FindInBatch(base::ByteSpan batch, const record::BatchHeade
   }
 }
 
-}  // namespace
+int64_t CeilToMillis(absl::Time time) {
+  return absl::ToUnixMillis(time + absl::Milliseconds(1) - absl::Nanoseconds(1));
+}
 
 absl::Status LogReader::Corrupt(const Damage& damage) {
   metrics_.corruptions.Add(1);
@@ -157,7 +159,7 @@ absl::StatusOr<ReadResult> LogReader::ReadBehindRuns(const LogSource& log,
 }
 
 absl::StatusOr<Offset> LogReader::FindOffset(const LogSource& log, absl::Time time, Offset limit) {
-  const int64_t time_ms = absl::ToUnixMillis(time + absl::Milliseconds(1) - absl::Nanoseconds(1));
+  const int64_t time_ms = CeilToMillis(time);
   for (size_t i = 0; i < log.segments->size() && log.segments->base(i) < limit; ++i) {
     TALOSMQ_ASSIGN_OR_RETURN(const auto found, FindInSegment(log, i, time_ms, limit));
     if (found) return std::min(*found, limit);

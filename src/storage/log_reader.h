@@ -55,4 +55,11 @@ class LogReader {
   SegmentCache cache_;
 };
 
+/// The first record of a whole batch stamped at or after the time; its base offset when the inside
+/// cannot be read, so that the poison is met and not passed over.
+std::optional<Offset> FindInBatch(base::ByteSpan batch, const record::BatchHeader& header,
+                                  int64_t time_ms);
+/// The first millisecond at or after `time`.
+int64_t CeilToMillis(absl::Time time);
+
 }  // namespace talosmq::storage

@@ -8,8 +8,10 @@
 #include "base/text.h"
 #include "storage/catalogue.h"
 #include "storage/checkpointer.h"
-#include "storage/direct_flush.h"
 #include "storage/flush_group.h"
+#include "storage/journal.h"
+#include "storage/journal_replay.h"
+#include "storage/journaled_flush.h"
 #include "storage/local_log.h"
 #include "storage/log_folder.h"
 #include "storage/recovery.h"
@@ -64,9 +66,56 @@ absl::StatusOr<FlushedPoints> LoadCheckpoint(io::FileSystem& file_system,
   return std::move(checkpoint.points);
 }
 
+/// The journal of a data directory, after everything in it was brought to the segments.
+struct OpenedJournal {
+  std::unique_ptr<Journal> journal;
+  absl::Status damage;  ///< Not OK: something is missing that had been made durable.
+};
+
+/// Raises `points` to what the journal held. The points are on the disk before the journal forgets.
+absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
+                                          const LogStore::Dependencies& dependencies,
+                                          StorageMetrics& metrics, FlushedPoints& points) {
+  io::FileSystem& file_system = dependencies.file_system;
+  Catalogue catalogue(dependencies.catalogue);
+  const std::string directory = base::StrCat(options.directory, "/", kJournalFolder);
+  TALOSMQ_ASSIGN_OR_RETURN(const JournalIdentity identity,
+                           LoadJournalIdentity(file_system, directory, dependencies.random));
+  TALOSMQ_ASSIGN_OR_RETURN(const JournalScan scan, ScanJournal(file_system, directory, identity));
+  TALOSMQ_ASSIGN_OR_RETURN(
+      const JournalReplay replay,
+      ReplayJournal({.file_system = file_system, .catalogue = catalogue, .metrics = metrics},
+                    {.data_directory = options.directory,
+                     .recorded = points,
+                     .executor = dependencies.flush_executor},
+                    scan));
+  OpenedJournal opened;
+  metrics.recovered_bytes.Add(replay.bytes);
+  metrics.corruptions.Add(replay.damages);
+  for (const std::string& note : replay.notes) base::LogWarning("storage", note);
+  if (replay.damages > 0) {
+    opened.damage = MakeError(Reason::kCorruptData, replay.notes.back());
+  }
+  if (!replay.points.empty()) {
+    for (const auto& [log, point] : replay.points) points[log] = point;
+    TALOSMQ_RETURN_IF_ERROR(io::WriteFileAtomically(
+        file_system, base::StrCat(options.directory, "/", kCheckpointFileName),
+        base::AsBytes(EncodeCheckpoint(points))));
+  }
+  TALOSMQ_ASSIGN_OR_RETURN(
+      opened.journal,
+      Journal::Open(file_system,
+                    {.directory = directory,
+                     .identity = identity,
+                     .file_bytes = options.journal_file_bytes},
+                    {.paths = scan.paths, .last_sequence = scan.last_sequence()}));
+  return opened;
+}
+
 class FileLogStore final : public LogStore {
  public:
-  FileLogStore(LogStoreOptions options, Dependencies dependencies, FlushedPoints points)
+  FileLogStore(LogStoreOptions options, Dependencies dependencies, FlushedPoints points,
+               OpenedJournal journal)
       : options_(std::move(options)),
         dependencies_(std::move(dependencies)),
         metrics_(dependencies_.metrics),
@@ -85,16 +134,29 @@ class FileLogStore final : public LogStore {
                            },
                        .on_recorded = [this](absl::Status status) { NoteRecorded(status); }},
                       std::move(points)),
-        direct_flush_(dependencies_.file_system, catalogue_, metrics_),
+        journal_(std::move(journal.journal)),
+        journal_damage_(std::move(journal.damage)),
         flush_group_(options_.flush_group_bytes_max,
-                     {.target = direct_flush_,
+                     {.target = journaled_flush_,
                       .reserve = dependencies_.reserve,
                       .checkpointer = checkpointer_,
                       .executor = dependencies_.flush_executor,
                       .clock = dependencies_.clock,
                       .gate = gate_,
                       .metrics = metrics_,
-                      .on_fence = [this](absl::Status status) { NoteFailure(status); }}) {
+                      .on_fence = [this](absl::Status status) { NoteFailure(status); }}),
+        journaled_flush_({.held_bytes_max = options_.tail_cache_bytes_max / 2,
+                          .direct_logs_max = options_.direct_logs_max,
+                          .direct_bytes_min = options_.direct_bytes_min,
+                          .journal_bytes_max = options_.journal_bytes_max},
+                         {.file_system = dependencies_.file_system,
+                          .catalogue = catalogue_,
+                          .metrics = metrics_,
+                          .journal = *journal_,
+                          .flush_executor = dependencies_.flush_executor,
+                          .write_back_executor = dependencies_.write_back_executor,
+                          .gate = gate_,
+                          .listener = flush_group_.listener()}) {
     for (base::Executor* executor : dependencies_.io_executors) {
       lanes_.push_back(
           std::make_unique<Lane>(Lane{.executor = *executor,
@@ -144,6 +206,7 @@ class FileLogStore final : public LogStore {
           RemoveLogFolder(dependencies_.file_system, LogDirectory(options_.directory, id));
       if (removed.ok()) removed = catalogue_.Remove(id);
       if (removed.ok()) {
+        journaled_flush_.DropStranded(id);
         checkpointer_.Forget(id);
         ClearSuspect(id);
       }
@@ -160,6 +223,7 @@ class FileLogStore final : public LogStore {
 
   absl::Status health() const override {
     TALOSMQ_RETURN_IF_ERROR(CheckRoom());
+    TALOSMQ_RETURN_IF_ERROR(journal_damage_);
     base::MutexLock lock(mutex_);
     return recorded_;
   }
@@ -252,6 +316,7 @@ class FileLogStore final : public LogStore {
 
   /// On the log's I/O executor.
   absl::StatusOr<RecoveredLog> Recover(LogFiles& files) {
+    TALOSMQ_RETURN_IF_ERROR(RestoreStranded(files));
     TALOSMQ_ASSIGN_OR_RETURN(files.is_in_catalogue, catalogue_.Contains(files.id));
     TALOSMQ_ASSIGN_OR_RETURN(RecoveredLog recovered,
                              RecoverLog(dependencies_.file_system,
@@ -274,6 +339,20 @@ class FileLogStore final : public LogStore {
     for (const auto& [segment, entry] : recovered.entries) files.pending_index.Add(segment, entry);
     Report(files, recovered.report);
     return recovered;
+  }
+
+  /// What was durable in the journal and could not be brought to the segments before.
+  absl::Status RestoreStranded(LogFiles& files) {
+    auto stranded = journaled_flush_.Stranded(files.id);
+    if (!stranded) return absl::OkStatus();
+    stranded->files = std::make_shared<LogFiles>(files.id, files.directory, files.shard);
+    TALOSMQ_RETURN_IF_ERROR(
+        RestoreSegments({.file_system = dependencies_.file_system,
+                         .catalogue = catalogue_,
+                         .metrics = metrics_},
+                        {&*stranded, 1}));
+    journaled_flush_.DropStranded(files.id);
+    return absl::OkStatus();
   }
 
   void Report(const LogFiles& files, const RecoveryReport& report) {
@@ -318,8 +397,10 @@ class FileLogStore final : public LogStore {
   Catalogue catalogue_;
   TailCache cache_;
   Checkpointer checkpointer_;
-  DirectFlush direct_flush_;
+  const std::unique_ptr<Journal> journal_;
+  const absl::Status journal_damage_;
   FlushGroup flush_group_;
+  JournaledFlush journaled_flush_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   bool is_closed_ = false;
 
@@ -341,8 +422,11 @@ absl::StatusOr<std::unique_ptr<LogStore>> LogStore::Open(LogStoreOptions options
       dependencies.file_system.MakeDirectories(TopicsDirectory(options.directory)));
   TALOSMQ_ASSIGN_OR_RETURN(FlushedPoints points,
                            LoadCheckpoint(dependencies.file_system, options.directory));
+  StorageMetrics metrics(dependencies.metrics);
+  TALOSMQ_ASSIGN_OR_RETURN(OpenedJournal journal,
+                           OpenJournal(options, dependencies, metrics, points));
   return std::make_unique<FileLogStore>(std::move(options), std::move(dependencies),
-                                        std::move(points));
+                                        std::move(points), std::move(journal));
 }
 
 }  // namespace talosmq::storage

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/metrics.h"
+#include "base/random.h"
 #include "io/file_system.h"
 #include "kv/store.h"
 #include "storage/disk_reserve.h"
@@ -25,6 +26,11 @@ struct LogStoreOptions {
   absl::Duration checkpoint_interval = absl::Seconds(1);
   absl::Duration space_interval = absl::Seconds(1);  ///< How often the disk is looked at.
   int64_t checkpoint_bytes = int64_t{16} << 20;      ///< Of one log, since its last recorded point.
+  /// What goes to the journal and how much of it may be held; docs/storage.md.
+  size_t direct_logs_max = 4;
+  int64_t direct_bytes_min = int64_t{256} << 10;
+  uint64_t journal_file_bytes = uint64_t{64} << 20;
+  uint64_t journal_bytes_max = uint64_t{512} << 20;
 };
 
 /// All logs of one data directory: folders, catalogue, flush group, checkpoint file, tail cache.
@@ -33,7 +39,8 @@ struct LogStoreOptions {
 /// 1. A log folder is deleted only by DeleteLog; everything unknown on disk stays (G10).
 /// 2. A log that the catalogue knows and whose folder is gone opens as an error (loss), not empty.
 /// Thread-safe. Owns the flush group and the cache; outlives every PartitionLog it opened.
-/// Crash: Open() reads checkpoint and catalogue; each log recovers when it is opened.
+/// Crash: Open() reads the checkpoint and brings what the journal holds to the segments; each log
+/// recovers when it is opened.
 class LogStore {
  public:
   struct Dependencies {
@@ -42,7 +49,9 @@ class LogStore {
     DiskReserve& reserve;  ///< Of the same directory; from now on looked at by the flush executor.
     base::Clock& clock;
     base::MetricRegistry& metrics;
-    base::Executor& flush_executor;  ///< Runs the flush group; all writes and syncs.
+    base::Random& random;            ///< For the identity of a new journal.
+    base::Executor& flush_executor;  ///< Runs the flush group: makes durable.
+    base::Executor& write_back_executor;  ///< From the journal to the segments.
     std::vector<base::Executor*>
         io_executors;  ///< Cold reads, opening, deleting; a log always uses the same.
   };

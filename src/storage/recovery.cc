@@ -137,15 +137,14 @@ class Recovery {
            .expected = base::StrCat("a segment at offset ", plan_.flushed.log_start.value()),
            .found = base::StrCat("the first one at ", folder_.segments.front().value())});
     }
-    if (plan_.first_segment == facts_.size()) return;
+    if (plan_.first_segment == facts_.size() || input_.is_suspect || !epochs_.broken.empty()) return;
+    // One that merely ends early may be so by right: of what the journal brought, entries may never
+    // have been written.
+    const auto& index = indexes_[plan_.first_segment];
     const SegmentFacts& first = facts_[plan_.first_segment];
     const bool lacks_entries = plan_.flushed.segment == first.base &&
                                plan_.flushed.position >= first.indexed_position + kRunBytesMin;
-    if (!lacks_entries || input_.is_suspect || !epochs_.broken.empty()) return;
-    const auto& index = indexes_[plan_.first_segment];
-    NoteRebuilt(first.base, !index                  ? std::string("it was missing")
-                            : index->broken.empty() ? std::string("it ended too early")
-                                                    : index->broken);
+    if (index && !index->broken.empty() && lacks_entries) NoteRebuilt(first.base, index->broken);
   }
 
   absl::Status ReadTail() {

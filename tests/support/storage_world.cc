@@ -54,6 +54,7 @@ StorageWorld::StorageWorld()
       metrics_(base::MakeNullMetricRegistry()),
       shard_(clock_),
       flush_(clock_),
+      write_back_(clock_),
       io_(clock_) {
   store_options_.directory = kDirectory;
   reserve_options_.directory = kDirectory;
@@ -69,7 +70,9 @@ absl::Status StorageWorld::Start() {
                                                         .reserve = *reserve_,
                                                         .clock = clock_,
                                                         .metrics = *metrics_,
+                                                        .random = random_,
                                                         .flush_executor = flush_,
+                                                        .write_back_executor = write_back_,
                                                         .io_executors = {&io_}});
   if (!store.ok()) return store.status();
   store_ = std::move(*store);
@@ -92,6 +95,7 @@ void StorageWorld::Kill() {
   for (int round = 0; round < 3; ++round) {
     shard_.DropAll();
     flush_.DropAll();
+    write_back_.DropAll();
     io_.DropAll();
   }
   logs_.clear();
@@ -107,7 +111,7 @@ void StorageWorld::CutPower(PowerCut cut) {
 }
 
 void StorageWorld::Advance(absl::Duration by) { clock_.Advance(by); }
-void StorageWorld::Run() { RunAllUntilIdle({&shard_, &flush_, &io_}); }
+void StorageWorld::Run() { RunAllUntilIdle({&shard_, &flush_, &write_back_, &io_}); }
 void StorageWorld::RunWithoutCheckpoint() { RunAllUntilIdle({&shard_, &flush_}); }
 void StorageWorld::RunWithoutFlush() { RunAllUntilIdle({&shard_, &io_}); }
 

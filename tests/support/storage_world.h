@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/metrics.h"
+#include "base/random.h"
 #include "kv/store.h"
 #include "record/batch.h"
 #include "storage/log_store.h"
@@ -110,10 +111,12 @@ class StorageWorld {
  private:
   ManualClock clock_;
   MemoryFileSystem disk_;
+  base::SystemRandom random_;
   std::unique_ptr<kv::MemoryStore> catalogue_;
   std::unique_ptr<base::MetricRegistry> metrics_;
   ManualExecutor shard_;
   ManualExecutor flush_;
+  ManualExecutor write_back_;
   ManualExecutor io_;
   storage::LogStoreOptions store_options_;
   storage::DiskReserve::Options reserve_options_;

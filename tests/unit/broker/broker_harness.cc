@@ -68,15 +68,17 @@ std::vector<support::ReadRecord> RecordsIn(const std::vector<base::Buffer>& chun
 struct BrokerHarness::Process {
   explicit Process(const support::ManualClock& clock)
       : flush(clock),
+        write_back(clock),
         io(clock),
         shards{std::make_unique<support::ManualExecutor>(clock)},
         admin(clock),
         store_executor(clock),
         random(1) {}
 
-  void Run() { support::RunAllUntilIdle({&flush, &io, shards.get(), &admin, &store_executor}); }
+  void Run() { support::RunAllUntilIdle({&flush, &write_back, &io, shards.get(), &admin, &store_executor}); }
 
   support::ManualExecutor flush;
+  support::ManualExecutor write_back;
   support::ManualExecutor io;
   std::unique_ptr<support::ManualExecutor> shards;
   support::ManualExecutor admin;
@@ -126,7 +128,9 @@ void BrokerHarness::Start() {
                                                               .reserve = *p.reserve,
                                                               .clock = clock_,
                                                               .metrics = *p.metrics,
+                                                              .random = p.random,
                                                               .flush_executor = p.flush,
+                                                              .write_back_executor = p.write_back,
                                                               .io_executors = {&p.io}});
   TALOSMQ_CHECK(logs.ok()) << logs.status().ToString();
   p.logs = *std::move(logs);
@@ -178,7 +182,7 @@ void BrokerHarness::Stop() {
 void BrokerHarness::Kill() {
   Process& p = *process_;
   for (support::ManualExecutor* executor :
-       {&p.flush, &p.io, p.shards.get(), &p.admin, &p.store_executor}) {
+       {&p.flush, &p.write_back, &p.io, p.shards.get(), &p.admin, &p.store_executor}) {
     executor->DropAll();
   }
   static auto& killed = *new std::vector<std::unique_ptr<Process>>();

@@ -43,6 +43,7 @@ class ThreadsTest : public ::testing::Test {
  protected:
   ThreadsTest()
       : flush_({.name = "flush"}),
+        write_back_({.name = "write-back"}),
         io_({.name = "io"}),
         shard0_({.name = "shard0"}),
         shard1_({.name = "shard1"}),
@@ -73,7 +74,9 @@ class ThreadsTest : public ::testing::Test {
                                                                 .reserve = *reserve_,
                                                                 .clock = clock_,
                                                                 .metrics = *metrics_,
+                                                                .random = random_,
                                                                 .flush_executor = flush_,
+                                                                .write_back_executor = write_back_,
                                                                 .io_executors = {&io_}});
     ASSERT_TRUE(logs.ok()) << logs.status();
     logs_ = *std::move(logs);
@@ -93,7 +96,7 @@ class ThreadsTest : public ::testing::Test {
     images_->Stop();
     EXPECT_TRUE(logs_->Close().ok());
     for (base::ThreadExecutor* executor :
-         {&shard0_, &shard1_, &admin_, &store_executor_, &io_, &flush_}) {
+         {&shard0_, &shard1_, &admin_, &store_executor_, &io_, &flush_, &write_back_}) {
       executor->Stop();
     }
   }
@@ -140,6 +143,7 @@ class ThreadsTest : public ::testing::Test {
   base::SystemRandom random_;
   support::MemoryFileSystem disk_;
   base::ThreadExecutor flush_;
+  base::ThreadExecutor write_back_;
   base::ThreadExecutor io_;
   base::ThreadExecutor shard0_;
   base::ThreadExecutor shard1_;

@@ -2,7 +2,7 @@
 
 #include "base/crc32c.h"
 #include "storage/checkpoint.h"
-#include "storage/direct_flush.h"
+#include "storage/allocation.h"
 #include "storage/epoch_history.h"
 #include "storage/producer_snapshot.h"
 #include "storage/segment.h"

@@ -127,14 +127,18 @@ class ThreadsTest : public testing::Test {
     ASSERT_TRUE(reserve.ok()) << reserve.status();
     reserve_ = std::move(*reserve);
     auto store = LogStore::Open({.directory = directory_,
-                                 .tail_cache_bytes_max = 200'000,
-                                 .checkpoint_interval = absl::Milliseconds(5)},
+                                 .tail_cache_bytes_max = 400'000,
+                                 .checkpoint_interval = absl::Milliseconds(5),
+                                 .direct_logs_max = 2,
+                                 .journal_file_bytes = 100'000},
                                 {.file_system = *file_system_,
                                  .catalogue = *catalogue_,
                                  .reserve = *reserve_,
                                  .clock = clock_,
                                  .metrics = *metrics_,
+                                 .random = random_,
                                  .flush_executor = flush_,
+                                 .write_back_executor = write_back_,
                                  .io_executors = {&io_a_, &io_b_}});
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = std::move(*store);
@@ -166,12 +170,14 @@ class ThreadsTest : public testing::Test {
 
   std::string directory_;
   base::SystemClock clock_;
+  base::SystemRandom random_;
   std::unique_ptr<base::MetricRegistry> metrics_ = base::MakeNullMetricRegistry();
   std::unique_ptr<kv::MemoryStore> catalogue_ = kv::MakeMemoryStore();
   std::unique_ptr<io::FileSystem> file_system_ = io::MakePosixFileSystem();
   ThreadExecutor shard_a_{{.name = "shard-a"}};
   ThreadExecutor shard_b_{{.name = "shard-b"}};
   ThreadExecutor flush_{{.name = "flush"}};
+  ThreadExecutor write_back_{{.name = "write-back"}};
   ThreadExecutor io_a_{{.name = "io-a"}};
   ThreadExecutor io_b_{{.name = "io-b"}};
   std::unique_ptr<DiskReserve> reserve_;

@@ -1,0 +1,223 @@
+#include "storage/journal_replay.h"
+
+#include "base/status.h"
+#include "base/text.h"
+#include "storage/direct_flush.h"
+#include "storage/epoch_history.h"
+#include "storage/epoch_recovery.h"
+#include "storage/log_folder.h"
+#include "storage/segment.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace talosmq::storage {
+namespace {
+
+/// Brings the epochs of a write to the epoch file: as a new file, since what the old one shows need
+/// not be on the disk after a failed sync (R01). One that is broken is left to the recovery of the
+/// log, which makes it again from the batches.
+absl::Status RestoreEpochs(io::FileSystem& file_system, const LogFolder& folder, LogWrite& write) {
+  LogFiles& files = *write.files;
+  const std::vector<EpochEntry> begun = std::exchange(write.epochs, {});
+  TALOSMQ_RETURN_IF_ERROR(file_system.MakeDirectories(files.directory));
+  TALOSMQ_ASSIGN_OR_RETURN(RecoveredEpochs epochs, LoadEpochs(file_system, files.id, folder));
+  const bool is_usable = epochs.broken.empty() || !epochs.history.empty() || folder.segments.empty();
+  if (!is_usable || begun.empty()) return absl::OkStatus();
+  for (const EpochEntry& entry : begun) {
+    if (epochs.history.empty() || entry.epoch > epochs.history.back().epoch) {
+      epochs.history.push_back(entry);
+    }
+  }
+  return WriteEpochs(file_system, files.id, folder, epochs.history);
+}
+
+absl::Status TakeUpSegments(io::FileSystem& file_system, const LogFolder& folder, LogWrite& write) {
+  if (folder.segments.empty()) return absl::OkStatus();
+  LogFiles& files = *write.files;
+  const Offset newest = folder.segments.back();
+  std::erase_if(write.segments,
+                [&](const SegmentWrite& segment) { return segment.segment < newest; });
+  files.has_segment = true;
+  files.segment = newest;
+  TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(folder.Path(newest, kSegmentSuffix),
+                                                             io::OpenMode::kRead));
+  TALOSMQ_ASSIGN_OR_RETURN(files.allocated_bytes, file->Size());
+  const bool goes_on = !write.segments.empty() && write.segments.front().segment == newest;
+  files.segment_end = goes_on ? write.segments.front().position : files.allocated_bytes;
+  return absl::OkStatus();
+}
+
+absl::Status TakeUp(const RestoreTarget& target, LogWrite& write) {
+  LogFiles& files = *write.files;
+  TALOSMQ_ASSIGN_OR_RETURN(const LogFolder folder,
+                           ListLogFolder(target.file_system, files.directory));
+  TALOSMQ_ASSIGN_OR_RETURN(files.is_in_catalogue, target.catalogue.Contains(files.id));
+  TALOSMQ_RETURN_IF_ERROR(RestoreEpochs(target.file_system, folder, write));
+  files.epochs_bytes = kEpochsHeaderBytes;  // It has one: the folder need not be made.
+  return TakeUpSegments(target.file_system, folder, write);
+}
+
+/// The sections of one log that are to be brought to its segments, oldest first.
+using LogSections = std::vector<FoundSection>;
+
+/// A section that begins below the end of one before it has taken its place: the older one was
+/// never acknowledged. What lies below the recorded point is in the segments.
+void Add(const FoundSection& found, const std::optional<FlushedPoint>& recorded,
+         LogSections& sections) {
+  const JournalSection& section = found.section;
+  if (recorded && recorded->is_known() && section.end_offset <= recorded->end_offset) return;
+  std::erase_if(sections, [&](const FoundSection& older) {
+    return older.section.end_offset > section.first_offset;
+  });
+  sections.push_back(found);
+}
+
+std::optional<FlushedPoint> PointOf(const FlushedPoints& points, const TopicPartition& log) {
+  const auto point = points.find(log);
+  if (point == points.end()) return std::nullopt;
+  return point->second;
+}
+
+/// Brings the sections of many logs to their segments; holds what its steps share. Confined to
+/// ReplayJournal.
+class Replay {
+ public:
+  Replay(const RestoreTarget& target, const JournalReplayInput& input, const JournalScan& scan)
+      : target_(target), input_(input), scan_(scan), files_(scan.paths.size()) {}
+
+  absl::StatusOr<JournalReplay> Run() {
+    TALOSMQ_ASSIGN_OR_RETURN(const LiveJournal live, SelectLive(target_.file_system, scan_));
+    if (live.tear) {
+      Note(base::StrCat("the newest group of the journal was never acknowledged and is left out: ",
+                        base::FromAbsl(MakeCorruption(*live.tear).message())));
+    }
+    for (const Damage& damage : live.damages) NoteDamage(damage);
+    std::map<TopicPartition, LogSections> logs;
+    for (const FoundSection& found : live.sections) {
+      const TopicPartition& log = found.section.log;
+      Add(found, PointOf(input_.recorded, log), logs[log]);
+    }
+    for (const auto& [log, sections] : logs) {
+      TALOSMQ_ASSIGN_OR_RETURN(const bool exists, target_.catalogue.Contains(log));
+      if (exists && !sections.empty()) TALOSMQ_RETURN_IF_ERROR(AddLog(log, sections));
+    }
+    TALOSMQ_RETURN_IF_ERROR(Flush());
+    return std::move(replay_);
+  }
+
+ private:
+  static constexpr int64_t kBytesAtOnceMax = int64_t{64} << 20;
+
+  void Note(std::string sentence) { replay_.notes.push_back(std::move(sentence)); }
+  void NoteDamage(const Damage& damage) {
+    ++replay_.damages;
+    Note(std::string(MakeCorruption(damage).message()));
+  }
+
+  absl::Status AddLog(const TopicPartition& log, const LogSections& sections) {
+    const std::string directory = LogDirectory(input_.data_directory, log);
+    TALOSMQ_ASSIGN_OR_RETURN(replay_.points[log], PointBehind(log, directory, sections));
+    for (const FoundSection& found : sections) {
+      TALOSMQ_ASSIGN_OR_RETURN(const io::File* const file, Open(found.file));
+      TALOSMQ_ASSIGN_OR_RETURN(SectionBatches batches, ReadSection(*file, found));
+      if (batches.mismatch) {
+        NoteDamage(DamageAt(scan_.paths[found.file], found.position, *batches.mismatch));
+        continue;
+      }
+      TALOSMQ_RETURN_IF_ERROR(AddSection(log, directory, found.section, std::move(batches.bytes)));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<FlushedPoint> PointBehind(const TopicPartition& log, const std::string& directory,
+                                           const LogSections& sections) const {
+    const JournalSection& last = sections.back().section;
+    FlushedPoint point{.log_start = sections.front().section.segment,
+                       .end_offset = last.end_offset,
+                       .segment = last.segment,
+                       .position = last.end_position()};
+    const auto recorded = PointOf(input_.recorded, log);
+    if (recorded && recorded->is_known()) {
+      point.log_start = recorded->log_start;
+      return point;
+    }
+    TALOSMQ_ASSIGN_OR_RETURN(const LogFolder folder, ListLogFolder(target_.file_system, directory));
+    if (!folder.segments.empty()) {
+      point.log_start = std::min(point.log_start, folder.segments.front());
+    }
+    return point;
+  }
+
+  absl::Status AddSection(const TopicPartition& log, const std::string& directory,
+                          const JournalSection& section, base::Buffer bytes) {
+    const bool is_same_log = !writes_.empty() && writes_.back().files->id == log;
+    const bool goes_on = is_same_log && writes_.back().end_offset == section.first_offset;
+    // What follows a hole waits until what lies before it is written.
+    if ((is_same_log && !goes_on) || bytes_ >= kBytesAtOnceMax) TALOSMQ_RETURN_IF_ERROR(Flush());
+    if (!goes_on || writes_.empty()) {
+      writes_.push_back({.files = std::make_shared<LogFiles>(log, directory, input_.executor)});
+    }
+    LogWrite& write = writes_.back();
+    const auto size = static_cast<int64_t>(bytes.size());
+    std::ranges::copy(section.epochs, std::back_inserter(write.epochs));
+    if (write.segments.empty() || write.segments.back().segment != section.segment) {
+      write.segments.push_back(
+          {.segment = section.segment, .position = section.position, .batches = {}});
+    }
+    write.segments.back().batches.push_back(std::move(bytes));
+    write.end_offset = section.end_offset;
+    write.bytes += size;
+    bytes_ += size;
+    return absl::OkStatus();
+  }
+
+  absl::Status Flush() {
+    TALOSMQ_RETURN_IF_ERROR(RestoreSegments(target_, writes_));
+    writes_.clear();
+    replay_.bytes += std::exchange(bytes_, 0);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<const io::File*> Open(size_t index) {
+    if (files_[index] == nullptr) {
+      TALOSMQ_ASSIGN_OR_RETURN(
+          files_[index], target_.file_system.Open(scan_.paths[index], io::OpenMode::kRead));
+    }
+    return files_[index].get();
+  }
+
+  const RestoreTarget& target_;
+  const JournalReplayInput& input_;
+  const JournalScan& scan_;
+  std::vector<std::unique_ptr<io::File>> files_;  ///< At the same index as their paths.
+  std::vector<LogWrite> writes_;                  ///< One for each log.
+  int64_t bytes_ = 0;                             ///< Of writes_.
+  JournalReplay replay_;
+};
+
+}  // namespace
+
+absl::Status RestoreSegments(const RestoreTarget& target, std::span<LogWrite> writes) {
+  for (LogWrite& write : writes) TALOSMQ_RETURN_IF_ERROR(TakeUp(target, write));
+  DirectFlush segments(target.file_system, target.catalogue, target.metrics);
+  segments.MakeDurable(writes);
+  absl::Status status;
+  for (const LogWrite& write : writes) {
+    status.Update(write.status);
+    segments.Release(*write.files);
+  }
+  return status;
+}
+
+absl::StatusOr<JournalReplay> ReplayJournal(const RestoreTarget& target,
+                                            const JournalReplayInput& input,
+                                            const JournalScan& scan) {
+  return Replay(target, input, scan).Run();
+}
+
+}  // namespace talosmq::storage

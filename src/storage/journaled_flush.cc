@@ -1,0 +1,254 @@
+#include "storage/journaled_flush.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "storage/fence.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace talosmq::storage {
+namespace {
+
+/// Appends `next` to `write`, both of one log.
+void Merge(LogWrite& write, LogWrite next) {
+  std::ranges::move(next.epochs, std::back_inserter(write.epochs));
+  for (SegmentWrite& segment : next.segments) {
+    if (!write.segments.empty() && write.segments.back().segment == segment.segment) {
+      std::ranges::move(segment.batches, std::back_inserter(write.segments.back().batches));
+    } else {
+      write.segments.push_back(std::move(segment));
+    }
+  }
+  std::ranges::move(next.snapshots, std::back_inserter(write.snapshots));
+  write.end_offset = next.end_offset;
+  write.bytes += next.bytes;
+}
+
+}  // namespace
+
+JournaledFlush::JournaledFlush(Options options, Dependencies dependencies)
+    : options_(options),
+      dependencies_(dependencies),
+      direct_(dependencies.file_system, dependencies.catalogue, dependencies.metrics),
+      write_back_(dependencies.file_system, dependencies.catalogue, dependencies.metrics) {}
+
+void JournaledFlush::MakeDurable(std::span<LogWrite> group) {
+  if (!failure_.ok()) {
+    for (LogWrite& write : group) write.status = failure_;
+    return;
+  }
+  const auto small_logs = static_cast<size_t>(std::ranges::count_if(
+      group, [&](const LogWrite& write) { return write.bytes < options_.direct_bytes_min; }));
+  std::vector<LogWrite*> to_journal;
+  std::vector<LogWrite*> to_segments;
+  for (LogWrite& write : group) {
+    (MustGoToJournal(write, small_logs) ? to_journal : to_segments).push_back(&write);
+  }
+  if (!to_journal.empty()) WriteJournal(to_journal);
+  if (!to_segments.empty()) WriteDirectly(to_segments);
+  StartWriteBack();
+}
+
+bool JournaledFlush::MustGoToJournal(const LogWrite& write, size_t small_logs) const {
+  // Its files are with the write-back executor.
+  if (written_back_logs_.contains(write.files.get())) return true;
+  return write.bytes < options_.direct_bytes_min && small_logs > options_.direct_logs_max;
+}
+
+void JournaledFlush::WriteJournal(std::span<LogWrite* const> writes) {
+  const auto sequence = dependencies_.journal.Append(writes, oldest_sequence());
+  absl::Status status = sequence.status();
+  if (status.ok()) status = EnterCatalogue(writes);
+  if (status.ok()) {
+    for (LogWrite* write : writes) Hold(*write, *sequence);
+    return;
+  }
+  status = MayBeStored(std::move(status));
+  for (LogWrite* write : writes) write->status = status;
+  failure_ = dependencies_.journal.GiveUp(oldest_sequence());
+  if (failure_.ok()) return;
+  failure_ = MayBeStored(base::Annotate(
+      failure_, "the journal failed, and so did giving up what it may hold; until the server is "
+                "started again nothing can be stored"));
+  base::LogError("storage", base::FromAbsl(failure_.message()));
+}
+
+absl::Status JournaledFlush::EnterCatalogue(std::span<LogWrite* const> writes) {
+  std::vector<TopicPartition> logs;
+  for (const LogWrite* write : writes) {
+    if (!write->files->is_in_catalogue && !held_by_log_.contains(write->files.get())) {
+      logs.push_back(write->files->id);
+    }
+  }
+  return logs.empty() ? absl::OkStatus() : dependencies_.catalogue.Add(logs);
+}
+
+void JournaledFlush::Hold(LogWrite& write, uint64_t sequence) {
+  write.status = absl::OkStatus();
+  write.place = WritePlace::kJournal;
+  held_bytes_ += write.bytes;
+  const auto held = held_by_log_.find(write.files.get());
+  if (held != held_by_log_.end()) return Merge(held->second->write, write);
+  held_by_log_[write.files.get()] =
+      held_.insert(held_.end(), {.write = write, .sequence = sequence});
+}
+
+JournaledFlush::Held JournaledFlush::TakeHeld(HeldList::iterator held) {
+  Held taken = std::move(*held);
+  held_by_log_.erase(taken.write.files.get());
+  held_.erase(held);
+  return taken;
+}
+
+void JournaledFlush::WriteDirectly(std::span<LogWrite* const> writes) {
+  std::vector<LogWrite> whole;
+  std::vector<uint64_t> sequences;
+  for (LogWrite* write : writes) {
+    const auto held = held_by_log_.find(write->files.get());
+    if (held == held_by_log_.end()) {
+      whole.push_back(std::move(*write));
+      sequences.push_back(0);
+      continue;
+    }
+    Held taken = TakeHeld(held->second);
+    held_bytes_ -= taken.write.bytes;
+    Merge(taken.write, std::move(*write));
+    whole.push_back(std::move(taken.write));
+    sequences.push_back(taken.sequence);
+  }
+  direct_.MakeDurable(whole);
+  for (size_t i = 0; i < whole.size(); ++i) {
+    if (!whole[i].status.ok() && sequences[i] > 0) {
+      whole[i].status = MayBeStored(std::move(whole[i].status));
+      Strand({.write = whole[i], .sequence = sequences[i]});
+    }
+    *writes[i] = std::move(whole[i]);
+  }
+}
+
+uint64_t JournaledFlush::oldest_sequence() const {
+  uint64_t oldest = written_back_oldest_;
+  const auto lower = [&](uint64_t sequence) {
+    if (oldest == 0 || sequence < oldest) oldest = sequence;
+  };
+  if (!held_.empty()) lower(held_.front().sequence);
+  base::MutexLock lock(mutex_);
+  for (const auto& [log, stranded] : stranded_) lower(stranded.sequence);
+  return oldest;
+}
+
+void JournaledFlush::StartWriteBack() {
+  if (!written_back_logs_.empty() || held_.empty()) return;
+  const bool is_much = held_bytes_ >= options_.held_bytes_max / 2;
+  const bool is_journal_long =
+      dependencies_.journal.live_bytes(oldest_sequence()) >= options_.journal_bytes_max;
+  WriteBack job;
+  int64_t bytes = 0;
+  for (auto held = held_.begin(); held != held_.end();) {
+    const auto next = std::next(held);
+    const LogFiles* const files = held->write.files.get();
+    const bool is_wanted = (is_much || is_journal_long) && bytes < options_.held_bytes_max / 4;
+    if (!files->fence.ok()) {
+      StrandHeld(held);
+    } else if (is_wanted || releases_.contains(files)) {
+      Held taken = TakeHeld(held);
+      bytes += taken.write.bytes;
+      if (job.oldest == 0) job.oldest = taken.sequence;
+      job.writes.push_back(std::move(taken.write));
+    } else if (!is_wanted && releases_.empty()) {
+      break;
+    }
+    held = next;
+  }
+  if (job.writes.empty()) return;
+  written_back_oldest_ = job.oldest;
+  for (const LogWrite& write : job.writes) {
+    written_back_logs_.insert(write.files.get());
+    direct_.Release(*write.files);
+  }
+  auto pass = dependencies_.gate.Enter();
+  TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
+  dependencies_.write_back_executor.Post(
+      [this, job = std::move(job), pass = std::move(*pass)]() mutable {
+        write_back_.MakeDurable(job.writes);
+        for (const LogWrite& write : job.writes) write_back_.Release(*write.files);
+        dependencies_.flush_executor.Post(
+            [this, job = std::move(job), pass = std::move(pass)]() mutable {
+              FinishWriteBack(std::move(job));
+            });
+      });
+}
+
+void JournaledFlush::FinishWriteBack(WriteBack done) {
+  written_back_logs_.clear();
+  written_back_oldest_ = 0;
+  for (LogWrite& write : done.writes) {
+    held_bytes_ -= write.bytes;
+    if (write.status.ok()) continue;
+    write.status = MayBeStored(std::move(write.status));
+    Held failed{.write = write, .sequence = done.oldest};
+    const auto held = held_by_log_.find(write.files.get());
+    if (held != held_by_log_.end()) {
+      Held rest = TakeHeld(held->second);
+      held_bytes_ -= rest.write.bytes;
+      Merge(failed.write, std::move(rest.write));
+    }
+    Strand(std::move(failed));
+  }
+  dependencies_.listener.OnWrittenBack(std::move(done.writes));
+  StartWriteBack();
+  FinishReleases();
+}
+
+void JournaledFlush::Strand(Held held) {
+  base::MutexLock lock(mutex_);
+  const TopicPartition log = held.write.files->id;
+  stranded_[log] = std::move(held);
+}
+
+void JournaledFlush::StrandHeld(HeldList::iterator held) {
+  Held taken = TakeHeld(held);
+  held_bytes_ -= taken.write.bytes;
+  Strand(std::move(taken));
+}
+
+std::optional<LogWrite> JournaledFlush::Stranded(const TopicPartition& log) const {
+  base::MutexLock lock(mutex_);
+  const auto stranded = stranded_.find(log);
+  if (stranded == stranded_.end()) return std::nullopt;
+  return stranded->second.write;
+}
+
+void JournaledFlush::DropStranded(const TopicPartition& log) {
+  base::MutexLock lock(mutex_);
+  stranded_.erase(log);
+}
+
+void JournaledFlush::Release(std::shared_ptr<LogFiles> files, base::Task done) {
+  const LogFiles* const key = files.get();
+  const auto held = held_by_log_.find(key);
+  if (held != held_by_log_.end() && !files->fence.ok()) StrandHeld(held->second);
+  releases_[key] = {.files = std::move(files), .done = std::move(done)};
+  StartWriteBack();
+  FinishReleases();
+}
+
+void JournaledFlush::FinishReleases() {
+  std::vector<PendingRelease> done;
+  absl::erase_if(releases_, [&](auto& release) {
+    if (held_by_log_.contains(release.first)) return false;
+    if (written_back_logs_.contains(release.first)) return false;
+    done.push_back(std::move(release.second));
+    return true;
+  });
+  for (PendingRelease& release : done) {
+    direct_.Release(*release.files);
+    release.done();
+  }
+}
+
+}  // namespace talosmq::storage

@@ -1,0 +1,122 @@
+#pragma once
+
+#include "base/executor.h"
+#include "base/gate.h"
+#include "base/mutex.h"
+#include "storage/direct_flush.h"
+#include "storage/flush_target.h"
+#include "storage/journal.h"
+#include "storage/storage_metrics.h"
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace talosmq::storage {
+
+/// Makes a group durable by one write to the shared journal, and brings its batches to their
+/// segments later, in larger pieces; what is large, or one of few, goes straight to its segment
+/// (docs/adr/0006-journal.md).
+///
+///   group --few logs, or much of one log--> segments
+///     |                                        ^
+///     +--many logs--> journal, held in memory --+  write-back: oldest logs first, once enough waits
+///
+/// Invariants:
+/// 1. Batches of one log reach its segments in their order: what goes straight there takes along
+///    what is still held of that log.
+/// 2. Only one executor at a time touches the files of a log.
+/// 3. What is held and not in the segments is in a group of the journal that counts, so a process
+///    that ends finds it again. It stays so after a failed write-back: such writes are stranded
+///    until the log is opened again (or deleted).
+/// 4. At most Options::held_bytes_max and one group are held.
+/// Confined to the flush executor, but for Stranded and DropStranded, which are thread-safe.
+class JournaledFlush final : public FlushTarget {
+ public:
+  struct Options {
+    int64_t held_bytes_max = int64_t{128} << 20;
+    /// A group of at most so many logs goes straight to its segments.
+    size_t direct_logs_max = 4;
+    /// So does what one log brings at once of at least so much.
+    int64_t direct_bytes_min = int64_t{256} << 10;
+    /// Size of the journal files that count at which their oldest logs are written back.
+    uint64_t journal_bytes_max = uint64_t{512} << 20;
+  };
+  struct Dependencies {
+    io::FileSystem& file_system;
+    Catalogue& catalogue;
+    StorageMetrics& metrics;
+    Journal& journal;
+    base::Executor& flush_executor;
+    base::Executor& write_back_executor;
+    base::Gate& gate;  ///< Held by tasks; closed before this goes.
+    Listener& listener;
+  };
+  JournaledFlush(Options options, Dependencies dependencies);
+
+  void MakeDurable(std::span<LogWrite> group) override;
+  bool has_room() const override { return held_bytes_ == 0 || held_bytes_ < options_.held_bytes_max; }
+  void Release(std::shared_ptr<LogFiles> files, base::Task done) override;
+
+  /// What could not be brought to the segments of a log, for its next opening.
+  std::optional<LogWrite> Stranded(const TopicPartition& log) const;
+  /// It is in the segments now, or never will be: the log was deleted.
+  void DropStranded(const TopicPartition& log);
+
+ private:
+  /// Of one log: in the journal, and nobody writes it yet.
+  struct Held {
+    LogWrite write;
+    uint64_t sequence = 0;  ///< Of the oldest group with some of it.
+  };
+  using HeldList = std::list<Held>;
+  /// Being brought to the segments.
+  struct WriteBack {
+    std::vector<LogWrite> writes;
+    uint64_t oldest = 0;  ///< Of the sequences of all.
+  };
+  bool MustGoToJournal(const LogWrite& write, size_t small_logs) const;
+  void WriteJournal(std::span<LogWrite* const> writes);
+  void WriteDirectly(std::span<LogWrite* const> writes);
+  absl::Status EnterCatalogue(std::span<LogWrite* const> writes);
+  void Hold(LogWrite& write, uint64_t sequence);
+  /// Takes a log out of what is held.
+  Held TakeHeld(HeldList::iterator held);
+  uint64_t oldest_sequence() const;
+  void StartWriteBack();
+  void FinishWriteBack(WriteBack done);
+  void Strand(Held held);
+  void StrandHeld(HeldList::iterator held);
+  void FinishReleases();
+
+  const Options options_;
+  const Dependencies dependencies_;
+  DirectFlush direct_;
+  DirectFlush write_back_;  ///< Confined to the write-back executor.
+
+  absl::Status failure_;  ///< Not OK: the journal cannot be trusted, nothing is made durable.
+  HeldList held_;         ///< Ascending by sequence.
+  absl::flat_hash_map<const LogFiles*, HeldList::iterator> held_by_log_;
+  int64_t held_bytes_ = 0;  ///< Of held_ and of what is being written back.
+  /// Of the write-back under way: its logs, and the oldest sequence of them; 0: none.
+  absl::flat_hash_set<const LogFiles*> written_back_logs_;
+  uint64_t written_back_oldest_ = 0;
+  struct PendingRelease {
+    std::shared_ptr<LogFiles> files;
+    base::Task done;
+  };
+  absl::flat_hash_map<const LogFiles*, PendingRelease> releases_;
+
+  mutable base::Mutex mutex_;
+  std::map<TopicPartition, Held> stranded_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace talosmq::storage
