@@ -58,7 +58,7 @@ void FlushGroup::Append(QueuedBatch batch) {
 
 std::vector<QueuedBatch> FlushGroup::TakeWaiting() {
   base::MutexLock lock(mutex_);
-  std::vector<QueuedBatch> batches = waiting_.TakeGroup(group_bytes_max_);
+  std::vector<QueuedBatch> batches = waiting_.TakeGroup(waiting_.logs() > 1 ? shared_bytes_max_ : group_bytes_max_);
   is_posted_ = !waiting_.empty();
   return batches;
 }
@@ -102,9 +102,19 @@ void FlushGroup::Flush(std::vector<LogWrite>& group) {
   const absl::Duration begin = dependencies_.clock.Monotonic();
   dependencies_.target.MakeDurable(group);
   const absl::Duration taken = dependencies_.clock.Monotonic() - begin;
+  AdaptGroupSize(bytes, taken);
   dependencies_.metrics.flushes.Add(1);
   dependencies_.metrics.flush_seconds.Observe(absl::ToDoubleSeconds(taken));
   dependencies_.metrics.flush_group_bytes.Observe(static_cast<double>(bytes));
+}
+
+void FlushGroup::AdaptGroupSize(int64_t bytes, absl::Duration taken) {
+  // Small ones say how long a sync takes, not how fast the disk writes.
+  if (bytes < kSharedBytesMin / 2 || taken <= absl::ZeroDuration()) return;
+  const auto wanted = static_cast<int64_t>(static_cast<double>(bytes) *
+                                           absl::FDivDuration(kSharedFlush, taken));
+  const int64_t next = (3 * shared_bytes_max_ + std::min(wanted, group_bytes_max_)) / 4;
+  shared_bytes_max_ = std::clamp(next, std::min(kSharedBytesMin, group_bytes_max_), group_bytes_max_);
 }
 
 std::vector<LogWrite> FlushGroup::Form(std::vector<QueuedBatch> batches) {

@@ -25,7 +25,9 @@ namespace talosmq::storage {
 /// Invariants:
 /// 1. Batches of one log become durable in the order they were appended.
 /// 2. Only a completion moves a log's durable end.
-/// 3. After a failure of a log nothing of it is written any more, and every batch of it that still
+/// 3. While several logs wait, a group is no larger than what the disk takes in about kSharedFlush,
+///    so that one with much to write does not make the others wait for long.
+/// 4. After a failure of a log nothing of it is written any more, and every batch of it that still
 ///    waits completes with the same failure (R01).
 /// Append is thread-safe; everything else runs on the flush executor. What waits is bounded by the
 /// tail cache, which pins it.
@@ -43,7 +45,9 @@ class FlushGroup final : private FlushTarget::Listener {
   };
 
   FlushGroup(int64_t group_bytes_max, Dependencies dependencies)
-      : group_bytes_max_(group_bytes_max), dependencies_(std::move(dependencies)) {}
+      : group_bytes_max_(group_bytes_max),
+        dependencies_(std::move(dependencies)),
+        shared_bytes_max_(group_bytes_max) {}
 
   /// What the target is to tell.
   FlushTarget::Listener& listener() { return *this; }
@@ -57,10 +61,15 @@ class FlushGroup final : private FlushTarget::Listener {
 
  private:
   std::vector<QueuedBatch> TakeWaiting();
+  static constexpr absl::Duration kSharedFlush = absl::Milliseconds(4);
+  static constexpr int64_t kSharedBytesMin = int64_t{1} << 20;
+
   static std::vector<LogWrite> Form(std::vector<QueuedBatch> batches);
   void Run();
   void PostRun();
   void Flush(std::vector<LogWrite>& group);
+  /// A flush of so many bytes took so long.
+  void AdaptGroupSize(int64_t bytes, absl::Duration taken);
   void OnWrittenBack(std::vector<LogWrite> writes) override;
   /// Fences what failed, hands what is in the segments to the checkpoint, tells the shards.
   void Complete(std::vector<LogWrite> writes);
@@ -73,7 +82,9 @@ class FlushGroup final : private FlushTarget::Listener {
   FlushQueue waiting_ ABSL_GUARDED_BY(mutex_);
   bool is_posted_ ABSL_GUARDED_BY(mutex_) = false;
 
-  bool waits_for_room_ = false;  ///< In the target. Confined to the flush executor.
+  // Confined to the flush executor.
+  bool waits_for_room_ = false;  ///< In the target.
+  int64_t shared_bytes_max_;     ///< Of a group while several logs wait.
 };
 
 }  // namespace talosmq::storage

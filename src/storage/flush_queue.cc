@@ -7,43 +7,51 @@ namespace talosmq::storage {
 
 void FlushQueue::Push(QueuedBatch batch) {
   const auto [log, is_new] = logs_.try_emplace(batch.files.get());
-  if (is_new) turns_.push_back(batch.files.get());
+  if (is_new) arrivals_.push_back(batch.files.get());
   log->second.push_back(std::move(batch));
 }
 
 std::vector<QueuedBatch> FlushQueue::TakeGroup(int64_t bytes_max) {
-  std::vector<QueuedBatch> group;
-  int64_t bytes = 0;
-  while (!turns_.empty() && (bytes < bytes_max || group.empty())) {
-    LogFiles* const files = turns_.front();
+  Group group;
+  std::deque<LogFiles*> served;
+  TakeTurns(arrivals_, bytes_max / 2, group, served);
+  turns_.insert(turns_.end(), arrivals_.begin(), arrivals_.end());
+  turns_.insert(turns_.end(), served.begin(), served.end());
+  arrivals_.clear();
+  TakeTurns(turns_, bytes_max, group, turns_);
+  return std::move(group.batches);
+}
+
+void FlushQueue::TakeTurns(std::deque<LogFiles*>& from, int64_t bytes_max, Group& group,
+                           std::deque<LogFiles*>& back) {
+  while (!from.empty() && (group.bytes < bytes_max || group.batches.empty())) {
+    LogFiles* const files = from.front();
     const auto log = logs_.find(files);
-    const size_t before = group.size();
+    const size_t before = group.batches.size();
     const bool is_fenced = !files->fence.ok();
-    const bool has_more = !is_fenced && TakeTurn(log->second, bytes_max - bytes, group, bytes);
-    if (has_more && group.size() == before) break;  // Its next batch has no room in this group.
-    turns_.pop_front();
+    const bool has_more = !is_fenced && TakeTurn(log->second, bytes_max - group.bytes, group);
+    if (has_more && group.batches.size() == before) break;  // Its next batch has no room in it.
+    from.pop_front();
     if (has_more) {
-      turns_.push_back(files);
+      back.push_back(files);
     } else {
       logs_.erase(log);
     }
   }
-  return group;
 }
 
-bool FlushQueue::TakeTurn(std::deque<QueuedBatch>& log, int64_t room,
-                          std::vector<QueuedBatch>& group, int64_t& bytes) {
+bool FlushQueue::TakeTurn(std::deque<QueuedBatch>& log, int64_t room, Group& group) {
   int64_t taken = 0;
   while (!log.empty()) {
     const auto size = static_cast<int64_t>(log.front().batch.size());
     const bool is_first = taken == 0;
-    if (!(is_first && group.empty()) && taken + size > room) break;
+    if (!(is_first && group.batches.empty()) && taken + size > room) break;
     if (!is_first && taken + size > kTurnBytes) break;
     taken += size;
-    group.push_back(std::move(log.front()));
+    group.batches.push_back(std::move(log.front()));
     log.pop_front();
   }
-  bytes += taken;
+  group.bytes += taken;
   return !log.empty();
 }
 

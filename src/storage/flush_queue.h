@@ -31,6 +31,8 @@ struct QueuedBatch {
 /// 1. Batches of one log leave in the order they came.
 /// 2. Logs take turns, so that one with much to write holds no other back: whatever waits at the
 ///    front of a log is in the next group, unless more than a group's worth of logs wait.
+/// 3. Logs that had nothing waiting before come first, but for at most half a group, so that one
+///    that writes now and then does not queue behind those that always have more.
 /// Thread-compatible. Empty when destroyed, but for batches of fenced logs.
 class FlushQueue {
  public:
@@ -41,15 +43,26 @@ class FlushQueue {
   /// As many batches as fit `bytes_max`, and at least one. Those of fenced logs are dropped: their
   /// listeners have heard of it. On the flush executor.
   std::vector<QueuedBatch> TakeGroup(int64_t bytes_max);
-  bool empty() const { return turns_.empty(); }
+  bool empty() const { return logs_.empty(); }
+  size_t logs() const { return logs_.size(); }
 
  private:
+  /// A group that is being taken.
+  struct Group {
+    std::vector<QueuedBatch> batches;
+    int64_t bytes = 0;
+  };
+  /// Lets the logs of `from` take turns while the group is below `bytes_max`; those that have more
+  /// go to the back of `back`.
+  void TakeTurns(std::deque<LogFiles*>& from, int64_t bytes_max, Group& group,
+                 std::deque<LogFiles*>& back);
   /// Moves one turn of the log to `group`; false when nothing of it is left.
-  static bool TakeTurn(std::deque<QueuedBatch>& log, int64_t room, std::vector<QueuedBatch>& group,
-                       int64_t& bytes);
+  static bool TakeTurn(std::deque<QueuedBatch>& log, int64_t room, Group& group);
 
   absl::flat_hash_map<LogFiles*, std::deque<QueuedBatch>> logs_;
-  std::deque<LogFiles*> turns_;  ///< Exactly the keys of logs_, the next one first.
+  // Together exactly the keys of logs_, the next one first.
+  std::deque<LogFiles*> arrivals_;  ///< Since the last group.
+  std::deque<LogFiles*> turns_;
 };
 
 }  // namespace talosmq::storage

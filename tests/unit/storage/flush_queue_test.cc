@@ -72,6 +72,29 @@ TEST_F(FlushQueueTest, LogsKeepTheirOwnOrderAndTakeTurns) {
   EXPECT_TRUE(queue_.empty());
 }
 
+TEST_F(FlushQueueTest, LogThatHadNothingWaitingComesFirst) {
+  const auto a = Log(0);
+  const auto b = Log(1);
+  const auto modest = Log(2);
+  for (int64_t i = 1; i <= 8; ++i) Push(a, i, kTurn);
+  for (int64_t i = 1; i <= 8; ++i) Push(b, i, kTurn);
+  EXPECT_THAT(Take(2 * FlushQueue::kTurnBytes), ElementsAre("0:1", "1:1"));
+  Push(modest, 1, 100);
+  EXPECT_THAT(Take(2 * FlushQueue::kTurnBytes), ElementsAre("2:1", "0:2"));
+}
+
+TEST_F(FlushQueueTest, LogsThatAlwaysHaveMoreAreNotStarved) {
+  const auto greedy = Log(0);
+  for (int64_t i = 1; i <= 8; ++i) Push(greedy, i, kTurn);
+  EXPECT_THAT(Take(kTurn), ElementsAre("0:1"));
+  std::vector<std::shared_ptr<LogFiles>> logs;
+  for (int i = 1; i <= 8; ++i) logs.push_back(Log(i));
+  for (size_t i = 0; i < 4; ++i) Push(logs[i], 1, kTurn);
+  EXPECT_THAT(Take(4 * FlushQueue::kTurnBytes), ElementsAre("1:1", "2:1", "0:2", "3:1"));
+  for (size_t i = 4; i < 8; ++i) Push(logs[i], 1, kTurn);
+  EXPECT_THAT(Take(4 * FlushQueue::kTurnBytes), ElementsAre("5:1", "6:1", "4:1", "0:3"));
+}
+
 TEST_F(FlushQueueTest, AllThatWaitsIsOneGroupWhenItFits) {
   const auto log = Log(0);
   for (int64_t i = 1; i <= 4; ++i) Push(log, i, 10);
