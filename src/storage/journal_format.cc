@@ -138,10 +138,13 @@ absl::StatusOr<std::optional<JournalGroupSize>> ReadJournalHeader(const JournalI
     return MakeError(Reason::kUnsupportedVersion, base::StrCat("journal group: expected version ",
                                                                kJournalVersion, ", found ", version));
   }
-  return JournalGroupSize{
+  const JournalGroupSize size{
       .table_bytes = uint64_t{base::LoadBigEndian<uint32_t>(&bytes[32])} * kJournalSectionBytes +
                      uint64_t{base::LoadBigEndian<uint32_t>(&bytes[36])} * kJournalEpochBytes,
       .batch_bytes = base::LoadBigEndian<uint64_t>(&bytes[40])};
+  const bool is_sane = size.batch_bytes <= kJournalGroupBytesMax &&
+                       size.table_bytes <= kJournalGroupBytesMax;
+  return is_sane ? std::optional(size) : std::nullopt;
 }
 
 std::optional<JournalGroup> DecodeJournalGroup(base::ByteSpan head) {

@@ -101,7 +101,10 @@ struct JournalGroupSize {
   uint64_t total_bytes() const;
 };
 
-/// Of the header at the start of `bytes`; nothing when there is none with a right checksum.
+inline constexpr uint64_t kJournalGroupBytesMax = uint64_t{1} << 32;
+
+/// Of the header at the start of `bytes`; nothing when there is none with a right checksum and of at
+/// most kJournalGroupBytesMax.
 /// kUnsupportedVersion for a version of the future.
 absl::StatusOr<std::optional<JournalGroupSize>> ReadJournalHeader(const JournalIdentity& identity,
                                                                   base::ByteSpan bytes);

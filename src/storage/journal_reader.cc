@@ -13,8 +13,6 @@
 namespace talosmq::storage {
 namespace {
 
-constexpr uint64_t kTableBytesMax = uint64_t{64} << 20;
-
 /// Reads one file from group to group, or from block to block where there is none.
 absl::Status ScanFile(const io::File& file, const JournalIdentity& identity, size_t index,
                       std::vector<FoundGroup>& groups) {
@@ -32,7 +30,7 @@ absl::Status ScanFile(const io::File& file, const JournalIdentity& identity, siz
     const base::ByteSpan header =
         base::ByteSpan(window).subspan(position - window_position, kJournalHeaderBytes);
     TALOSMQ_ASSIGN_OR_RETURN(const auto size, ReadJournalHeader(identity, header));
-    if (!size || size->table_bytes > kTableBytesMax || position + size->total_bytes() > end) {
+    if (!size || position + size->total_bytes() > end) {
       position += kJournalBlockBytes;
       continue;
     }

@@ -37,19 +37,26 @@ absl::Status RestoreEpochs(io::FileSystem& file_system, const LogFolder& folder,
 }
 
 absl::Status TakeUpSegments(io::FileSystem& file_system, const LogFolder& folder, LogWrite& write) {
-  if (folder.segments.empty()) return absl::OkStatus();
   LogFiles& files = *write.files;
-  const Offset newest = folder.segments.back();
-  std::erase_if(write.segments,
-                [&](const SegmentWrite& segment) { return segment.segment < newest; });
-  files.has_segment = true;
-  files.segment = newest;
-  TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(folder.Path(newest, kSegmentSuffix),
-                                                             io::OpenMode::kRead));
+  const bool is_begun = !folder.segments.empty();
+  if (is_begun) {
+    files.segment = folder.segments.back();
+    std::erase_if(write.segments,
+                  [&](const SegmentWrite& segment) { return segment.segment < files.segment; });
+  }
+  if (write.segments.empty()) return absl::OkStatus();
+  const SegmentWrite& first = write.segments.front();
+  const bool goes_on = is_begun && first.segment == files.segment;
+  // A new one is begun by its first write, unless what belongs before that could not be read.
+  files.has_segment = is_begun || first.position > 0;
+  if (!files.has_segment || (!goes_on && first.position == 0)) return absl::OkStatus();
+  files.segment = first.segment;
+  files.segment_end = first.position;
+  TALOSMQ_ASSIGN_OR_RETURN(const auto file,
+                           file_system.Open(folder.Path(first.segment, kSegmentSuffix),
+                                            io::OpenMode::kCreate));
   TALOSMQ_ASSIGN_OR_RETURN(files.allocated_bytes, file->Size());
-  const bool goes_on = !write.segments.empty() && write.segments.front().segment == newest;
-  files.segment_end = goes_on ? write.segments.front().position : files.allocated_bytes;
-  return absl::OkStatus();
+  return goes_on ? absl::OkStatus() : file_system.SyncDirectory(files.directory);
 }
 
 absl::Status TakeUp(const RestoreTarget& target, LogWrite& write) {

@@ -112,7 +112,8 @@ void StorageWorld::CutPower(PowerCut cut) {
 
 void StorageWorld::Advance(absl::Duration by) { clock_.Advance(by); }
 void StorageWorld::Run() { RunAllUntilIdle({&shard_, &flush_, &write_back_, &io_}); }
-void StorageWorld::RunWithoutCheckpoint() { RunAllUntilIdle({&shard_, &flush_}); }
+void StorageWorld::RunWithoutCheckpoint() { RunAllUntilIdle({&shard_, &flush_, &write_back_}); }
+void StorageWorld::RunWithoutWriteBack() { RunAllUntilIdle({&shard_, &flush_, &io_}); }
 void StorageWorld::RunWithoutFlush() { RunAllUntilIdle({&shard_, &io_}); }
 
 absl::StatusOr<storage::RecoveryReport> StorageWorld::Open(const TopicPartition& id) {

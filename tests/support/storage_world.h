@@ -66,6 +66,8 @@ class StorageWorld {
   /// All but cold reads, opening and the checkpoint: batches become durable and nothing is
   /// recorded.
   void RunWithoutCheckpoint();
+  /// All but the one that brings batches from the journal to the segments.
+  void RunWithoutWriteBack();
 
   // Logs.
   absl::StatusOr<storage::RecoveryReport> Open(const TopicPartition& id = kLog);

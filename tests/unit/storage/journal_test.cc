@@ -1,0 +1,329 @@
+// The shared journal: what it holds is found again, what it must not hold counts for nobody, and
+// what is wrong with it is told.
+
+#include "storage/journal_format.h"
+#include "storage/journal_reader.h"
+#include "storage/segment.h"
+#include "support/storage_world.h"
+#include "talosmq/error.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include <string>
+#include <vector>
+
+namespace talosmq::storage {
+namespace {
+
+using support::DiskCall;
+using support::MemoryFileSystem;
+using support::PowerCut;
+using support::StorageWorld;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr const char* kFile = "data/journal/00000000000000000001.journal";
+constexpr const char* kIdentity = "data/journal/identity";
+const TopicPartition kOther{.topic_id = TopicId({9, 8, 7}), .partition = PartitionId(8)};
+
+class JournalTest : public testing::Test {
+ protected:
+  JournalTest() {
+    world_.store_options().direct_logs_max = 0;
+    EXPECT_TRUE(world_.Start().ok());
+  }
+
+  void Append(const std::string& value, const TopicPartition& id = StorageWorld::kLog) {
+    const auto appended = world_.AppendDurably({.values = {value}}, id);
+    ASSERT_TRUE(appended.ok()) << appended.status();
+  }
+  void CutPowerAndStart() {
+    world_.CutPower(PowerCut::DropUnsynced());
+    const absl::Status started = world_.Start();
+    ASSERT_TRUE(started.ok()) << started;
+  }
+  std::vector<std::string> Values(const TopicPartition& id = StorageWorld::kLog) {
+    std::vector<std::string> values;
+    if (!world_.is_open(id)) {
+      const auto opened = world_.Open(id);
+      EXPECT_TRUE(opened.ok()) << opened.status();
+      if (!opened.ok()) return values;
+    }
+    const auto records = world_.ReadAll(id);
+    EXPECT_TRUE(records.ok()) << records.status();
+    if (!records.ok()) return values;
+    for (const auto& record : *records) values.push_back(record.value);
+    return values;
+  }
+  std::vector<FoundGroup> Groups() {
+    const auto identity = DecodeJournalIdentity(base::AsBytes(world_.ReadFile(kIdentity)));
+    EXPECT_TRUE(identity.ok()) << identity.status();
+    const auto scan = ScanJournal(world_.disk(), "data/journal", *identity);
+    EXPECT_TRUE(scan.ok()) << scan.status();
+    return scan->groups;
+  }
+  /// The journal as it is now, and a way back to it.
+  std::string journal() { return world_.ReadFile(kFile); }
+
+  StorageWorld world_;
+};
+
+TEST(JournalFormatTest, GroupIsReadAsItWasWritten) {
+  const JournalIdentity identity{std::byte{1}, std::byte{2}};
+  const JournalGroup group{
+      .sequence = 7,
+      .before = 5,
+      .oldest = 3,
+      .sections = {{.log = StorageWorld::kLog,
+                    .segment = Offset(100),
+                    .position = 4096,
+                    .first_offset = Offset(120),
+                    .end_offset = Offset(125),
+                    .bytes = 300,
+                    .check = 77,
+                    .epochs = {{.epoch = LeaderEpoch(4), .start_offset = Offset(120)}}},
+                   {.log = kOther,
+                    .segment = Offset(0),
+                    .position = 0,
+                    .first_offset = Offset(0),
+                    .end_offset = Offset(1),
+                    .bytes = 61,
+                    .check = 78,
+                    .epochs = {}}}};
+  const std::string head = EncodeJournalGroup(identity, group);
+  const auto size = ReadJournalHeader(identity, base::AsBytes(head));
+  ASSERT_TRUE(size.ok() && size->has_value());
+  EXPECT_EQ((*size)->head_bytes(), head.size());
+  EXPECT_EQ((*size)->batch_bytes, 361U);
+  EXPECT_EQ((*size)->total_bytes(), kJournalBlockBytes);
+  const auto read = DecodeJournalGroup(base::AsBytes(head));
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(EncodeJournalGroup(identity, *read), head);
+  EXPECT_EQ(read->sections[0].epochs.size(), 1U);
+  EXPECT_EQ(read->sections[1].end_offset, Offset(1));
+}
+
+TEST(JournalFormatTest, GroupOfAnotherIdentityIsNone) {
+  const std::string head = EncodeJournalGroup({std::byte{1}}, {.sequence = 1, .sections = {}});
+  const auto size = ReadJournalHeader({std::byte{2}}, base::AsBytes(head));
+  ASSERT_TRUE(size.ok()) << size.status();
+  EXPECT_FALSE(size->has_value()) << "a client could have written it";
+}
+
+TEST(JournalFormatTest, AnyFlippedBitOfHeadAndTableIsNoticed) {
+  const JournalIdentity identity{std::byte{1}};
+  JournalSection section;
+  section.log = kOther;
+  section.bytes = 61;
+  const std::string head = EncodeJournalGroup(identity, {.sequence = 1, .sections = {section}});
+  for (size_t position = 0; position < head.size(); ++position) {
+    std::string flipped = head;
+    flipped[position] = static_cast<char>(flipped[position] ^ 4);
+    const auto size = ReadJournalHeader(identity, base::AsBytes(flipped));
+    ASSERT_TRUE(size.ok()) << size.status();
+    if (!size->has_value()) continue;
+    EXPECT_FALSE(DecodeJournalGroup(base::AsBytes(flipped)).has_value()) << position;
+  }
+}
+
+TEST_F(JournalTest, WhatWasAcknowledgedIsOnlyInTheJournalAndFoundAgain) {
+  Append("a");
+  Append("b", kOther);
+  Append("c");
+  EXPECT_FALSE(world_.Exists(world_.Path(OffsetFileName(Offset(0), kSegmentSuffix))));
+  CutPowerAndStart();
+  EXPECT_THAT(Values(), ElementsAre("a", "c"));
+  EXPECT_THAT(Values(kOther), ElementsAre("b"));
+  EXPECT_TRUE(world_.store().health().ok());
+}
+
+TEST_F(JournalTest, ReplayedTwiceIsTheSame) {
+  Append("a");
+  Append("b");
+  for (int i = 0; i < 3; ++i) {
+    CutPowerAndStart();
+    EXPECT_THAT(Values(), ElementsAre("a", "b"));
+  }
+  Append("c");
+  CutPowerAndStart();
+  EXPECT_THAT(Values(), ElementsAre("a", "b", "c"));
+}
+
+TEST_F(JournalTest, NewestGroupThatIsTornAnywhereIsLeftOut) {
+  Append("first");
+  Append("second");
+  const std::string whole = journal();
+  const FoundGroup newest = Groups().back();
+  const JournalSection& section = newest.group.sections.front();
+  const uint64_t end =
+      newest.position + kJournalHeaderBytes + kJournalSectionBytes + section.bytes;
+  for (uint64_t cut = newest.position; cut < end; ++cut) {
+    StorageWorld world;
+    world.store_options().direct_logs_max = 0;
+    ASSERT_TRUE(world.Start().ok());
+    ASSERT_TRUE(world.AppendDurably({.values = {"first"}}).ok());
+    ASSERT_TRUE(world.AppendDurably({.values = {"second"}}).ok());
+    std::string torn = world.ReadFile(kFile);
+    ASSERT_EQ(torn.size(), whole.size());
+    std::fill(torn.begin() + static_cast<ptrdiff_t>(cut), torn.end(), '\xaa');
+    world.WriteFile(kFile, torn);
+    world.CutPower(PowerCut::DropUnsynced());
+    ASSERT_TRUE(world.Start().ok()) << cut;
+    EXPECT_TRUE(world.store().health().ok()) << cut;
+    ASSERT_TRUE(world.Open().ok()) << cut;
+    const auto records = world.ReadAll();
+    ASSERT_TRUE(records.ok()) << records.status();
+    ASSERT_EQ(records->size(), 1U) << cut;
+    EXPECT_EQ(records->front().value, "first");
+  }
+}
+
+TEST_F(JournalTest, RotInAnOlderGroupIsToldAndHidesOnlyItself) {
+  Append("first");
+  Append("second");
+  Append("other", kOther);
+  const FoundGroup oldest = Groups().front();
+  const JournalSection section = oldest.group.sections.front();
+  const uint64_t batches = oldest.position + kJournalHeaderBytes + kJournalSectionBytes +
+                           section.epochs.size() * kJournalEpochBytes;
+  for (const uint64_t position : {uint64_t{9}, kJournalHeaderBytes + uint64_t{20}, batches,
+                                  batches + 30, batches + section.bytes - 1}) {
+    SCOPED_TRACE(position);
+    StorageWorld world;
+    world.store_options().direct_logs_max = 0;
+    ASSERT_TRUE(world.Start().ok());
+    ASSERT_TRUE(world.AppendDurably({.values = {"first"}}).ok());
+    ASSERT_TRUE(world.AppendDurably({.values = {"second"}}).ok());
+    ASSERT_TRUE(world.AppendDurably({.values = {"other"}}, kOther).ok());
+    world.FlipBit(kFile, position);
+    world.CutPower(PowerCut::DropUnsynced());
+    ASSERT_TRUE(world.Start().ok());
+    EXPECT_EQ(ReasonOf(world.store().health()), Reason::kCorruptData);
+    EXPECT_THAT(std::string(world.store().health().message()), HasSubstr("journal"));
+    ASSERT_TRUE(world.Open(kOther).ok());
+    EXPECT_EQ(world.ReadAll(kOther)->size(), 1U);
+    ASSERT_TRUE(world.Open().ok());
+    EXPECT_EQ(world.log().log_end(), Offset(2)) << "an acknowledged offset is never given again";
+    EXPECT_EQ(ReasonOf(world.Read(Offset(0)).status()), Reason::kCorruptData);
+    const auto second = world.Read(Offset(1));
+    ASSERT_TRUE(second.ok()) << second.status();
+    EXPECT_EQ(second->next_offset, Offset(2));
+  }
+}
+
+TEST_F(JournalTest, LostIdentityRefusesToStart) {
+  Append("a");
+  world_.Kill();
+  const std::string identity = world_.ReadFile(kIdentity);
+  world_.FlipBit(kIdentity, 10);
+  absl::Status started = world_.Start();
+  EXPECT_EQ(ReasonOf(started), Reason::kCorruptData);
+  EXPECT_THAT(std::string(started.message()), HasSubstr(kIdentity));
+  world_.RemoveFile(kIdentity);
+  started = world_.Start();
+  EXPECT_EQ(ReasonOf(started), Reason::kCorruptData);
+  world_.WriteFile(kIdentity, identity);
+  ASSERT_TRUE(world_.Start().ok());
+  EXPECT_THAT(Values(), ElementsAre("a"));
+}
+
+TEST_F(JournalTest, FailedGroupCountsForNobodyLater) {
+  Append("kept");
+  world_.disk().FailNth(DiskCall::kSync, 1, MemoryFileSystem::IoError("disk"));
+  EXPECT_FALSE(world_.AppendDurably({.values = {"failed"}}).ok());
+  ASSERT_TRUE(world_.Close().ok());
+  Append("in its place");
+  CutPowerAndStart();
+  EXPECT_THAT(Values(), ElementsAre("kept", "in its place"));
+}
+
+TEST_F(JournalTest, WithoutAWayToGiveAFailedGroupUpNothingIsTakenAnyMore) {
+  Append("kept");
+  Append("other", kOther);
+  world_.disk().SetFaultHook([](DiskCall call, const std::string& path) {
+    const bool is_journal = path.find("journal") != std::string::npos;
+    return call == DiskCall::kSync && is_journal ? MemoryFileSystem::IoError(path)
+                                                 : absl::OkStatus();
+  });
+  EXPECT_FALSE(world_.AppendDurably({.values = {"failed"}}).ok());
+  world_.disk().SetFaultHook(nullptr);
+  const auto refused = world_.AppendDurably({.values = {"refused"}}, kOther);
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("started again"));
+  CutPowerAndStart();
+  EXPECT_THAT(Values(), ElementsAre("kept"));
+  EXPECT_THAT(Values(kOther), ElementsAre("other"));
+}
+
+TEST_F(JournalTest, WhatCannotBeWrittenBackIsThereWhenTheLogIsOpenedAgain) {
+  Append("a");
+  Append("b");
+  world_.disk().SetFaultHook([](DiskCall call, const std::string& path) {
+    const bool is_segment = path.ends_with(kSegmentSuffix);
+    return call == DiskCall::kWrite && is_segment ? MemoryFileSystem::IoError(path)
+                                                  : absl::OkStatus();
+  });
+  (void)world_.Close();
+  EXPECT_EQ(ReasonOf(world_.Open().status()), Reason::kInternal) << "the disk still fails";
+  world_.disk().SetFaultHook(nullptr);
+  EXPECT_THAT(Values(), ElementsAre("a", "b"));
+  Append("c");
+  CutPowerAndStart();
+  EXPECT_THAT(Values(), ElementsAre("a", "b", "c"));
+}
+
+TEST_F(JournalTest, DeletedLogDoesNotComeBack) {
+  Append("gone");
+  Append("stays", kOther);
+  ASSERT_TRUE(world_.Close().ok());
+  ASSERT_TRUE(world_.Delete().ok());
+  CutPowerAndStart();
+  EXPECT_FALSE(world_.Exists(LogDirectory(StorageWorld::kDirectory, StorageWorld::kLog)));
+  EXPECT_THAT(Values(kOther), ElementsAre("stays"));
+}
+
+TEST_F(JournalTest, ClosedLogHasEverythingInItsSegment) {
+  Append("a");
+  ASSERT_TRUE(world_.Close().ok());
+  EXPECT_THAT(world_.ReadFile(world_.Path(OffsetFileName(Offset(0), kSegmentSuffix))),
+              HasSubstr("a"));
+}
+
+TEST_F(JournalTest, TimeIsFoundInWhatTheJournalHolds) {
+  ASSERT_TRUE(world_.AppendDurably({.values = {"early"}, .timestamp_ms = 1'000}).ok());
+  ASSERT_TRUE(world_.AppendDurably({.values = {"late"}, .timestamp_ms = 2'000}).ok());
+  EXPECT_EQ(*world_.FindOffset(1'500), Offset(1));
+  EXPECT_EQ(*world_.FindOffset(2'500), Offset(2));
+}
+
+TEST_F(JournalTest, FullHoldMakesTheNextGroupWaitForTheWriteBack) {
+  world_.Kill();
+  world_.store_options().tail_cache_bytes_max = 40'000;
+  ASSERT_TRUE(world_.Start().ok());
+  int acknowledged = 0;
+  for (int i = 0; i < 12; ++i) {
+    ASSERT_TRUE(world_.Append({.values = {std::string(3'000, 'v')}}).ok()) << i;
+    world_.RunWithoutWriteBack();
+    acknowledged = static_cast<int>(world_.log().durable_end().value());
+  }
+  EXPECT_GE(acknowledged, 6);
+  EXPECT_LT(acknowledged, 12) << "half of the cache holds at most 20,000 bytes";
+  world_.Run();
+  EXPECT_EQ(world_.log().durable_end(), Offset(12));
+  EXPECT_EQ(Values().size(), 12U);
+}
+
+TEST_F(JournalTest, FilesAreUsedAgain) {
+  world_.Kill();
+  world_.store_options().tail_cache_bytes_max = 40'000;
+  world_.store_options().journal_file_bytes = 16'384;
+  ASSERT_TRUE(world_.Start().ok());
+  for (int i = 0; i < 100; ++i) Append(std::string(3'000, 'v'));
+  EXPECT_LE(world_.disk().List("data/journal")->size(), 6U);
+  CutPowerAndStart();
+  EXPECT_EQ(Values().size(), 100U);
+}
+
+}  // namespace
+}  // namespace talosmq::storage
