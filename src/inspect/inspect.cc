@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "inspect/segment_walk.h"
 #include "storage/checkpoint.h"
+#include "storage/journal_reader.h"
 #include "storage/epoch_history.h"
 #include "storage/log_folder.h"
 #include "storage/producer_snapshot.h"
@@ -65,6 +66,7 @@ class Inspection {
  private:
   absl::StatusOr<Report> RunAll(const std::string& directory) {
     TALOSMQ_RETURN_IF_ERROR(LoadCheckpoint(directory));
+    TALOSMQ_RETURN_IF_ERROR(CheckJournal(base::StrCat(directory, "/", storage::kJournalFolder)));
     TALOSMQ_ASSIGN_OR_RETURN(const auto logs, storage::ListLogFolders(file_system_, directory));
     for (const TopicPartition& log : logs) {
       TALOSMQ_ASSIGN_OR_RETURN(
@@ -142,6 +144,63 @@ class Inspection {
                                   .what = checkpoint->broken});
     }
     points_ = std::move(checkpoint->points);
+    return absl::OkStatus();
+  }
+
+  void Add(Severity severity, const std::string& file, std::optional<uint64_t> position,
+           std::string what) {
+    report_.findings.push_back(
+        {.severity = severity, .file = file, .position = position, .what = std::move(what)});
+  }
+  void AddDamage(const storage::Damage& damage) {
+    // A server that runs writes over what does not count any more while this reads.
+    Add(SeverityOfLoss(), damage.file, damage.position,
+        base::StrCat("expected ", damage.expected, ", found ", damage.found));
+  }
+
+  absl::Status CheckJournal(const std::string& directory) {
+    const std::string path = base::StrCat(directory, "/", storage::kJournalIdentityFileName);
+    TALOSMQ_ASSIGN_OR_RETURN(const bool exists, file_system_.Exists(directory));
+    if (!exists) return absl::OkStatus();
+    const auto content = io::ReadFile(file_system_, path, kSmallFileBytesMax);
+    if (!content.ok() && !absl::IsNotFound(content.status())) return content.status();
+    const auto identity =
+        storage::DecodeJournalIdentity(content.ok() ? base::AsBytes(*content) : base::ByteSpan());
+    if (!identity.ok()) {
+      Add(Severity::kDamage, path, std::nullopt, std::string(identity.status().message()));
+      return absl::OkStatus();
+    }
+    TALOSMQ_ASSIGN_OR_RETURN(const storage::JournalScan scan,
+                             storage::ScanJournal(file_system_, directory, *identity));
+    TALOSMQ_ASSIGN_OR_RETURN(const storage::LiveJournal live,
+                             storage::SelectLive(file_system_, scan));
+    for (const storage::Damage& damage : live.damages) AddDamage(damage);
+    if (live.tear) {
+      Add(Severity::kNote, live.tear->file, live.tear->position,
+          "the newest group was never acknowledged");
+    }
+    for (const storage::FoundSection& found : live.sections) {
+      TALOSMQ_RETURN_IF_ERROR(CheckSection(scan.paths[found.file], found));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckSection(const std::string& path, const storage::FoundSection& found) {
+    const storage::JournalSection& section = found.section;
+    const auto point = points_.find(section.log);
+    const bool is_in_segments = point != points_.end() && point->second.is_known() &&
+                                section.end_offset <= point->second.end_offset;
+    if (is_in_segments) return absl::OkStatus();
+    Add(Severity::kNote, path, found.position,
+        base::StrCat("offsets ", section.first_offset.value(), " to ",
+                     section.end_offset.value() - 1, " of log ", section.log.ToString(),
+                     ", which may not be in its segments yet"));
+    TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system_.Open(path, io::OpenMode::kRead));
+    TALOSMQ_ASSIGN_OR_RETURN(const storage::SectionBatches batches,
+                             storage::ReadSection(*file, found));
+    if (batches.mismatch) {
+      AddDamage(storage::DamageAt(path, found.position, *batches.mismatch));
+    }
     return absl::OkStatus();
   }
 

@@ -280,6 +280,26 @@ TEST_F(InspectTest, OtherFoldersAreRefused) {
   }
 }
 
+TEST_F(InspectTest, JournalIsShownAndItsDamageFound) {
+  world_.Kill();
+  world_.store_options().direct_logs_max = 0;
+  ASSERT_TRUE(world_.Start().ok());
+  ASSERT_TRUE(world_.AppendDurably({.values = {"a"}}).ok());
+  ASSERT_TRUE(world_.AppendDurably({.values = {"b"}}).ok());
+  Report report = Verify();
+  EXPECT_THAT(Damages(report), testing::IsEmpty());
+  std::vector<std::string> notes;
+  for (const Finding& finding : report.findings) notes.push_back(finding.what);
+  EXPECT_THAT(notes, testing::Contains(HasSubstr("offsets 1 to 1 of log")));
+
+  const std::string file = std::string(StorageWorld::kDirectory) +
+                           "/journal/00000000000000000001.journal";
+  world_.FlipBit(file, 200);
+  EXPECT_THAT(Damages(Verify()), testing::ElementsAre(HasSubstr(file)));
+  world_.RemoveFile(std::string(StorageWorld::kDirectory) + "/journal/identity");
+  EXPECT_THAT(Damages(Verify()), testing::ElementsAre(HasSubstr("journal/identity")));
+}
+
 TEST_F(InspectTest, NothingIsChanged) {
   Append(4);
   world_.Kill();
