@@ -189,30 +189,34 @@ TEST_F(OverloadTest, ClientThatDoesNotReadGetsNoMoreThanItsPartAndOthersAreServe
   context->TryCancel();
 }
 
-/// A listener with room for 4096 answers, half of them for one connection.
+/// A listener with room for 12,288 answers, half of them for one connection.
 class RefusalsTest : public FrontTest {
  protected:
   static constexpr int kMany = 10'000;
 
-  RefusalsTest() : FrontTest({.listen = "127.0.0.1:0", .record_bytes_max = int64_t{1} << 20}) {}
+  RefusalsTest() : FrontTest({.listen = "127.0.0.1:0", .record_bytes_max = int64_t{3} << 20}) {}
 
-  /// Waits until the connection may hold nothing more.
-  void WaitUntilFull() {
-    v1::ProduceResponse response;
-    for (int tries = 0; tries < 10'000; ++tries) {
-      if (!stub_->ProduceOnce(Context().get(), Request(1, "small"), &response).ok()) return;
-    }
-    FAIL() << "what is refused holds nothing";
+  /// A connection whose window stays at 64 KiB a stream, so that what is not read is not sent.
+  std::shared_ptr<grpc::Channel> ConnectWithSmallWindow() {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    return grpc::CreateCustomChannel(base::StrCat("127.0.0.1:", front_->port()),
+                                     grpc::InsecureChannelCredentials(), arguments);
   }
 };
 
 TEST_F(RefusalsTest, BatchesThatAreRefusedTakeRoomUntilTheirAnswerIsReadAndThenEndTheStream) {
   v1::ProduceRequest request;
   for (int i = 0; i < kMany; ++i) request.add_batches()->set_topic_id("unknown");
+  const auto unread = v1::MessageService::NewStub(ConnectWithSmallWindow());
   const auto context = Context();
-  const auto stream = stub_->Produce(context.get());
+  const auto stream = unread->Produce(context.get());
   ASSERT_TRUE(stream->Write(request));
-  WaitUntilFull();
+  for (int i = 0; i < 200; ++i) {  // The message has been handled by then.
+    v1::InitProducerResponse identity;
+    ASSERT_TRUE(stub_->InitProducer(Context().get(), v1::InitProducerRequest(), &identity).ok());
+  }
   int answers = 0;
   v1::ProduceResponse response;
   while (stream->Read(&response)) answers += response.acks_size();
@@ -221,7 +225,7 @@ TEST_F(RefusalsTest, BatchesThatAreRefusedTakeRoomUntilTheirAnswerIsReadAndThenE
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(TrailerOf(*context).reason(), v1::REASON_OVERLOADED);
   EXPECT_TRUE(
-      stub_->ProduceOnce(Context().get(), Request(2, std::string(400'000, 'x')), &response).ok());
+      unread->ProduceOnce(Context().get(), Request(2, std::string(1 << 20, 'x')), &response).ok());
 }
 
 TEST_F(RefusalsTest, SubscriptionsThatAreRefusedTakeRoomAndThenEndTheStream) {
@@ -242,7 +246,7 @@ TEST_F(RefusalsTest, FewSubscriptionsWithoutRoomAreAnsweredOneByOne) {
   const auto producer_context = Context();
   const auto producer = stub_->Produce(producer_context.get());
   v1::ProduceRequest filling;
-  for (int i = 0; i < 2200; ++i) *filling.add_batches() = Request(1, "x").batches(0);
+  for (int i = 0; i < 6300; ++i) *filling.add_batches() = Request(1, "x").batches(0);
   ASSERT_TRUE(producer->Write(filling));
   v1::ProduceResponse refused;
   ASSERT_TRUE(producer->Read(&refused));
