@@ -37,8 +37,9 @@ class OverloadTest : public FrontTest {
   }
 
   void ExpectModestClientIsServed() {
-    std::thread helper([this] {
-      messages_.WaitForAppends(messages_.appends() + 1);
+    const size_t before = messages_.appends();
+    std::thread helper([this, before] {
+      messages_.WaitForAppends(before + 1);
       messages_.LetAnswersGo();
     });
     v1::ProduceResponse response;
