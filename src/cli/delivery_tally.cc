@@ -1,5 +1,7 @@
 #include "cli/delivery_tally.h"
 
+#include "talosmq/error.h"
+
 namespace talosmq::cli {
 
 void DeliveryTally::Count(std::span<const Delivery> batch) {
@@ -12,6 +14,7 @@ void DeliveryTally::Count(std::span<const Delivery> batch) {
       totals_.acknowledged += count;
     } else {
       totals_.not_acknowledged += count;
+      if (ReasonOf(status) != Reason::kMaybeStored) totals_.certainly_not_stored += count;
       NoteFailureLocked(batch.front().tag, status);
     }
   }

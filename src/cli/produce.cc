@@ -63,7 +63,7 @@ struct Sent {
 /// Said when Ctrl-C found the server silent.
 std::string DescribeCutShort(const DeliveryTally& tally) {
   const DeliveryTally::Totals totals = tally.totals();
-  const int64_t open = totals.accepted - totals.acknowledged - totals.not_acknowledged;
+  const int64_t open = totals.accepted - totals.acknowledged - totals.certainly_not_stored;
   return base::StrCat("interrupted, and the server does not answer: ", totals.acknowledged,
                       " records are acknowledged, ", totals.accepted - totals.acknowledged,
                       " are not; of these ", open, " may be stored");

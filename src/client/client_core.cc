@@ -60,6 +60,11 @@ void ClientCore::Call(std::string_view method, std::string body, CallPolicy poli
   });
 }
 
+absl::Duration ClientCore::answer_wait_max() const {
+  if (servers_.size() == 1) return options_.request_timeout;
+  return std::min(options_.request_timeout / static_cast<int64_t>(servers_.size()), kSilenceMax);
+}
+
 void ClientCore::TryNextServer(std::shared_ptr<PendingCall> call) {
   const size_t server = (call->first + call->tried) % servers_.size();
   call->asked = deps_.clock.Monotonic();

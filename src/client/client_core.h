@@ -64,6 +64,8 @@ class ClientCore {
   }
 
   const ClientOptions& options() const { return options_; }
+  /// How long a server may take for the answer of one call before the next one is asked.
+  absl::Duration answer_wait_max() const;
   /// The application's; null when it has none.
   ClientMetrics* metrics() { return options_.metrics.get(); }
   base::Executor& executor() { return deps_.executor; }

@@ -75,7 +75,7 @@ class BlockingPartitionReader final : public PartitionReader {
     return base::StrCat("topic ", topic_->name, " partition ", partition_.value());
   }
 
-  /// One question, which the server may keep for `wait`, but not until the call times out.
+  /// One question, which the server may keep for `wait`, but not until it is taken for dead.
   absl::StatusOr<FetchedRecords> FetchWithin(absl::Duration wait, Offset from,
                                              const FetchOnceOptions& options) {
     v1::FetchOnceRequest request;
@@ -85,7 +85,7 @@ class BlockingPartitionReader final : public PartitionReader {
     wanted.set_offset(from.value());
     request.set_bytes_max(static_cast<uint32_t>(options.bytes_max));
     request.set_wait_ms(static_cast<uint32_t>(
-        absl::ToInt64Milliseconds(std::min(wait, client_.options().request_timeout / 2))));
+        absl::ToInt64Milliseconds(std::min(wait, client_.answer_wait_max() / 2))));
 
     client::PendingResult<absl::StatusOr<FetchedChunk>> fetched;
     client_.executor().Post([this, request, done = fetched.callback()]() mutable {

@@ -349,11 +349,13 @@ void ProducerCore::ApplyImage(TopicImagePtr topic) {
 void ProducerCore::FailTopic(const absl::Status& why) {
   if (!failed_.ok()) return;
   failed_ = why;
-  budget_->Close();
   for (const auto& sender : *senders_.load()) sender->Fail(why);
+  budget_->Close();  // After the queues, so that whoever waits for room finds its own closed.
   if (!options_.on_topic_deleted || closed_) return;
   // A batch that is being sealed is delivered a little later.
-  flushes_.Flush([self = shared_from_this()] { self->options_.on_topic_deleted(self->failed_); });
+  flushes_.Flush([self = shared_from_this()] {
+    if (!self->closed_) self->options_.on_topic_deleted(self->failed_);
+  });
 }
 
 void ProducerCore::ScheduleRefresh() {

@@ -44,13 +44,20 @@ void PushLane::Handle(const FetchedChunk& chunk) {
   if (before > options_.low_bytes && before - size <= options_.low_bytes) deps_.on_low();
 }
 
+void PushLane::NoteHighWatermark(Offset high_watermark) {
+  int64_t known = high_watermark_.load();
+  while (known < high_watermark.value() &&
+         !high_watermark_.compare_exchange_weak(known, high_watermark.value())) {
+  }
+}
+
 absl::Status PushLane::Process(const FetchedChunk& chunk) {
   if (!chunk.status.ok()) return chunk.status;
   if (chunk.moved_to.has_value()) {
     position_ = chunk.moved_to->value();
     return absl::OkStatus();
   }
-  high_watermark_ = chunk.high_watermark.value();
+  NoteHighWatermark(chunk.high_watermark);
   DecodedChunk decoded =
       DecodeChunk(options_.source.topic_id, chunk, Offset(position_.load()), options_.on_corrupt);
   TellRecordsTaken(deps_.metrics, options_.topic, chunk, decoded);

@@ -46,7 +46,8 @@ class PushLane {
   ~PushLane();
 
   void Push(FetchedChunk chunk);
-  void NoteHighWatermark(Offset high_watermark) { high_watermark_ = high_watermark.value(); }
+  /// Keeps the highest: news may overtake a chunk that waits.
+  void NoteHighWatermark(Offset high_watermark);
   /// Waits for the Process that runs, throws away the rest, shuts the processor down and joins the
   /// thread. Idempotent, and for one thread at a time, not the lane's own.
   void Stop();

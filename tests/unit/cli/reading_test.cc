@@ -236,6 +236,23 @@ TEST(DeliveryTallyTest, FirstFailureIsKeptWithItsLine) {
   EXPECT_EQ(told, 1);
 }
 
+TEST(DeliveryTallyTest, WhatMayBeStoredIsNotCountedAsLost) {
+  DeliveryTally tally(nullptr);
+  for (int i = 0; i < 3; ++i) tally.NoteAccepted();
+  tally.CountRefused(4, MakeError(Reason::kInvalidArgument, "no delimiter"));
+  const std::vector<Delivery> unknown = {
+      {.tag = 1, .partition = {}, .offset = {}, .status = MakeError(Reason::kMaybeStored, "lost")}};
+  const std::vector<Delivery> late = {
+      {.tag = 2,
+       .partition = {},
+       .offset = {},
+       .status = MakeError(Reason::kDeadlineExceeded, "never sent")}};
+  tally.Count(unknown);
+  tally.Count(late);
+  EXPECT_EQ(tally.totals().not_acknowledged, 3);
+  EXPECT_EQ(tally.totals().certainly_not_stored, 1);
+}
+
 TEST(DeliveryTallyTest, EachAcknowledgedBatchIsToldWithItsOffsets) {
   std::vector<AcknowledgedBatch> told;
   DeliveryTally tally([&told](const AcknowledgedBatch& batch) { told.push_back(batch); });

@@ -66,6 +66,12 @@ TEST_F(CallFailoverTest, AQuestionGoesOnToTheNextServerAndStaysThere) {
   EXPECT_EQ(Asked(), "c");
 }
 
+TEST_F(CallFailoverTest, AServerIsNotAskedToWaitUntilItIsTakenForDead) {
+  EXPECT_TRUE(Call(CallPolicy::kAnyServer).ok());
+  EXPECT_GE(net_->timeouts.back(), core_->answer_wait_max());
+  EXPECT_LT(core_->answer_wait_max(), core_->options().request_timeout);
+}
+
 TEST_F(CallFailoverTest, TheErrorNamesEveryServerThatWasTried) {
   net_->unreachable = {"a:1", "b:2", "c:3"};
   const absl::Status status = Call(CallPolicy::kAnyServer);

@@ -55,6 +55,9 @@ TEST(OptionChecksTest, ARefusalNamesKeyRangeAndValue) {
   producer = {};
   producer.delivery_timeout = absl::Hours(2);
   ExpectRefused(producer, "delivery_timeout", "100ms to 1h", "2h");
+  producer.delivery_timeout = absl::Seconds(3);
+  producer.linger = absl::Seconds(3);
+  ExpectRefused(producer, "linger", "less than delivery_timeout (3s)", "3s");
 
   ConsumerOptions consumer;
   consumer.prefetch_bytes = 1;
@@ -88,6 +91,8 @@ TEST(OptionChecksTest, TheEndsOfARangeAreInIt) {
   producer.batch_records = 1'000'000;
   producer.in_flight_per_partition = 1;
   producer.buffer_bytes = 1 << 20;
+  EXPECT_TRUE(CheckOptions(producer).ok());
+  producer.linger = absl::ZeroDuration();
   producer.delivery_timeout = absl::Milliseconds(100);
   EXPECT_TRUE(CheckOptions(producer).ok());
   FetchOnceOptions fetch;
