@@ -94,7 +94,7 @@ void FlushGroup::Flush(std::vector<LogWrite>& group) {
   int64_t bytes = 0;
   for (const LogWrite& write : group) bytes += write.bytes;
   // Without room nothing is written at all, so that nothing of it can be found later.
-  const absl::Status room = dependencies_.reserve.Look(bytes);
+  const absl::Status room = dependencies_.reserve.Look(bytes + dependencies_.target.held_bytes());
   if (!room.ok()) {
     for (LogWrite& write : group) write.status = room;
     return;

@@ -69,6 +69,8 @@ class FlushTarget {
   virtual void MakeDurable(std::span<LogWrite> group) = 0;
   /// False: the next group has to wait until the listener has heard of something.
   virtual bool has_room() const = 0;
+  /// Bytes of batches that are durable and still need room in their segments.
+  virtual int64_t held_bytes() const = 0;
   /// Brings what it still holds of a log that is being closed to the segments, lets go of its
   /// files, then runs `done` on the flush executor.
   virtual void Release(std::shared_ptr<LogFiles> files, base::Task done) = 0;

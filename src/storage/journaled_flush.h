@@ -64,6 +64,7 @@ class JournaledFlush final : public FlushTarget {
 
   void MakeDurable(std::span<LogWrite> group) override;
   bool has_room() const override { return held_bytes_ == 0 || held_bytes_ < options_.held_bytes_max; }
+  int64_t held_bytes() const override { return held_bytes_; }
   void Release(std::shared_ptr<LogFiles> files, base::Task done) override;
 
   /// What could not be brought to the segments of a log, for its next opening.

@@ -188,6 +188,17 @@ TEST_F(FullDiskTest, HealthGoesRedAndGreenByItself) {
   EXPECT_TRUE(world_.AppendDurably({.values = {"1"}}).ok());
 }
 
+TEST_F(FullDiskTest, RoomThatTheJournalOwesToTheSegmentsIsSpokenFor) {
+  world_.Kill();
+  world_.store_options().direct_logs_max = 0;
+  ASSERT_TRUE(world_.Start().ok());
+  ASSERT_TRUE(world_.AppendDurably({.values = {std::string(30'000, 'x')}}).ok());
+  // Beside the room, which the file of the reserve holds, 20,000 bytes are free.
+  TakeSpace(world_.disk().Space("data")->free_bytes - 20'000);
+  EXPECT_FALSE(world_.AppendDurably({.values = {"y"}}).ok());
+  EXPECT_EQ(ReasonOf(world_.last_told()), Reason::kStorageFull);
+}
+
 TEST_F(FullDiskTest, LogIsDeletedWhileTheDiskIsFull) {
   TakeAll();
   world_.Advance(world_.store_options().space_interval);
