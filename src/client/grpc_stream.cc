@@ -100,9 +100,10 @@ std::shared_ptr<GrpcStream> GrpcStream::Start(grpc::GenericStub& stub, const std
   }
   stream->registered_.emplace(*std::move(pass));
   stream->self_ = stream;
-  if (stream->events_.at_shut_down == AtShutDown::kFinish) registry.AddOutgoing(stream);
   stub.PrepareBidiStreamingCall(stream->context_.get(), method, {}, stream.get());
   stream->AddHold();
+  // Before the call can end, and once FinishWrites has a call to speak of.
+  if (stream->events_.at_shut_down == AtShutDown::kFinish) registry.AddOutgoing(stream);
   stream->StartRead(&stream->incoming_);
   stream->StartCall();
   return stream;
@@ -111,16 +112,17 @@ std::shared_ptr<GrpcStream> GrpcStream::Start(grpc::GenericStub& stub, const std
 void GrpcStream::Write(grpc::ByteBuffer message) {
   const std::optional<base::Gate::Pass> pass = writes_.Enter();
   if (!pass.has_value()) return;
+  Writes none = Writes::kNone;
+  if (!writes_state_.compare_exchange_strong(none, Writes::kOneUnderWay)) return Cancel();
   outgoing_ = std::move(message);
-  is_writing_ = true;
   StartWrite(&outgoing_);
 }
 
 void GrpcStream::FinishWrites() {
   const std::optional<base::Gate::Pass> pass = writes_.Enter();
   if (!pass.has_value()) return;
-  if (is_writing_) return Cancel();
-  is_finished_ = true;
+  Writes none = Writes::kNone;
+  if (!writes_state_.compare_exchange_strong(none, Writes::kFinished)) return Cancel();
   StartWritesDone();
 }
 
@@ -141,7 +143,7 @@ void GrpcStream::OnReadDone(bool ok) {
 void GrpcStream::OnWriteDone(bool ok) {
   if (!ok) return;  // The read fails, too.
   outgoing_.Clear();
-  is_writing_ = false;
+  writes_state_ = Writes::kNone;
   events_.on_written();
 }
 
@@ -152,8 +154,9 @@ void GrpcStream::OnDone(const grpc::Status& status) {
   registry_.RemoveOutgoing(this);
   absl::Status why = own_error_.ok() ? StatusOfCall(status, *context_) : std::move(own_error_);
   if (why.ok()) {
-    why = is_finished_ ? MakeError(Reason::kCancelled, "the client is being closed")
-                       : MakeError(Reason::kUnavailable, "the server ended the stream");
+    why = writes_state_ == Writes::kFinished
+              ? MakeError(Reason::kCancelled, "the client is being closed")
+              : MakeError(Reason::kUnavailable, "the server ended the stream");
   }
   events_.on_closed(std::move(why));
   events_ = {};  // Lets go of the observer.

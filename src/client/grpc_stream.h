@@ -100,8 +100,9 @@ class GrpcStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
   std::optional<base::Gate::Pass> registered_;
   std::shared_ptr<GrpcStream> self_;  ///< Until OnDone.
   base::Gate writes_;
-  std::atomic<bool> is_writing_{false};
-  std::atomic<bool> is_finished_{false};  ///< By FinishWrites.
+  /// gRPC wants no write behind the end of the writes, and one at a time.
+  enum class Writes { kNone, kOneUnderWay, kFinished };
+  std::atomic<Writes> writes_state_{Writes::kNone};
   grpc::ByteBuffer incoming_;             ///< gRPC's while a read is out.
   grpc::ByteBuffer outgoing_;             ///< gRPC's while a write is out.
   absl::Status own_error_;                ///< Written by a read, read by OnDone.

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <ranges>
 #include <utility>
 
 namespace talosmq::storage {
@@ -120,7 +119,8 @@ absl::StatusOr<LiveJournal> SelectLive(io::FileSystem& file_system, const Journa
     later = found;
     expected = found->group.before;
   }
-  for (const FoundGroup* group : groups | std::views::reverse) {
+  std::ranges::reverse(groups);
+  for (const FoundGroup* group : groups) {
     std::ranges::move(SectionsOf(*group), std::back_inserter(live.sections));
   }
   return live;
