@@ -6,6 +6,7 @@
 #include "storage/allocation.h"
 #include "storage/segment.h"
 #include "storage/segment_index.h"
+#include "talosmq/error.h"
 
 #include <algorithm>
 #include <array>
@@ -81,13 +82,11 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(io::FileSystem& file_syst
                                                        Found found) {
   std::unique_ptr<Journal> journal(new Journal(file_system, std::move(options)));
   journal->sequence_ = found.last_sequence;
-  for (std::string& path : found.paths) {
-    journal->last_number_ = JournalFileNumber(path).value_or(0);
-    journal->files_.push_back({.path = std::move(path)});
-  }
-  if (found.last_sequence > 0) {
-    TALOSMQ_RETURN_IF_ERROR(journal->Append({}, 0).status());
-  }
+  if (found.paths.empty()) return journal;
+  journal->last_number_ = JournalFileNumber(found.paths.back()).value_or(0);
+  TALOSMQ_RETURN_IF_ERROR(journal->Append({}, 0).status());
+  if (found.damages > 0) return journal;
+  for (const std::string& path : found.paths) TALOSMQ_RETURN_IF_ERROR(file_system.Remove(path));
   return journal;
 }
 
@@ -103,10 +102,11 @@ absl::StatusOr<uint64_t> Journal::Append(std::span<const LogWrite* const> writes
                               .batch_bytes = group.batch_bytes()};
   const absl::Status written = Write(head, writes, size.total_bytes());
   if (!written.ok()) {
-    if (file_ != nullptr) files_[active_].is_broken = true;
+    if (is_tainted_ && file_ != nullptr) files_[active_].is_broken = true;
     file_.reset();
     return written;
   }
+  is_tainted_ = false;
   last_good_ = sequence_;
   oldest_ = group.oldest;
   return sequence_;
@@ -128,13 +128,19 @@ absl::Status Journal::Write(const std::string& head, std::span<const LogWrite* c
     }
   }
   pieces.push_back(base::ByteSpan(kZeros).first(static_cast<size_t>(rest)));
-  JournalFile& file = files_[active_];
-  file.newest = sequence_;  // Also when the write fails: some of it may be there.
   if (position_ + bytes > allocated_bytes_) {
-    const uint64_t allocation = NextAllocation(allocated_bytes_, position_ + bytes);
-    TALOSMQ_RETURN_IF_ERROR(file_->Preallocate(allocation));
+    uint64_t allocation = NextAllocation(allocated_bytes_, position_ + bytes);
+    absl::Status allocated = file_->Preallocate(allocation);
+    if (ReasonOf(allocated) == Reason::kStorageFull) {
+      allocation = position_ + bytes;
+      allocated = file_->Preallocate(allocation);
+    }
+    TALOSMQ_RETURN_IF_ERROR(allocated);
     allocated_bytes_ = allocation;
   }
+  JournalFile& file = files_[active_];
+  file.newest = sequence_;  // Also when the write fails: some of it may be there.
+  is_tainted_ = true;
   TALOSMQ_RETURN_IF_ERROR(file_->Write(position_, pieces));
   TALOSMQ_RETURN_IF_ERROR(file_->Sync());
   position_ += bytes;
@@ -157,10 +163,13 @@ absl::Status Journal::TakeFile() {
   }
   const std::string path = base::StrCat(
       options_.directory, "/", OffsetFileName(Offset(++last_number_), kJournalSuffix));
-  TALOSMQ_ASSIGN_OR_RETURN(file_, file_system_.Open(path, io::OpenMode::kCreateNew));
+  TALOSMQ_ASSIGN_OR_RETURN(auto file, file_system_.Open(path, io::OpenMode::kCreateNew));
+  // One whose name may not be on the disk is never used.
+  TALOSMQ_RETURN_IF_ERROR(file_system_.SyncDirectory(options_.directory));
+  file_ = std::move(file);
   files_.push_back({.path = path});
   allocated_bytes_ = 0;
-  return file_system_.SyncDirectory(options_.directory);
+  return absl::OkStatus();
 }
 
 absl::Status Journal::GiveUp(uint64_t oldest) {

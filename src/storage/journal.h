@@ -36,16 +36,20 @@ class Journal {
   struct Found {
     std::vector<std::string> paths;
     uint64_t last_sequence = 0;
+    int64_t damages = 0;
   };
-  /// Makes it durable that nothing of what was found counts any more.
+  /// Makes it durable that nothing of what was found counts any more, and removes its files; with
+  /// damage in them they stay, for whoever looks into it.
   static absl::StatusOr<std::unique_ptr<Journal>> Open(io::FileSystem& file_system, Options options,
                                                        Found found);
 
   /// Writes one group and syncs it; its sequence. `oldest`: groups below it do not count any more;
   /// 0: all that came before this one.
   absl::StatusOr<uint64_t> Append(std::span<const LogWrite* const> writes, uint64_t oldest);
-  /// After Append has failed, or what it has written must not count: makes that durable, in another
-  /// file.
+  /// Whether the last Append that failed may have left something that a reader would find.
+  bool is_tainted() const { return is_tainted_; }
+  /// After such a failure, or when what Append has written must not count: makes that durable, in
+  /// another file. May be tried again.
   absl::Status GiveUp(uint64_t oldest);
 
   /// Of the files that hold groups which count, from the oldest one on.
@@ -79,6 +83,7 @@ class Journal {
   uint64_t previous_good_ = 0;  ///< Of the last one that counted before the last Append.
   /// What a reader that finds the last good group takes for the oldest one that counts.
   uint64_t oldest_ = 0;
+  bool is_tainted_ = false;
 };
 
 /// The identity of the journal in `directory`; made on first use. kCorruptData for a damaged one:

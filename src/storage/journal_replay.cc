@@ -1,5 +1,6 @@
 #include "storage/journal_replay.h"
 
+#include "base/check.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "storage/direct_flush.h"
@@ -18,6 +19,25 @@
 namespace talosmq::storage {
 namespace {
 
+/// Adds an epoch that the history lacks; true when it did.
+bool AddEpoch(const EpochEntry& entry, std::vector<EpochEntry>& history) {
+  if (!history.empty() && entry.epoch <= history.back().epoch) return false;
+  history.push_back(entry);
+  return true;
+}
+
+/// The same for all verified batches in `bytes`: the section that began an epoch may be unreadable.
+bool AddEpochsOf(base::ByteSpan bytes, std::vector<EpochEntry>& history) {
+  bool is_changed = false;
+  while (!bytes.empty()) {
+    const auto header = record::ParseHeader(bytes);
+    TALOSMQ_CHECK(header.ok()) << header.status();
+    is_changed |= AddEpoch({.epoch = header->epoch, .start_offset = header->base_offset}, history);
+    bytes = bytes.subspan(header->size());
+  }
+  return is_changed;
+}
+
 /// Brings the epochs of a write to the epoch file: as a new file, since what the old one shows need
 /// not be on the disk after a failed sync (R01). One that is broken is left to the recovery of the
 /// log, which makes it again from the batches.
@@ -27,12 +47,15 @@ absl::Status RestoreEpochs(io::FileSystem& file_system, const LogFolder& folder,
   TALOSMQ_RETURN_IF_ERROR(file_system.MakeDirectories(files.directory));
   TALOSMQ_ASSIGN_OR_RETURN(RecoveredEpochs epochs, LoadEpochs(file_system, files.id, folder));
   const bool is_usable = epochs.broken.empty() || !epochs.history.empty() || folder.segments.empty();
-  if (!is_usable || begun.empty()) return absl::OkStatus();
-  for (const EpochEntry& entry : begun) {
-    if (epochs.history.empty() || entry.epoch > epochs.history.back().epoch) {
-      epochs.history.push_back(entry);
+  if (!is_usable) return absl::OkStatus();
+  bool is_changed = !begun.empty();
+  for (const EpochEntry& entry : begun) AddEpoch(entry, epochs.history);
+  for (const SegmentWrite& segment : write.segments) {
+    for (const base::Buffer& batch : segment.batches) {
+      is_changed |= AddEpochsOf(batch.bytes(), epochs.history);
     }
   }
+  if (!is_changed) return absl::OkStatus();
   return WriteEpochs(file_system, files.id, folder, epochs.history);
 }
 
@@ -56,7 +79,8 @@ absl::Status TakeUpSegments(io::FileSystem& file_system, const LogFolder& folder
                            file_system.Open(folder.Path(first.segment, kSegmentSuffix),
                                             io::OpenMode::kCreate));
   TALOSMQ_ASSIGN_OR_RETURN(files.allocated_bytes, file->Size());
-  return goes_on ? absl::OkStatus() : file_system.SyncDirectory(files.directory);
+  // Also for one that goes on: its name may be in the page cache only.
+  return file_system.SyncDirectory(files.directory);
 }
 
 absl::Status TakeUp(const RestoreTarget& target, LogWrite& write) {
@@ -128,7 +152,11 @@ class Replay {
 
   absl::Status AddLog(const TopicPartition& log, const LogSections& sections) {
     const std::string directory = LogDirectory(input_.data_directory, log);
-    TALOSMQ_ASSIGN_OR_RETURN(replay_.points[log], PointBehind(log, directory, sections));
+    const auto recorded = PointOf(input_.recorded, log);
+    // An unknown point stays unknown: more may have been durable than what the journal still has.
+    if (!recorded || recorded->is_known()) {
+      TALOSMQ_ASSIGN_OR_RETURN(replay_.points[log], PointBehind(log, directory, sections));
+    }
     for (const FoundSection& found : sections) {
       TALOSMQ_ASSIGN_OR_RETURN(const io::File* const file, Open(found.file));
       TALOSMQ_ASSIGN_OR_RETURN(SectionBatches batches, ReadSection(*file, found));

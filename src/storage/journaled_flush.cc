@@ -37,6 +37,8 @@ JournaledFlush::JournaledFlush(Options options, Dependencies dependencies)
       write_back_(dependencies.file_system, dependencies.catalogue, dependencies.metrics) {}
 
 void JournaledFlush::MakeDurable(std::span<LogWrite> group) {
+  // Nothing was acknowledged since the journal failed, so it may be tried again, in another file.
+  if (!failure_.ok()) GiveUp();
   if (!failure_.ok()) {
     for (LogWrite& write : group) write.status = failure_;
     return;
@@ -67,22 +69,29 @@ void JournaledFlush::WriteJournal(std::span<LogWrite* const> writes) {
     for (LogWrite* write : writes) Hold(*write, *sequence);
     return;
   }
-  status = MayBeStored(std::move(status));
+  const bool is_clean = !sequence.ok() && !dependencies_.journal.is_tainted();
+  if (!is_clean) status = MayBeStored(std::move(status));
   for (LogWrite* write : writes) write->status = status;
+  if (is_clean) return;
+  GiveUp();
+}
+
+void JournaledFlush::GiveUp() {
   failure_ = dependencies_.journal.GiveUp(oldest_sequence());
   if (failure_.ok()) return;
   failure_ = MayBeStored(base::Annotate(
-      failure_, "the journal failed, and so did giving up what it may hold; until the server is "
-                "started again nothing can be stored"));
+      failure_, "the journal failed, and so did giving up what it may hold; until that is done "
+                "nothing is stored"));
   base::LogError("storage", base::FromAbsl(failure_.message()));
 }
 
 absl::Status JournaledFlush::EnterCatalogue(std::span<LogWrite* const> writes) {
   std::vector<TopicPartition> logs;
   for (const LogWrite* write : writes) {
-    if (!write->files->is_in_catalogue && !held_by_log_.contains(write->files.get())) {
-      logs.push_back(write->files->id);
-    }
+    const LogFiles* const files = write->files.get();
+    // Entered before; and while it is written back, its files are not to be looked at.
+    if (held_by_log_.contains(files) || written_back_logs_.contains(files)) continue;
+    if (!files->is_in_catalogue) logs.push_back(files->id);
   }
   return logs.empty() ? absl::OkStatus() : dependencies_.catalogue.Add(logs);
 }

@@ -86,6 +86,8 @@ class JournaledFlush final : public FlushTarget {
   };
   bool MustGoToJournal(const LogWrite& write, size_t small_logs) const;
   void WriteJournal(std::span<LogWrite* const> writes);
+  /// Of the newest group of the journal; failure_ says whether that went well.
+  void GiveUp();
   void WriteDirectly(std::span<LogWrite* const> writes);
   absl::Status EnterCatalogue(std::span<LogWrite* const> writes);
   void Hold(LogWrite& write, uint64_t sequence);

@@ -108,7 +108,9 @@ absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
                     {.directory = directory,
                      .identity = identity,
                      .file_bytes = options.journal_file_bytes},
-                    {.paths = scan.paths, .last_sequence = scan.last_sequence()}));
+                    {.paths = scan.paths,
+                     .last_sequence = scan.last_sequence(),
+                     .damages = replay.damages}));
   return opened;
 }
 

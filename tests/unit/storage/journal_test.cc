@@ -239,7 +239,7 @@ TEST_F(JournalTest, FailedGroupCountsForNobodyLater) {
   EXPECT_THAT(Values(), ElementsAre("kept", "in its place"));
 }
 
-TEST_F(JournalTest, WithoutAWayToGiveAFailedGroupUpNothingIsTakenAnyMore) {
+TEST_F(JournalTest, UntilAFailedGroupIsGivenUpNothingIsTaken) {
   Append("kept");
   Append("other", kOther);
   world_.disk().SetFaultHook([](DiskCall call, const std::string& path) {
@@ -248,12 +248,14 @@ TEST_F(JournalTest, WithoutAWayToGiveAFailedGroupUpNothingIsTakenAnyMore) {
                                                  : absl::OkStatus();
   });
   EXPECT_FALSE(world_.AppendDurably({.values = {"failed"}}).ok());
-  world_.disk().SetFaultHook(nullptr);
   const auto refused = world_.AppendDurably({.values = {"refused"}}, kOther);
-  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("started again"));
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("nothing is stored"));
+  world_.disk().SetFaultHook(nullptr);
+  ASSERT_TRUE(world_.Close(kOther).ok());
+  Append("later", kOther);
   CutPowerAndStart();
   EXPECT_THAT(Values(), ElementsAre("kept"));
-  EXPECT_THAT(Values(kOther), ElementsAre("other"));
+  EXPECT_THAT(Values(kOther), ElementsAre("other", "later"));
 }
 
 TEST_F(JournalTest, WhatCannotBeWrittenBackIsThereWhenTheLogIsOpenedAgain) {
@@ -312,6 +314,43 @@ TEST_F(JournalTest, FullHoldMakesTheNextGroupWaitForTheWriteBack) {
   world_.Run();
   EXPECT_EQ(world_.log().durable_end(), Offset(12));
   EXPECT_EQ(Values().size(), 12U);
+}
+
+TEST_F(JournalTest, FullDiskIsPassingForAJournalThatHasWrittenNothing) {
+  Append("kept");
+  world_.disk().SetFaultHook([](DiskCall call, const std::string& path) {
+    return call == DiskCall::kPreallocate ? MemoryFileSystem::StorageFull(path) : absl::OkStatus();
+  });
+  const auto full = world_.AppendDurably({.values = {std::string(100'000, 'x')}});
+  EXPECT_EQ(ReasonOf(full.status()), Reason::kStorageFull);
+  world_.disk().SetFaultHook(nullptr);
+  ASSERT_TRUE(world_.Close().ok());
+  Append("later");
+  CutPowerAndStart();
+  EXPECT_THAT(Values(), ElementsAre("kept", "later"));
+}
+
+TEST_F(JournalTest, StartsDoNotAddFiles) {
+  for (int i = 0; i < 5; ++i) {
+    Append("a");
+    CutPowerAndStart();
+  }
+  EXPECT_EQ(world_.disk().List("data/journal")->size(), 2U) << "the identity and one journal file";
+}
+
+TEST_F(JournalTest, EpochOfADamagedSectionIsKnownFromTheBatchesBehindIt) {
+  Append("a");
+  ASSERT_TRUE(world_.Close().ok());  // Now it has an epoch file.
+  Append("b");                       // Begins the next epoch.
+  Append("c");
+  const FoundGroup damaged = Groups()[1];
+  world_.FlipBit(kFile, damaged.position + kJournalHeaderBytes + kJournalSectionBytes +
+                            kJournalEpochBytes + 30);
+  CutPowerAndStart();
+  ASSERT_TRUE(world_.Open().ok());
+  EXPECT_TRUE(world_.Read(Offset(0)).ok());
+  EXPECT_EQ(ReasonOf(world_.Read(Offset(1)).status()), Reason::kCorruptData);
+  EXPECT_TRUE(world_.Read(Offset(2)).ok());
 }
 
 TEST_F(JournalTest, FilesAreUsedAgain) {

@@ -127,7 +127,7 @@ class ThreadsTest : public testing::Test {
     ASSERT_TRUE(reserve.ok()) << reserve.status();
     reserve_ = std::move(*reserve);
     auto store = LogStore::Open({.directory = directory_,
-                                 .tail_cache_bytes_max = 400'000,
+                                 .tail_cache_bytes_max = 800'000,
                                  .checkpoint_interval = absl::Milliseconds(5),
                                  .direct_logs_max = 2,
                                  .journal_file_bytes = 100'000},
