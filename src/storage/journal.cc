@@ -97,10 +97,11 @@ absl::StatusOr<uint64_t> Journal::Append(std::span<const LogWrite* const> writes
                            .before = last_good_,
                            .oldest = oldest == 0 ? sequence_ : oldest,
                            .sections = SectionsOf(writes)};
-  const std::string head = EncodeJournalGroup(options_.identity, group);
+  const std::string head = EncodeJournalGroup(options_.identity, group, 0);
   const JournalGroupSize size{.table_bytes = head.size() - kJournalHeaderBytes,
                               .batch_bytes = group.batch_bytes()};
-  const absl::Status written = Write(head, writes, size.total_bytes());
+  const std::string copy = EncodeJournalGroup(options_.identity, group, size.copy_distance());
+  const absl::Status written = Write(head, copy, writes, size);
   if (!written.ok()) {
     if (is_tainted_ && file_ != nullptr) files_[active_].is_broken = true;
     file_.reset();
@@ -112,22 +113,27 @@ absl::StatusOr<uint64_t> Journal::Append(std::span<const LogWrite* const> writes
   return sequence_;
 }
 
-absl::Status Journal::Write(const std::string& head, std::span<const LogWrite* const> writes,
-                            uint64_t bytes) {
+absl::Status Journal::Write(const std::string& head, const std::string& copy,
+                            std::span<const LogWrite* const> writes,
+                            const JournalGroupSize& size) {
   static constexpr std::array<std::byte, kJournalBlockBytes> kZeros{};
+  const uint64_t bytes = size.total_bytes();
   const bool is_full = position_ > 0 && position_ + bytes > options_.file_bytes;
   if (file_ == nullptr || is_full) TALOSMQ_RETURN_IF_ERROR(TakeFile());
   std::vector<base::ByteSpan> pieces = {base::AsBytes(head)};
-  uint64_t rest = bytes - head.size();
+  const auto zeros = [](uint64_t count) {
+    return base::ByteSpan(kZeros).first(static_cast<size_t>(count));
+  };
   for (const LogWrite* write : writes) {
     for (const SegmentWrite& segment : write->segments) {
       for (const base::Buffer& batch : segment.batches) {
         pieces.push_back(batch.bytes());
-        rest -= batch.size();
       }
     }
   }
-  pieces.push_back(base::ByteSpan(kZeros).first(static_cast<size_t>(rest)));
+  pieces.push_back(zeros(size.copy_distance() - size.head_bytes() - size.batch_bytes));
+  pieces.push_back(base::AsBytes(copy));
+  pieces.push_back(zeros(bytes - size.copy_distance() - copy.size()));
   if (position_ + bytes > allocated_bytes_) {
     uint64_t allocation = NextAllocation(allocated_bytes_, position_ + bytes);
     absl::Status allocated = file_->Preallocate(allocation);

@@ -66,8 +66,8 @@ class Journal {
   Journal(io::FileSystem& file_system, Options options)
       : file_system_(file_system), options_(std::move(options)) {}
 
-  absl::Status Write(const std::string& head, std::span<const LogWrite* const> writes,
-                     uint64_t bytes);
+  absl::Status Write(const std::string& head, const std::string& copy,
+                     std::span<const LogWrite* const> writes, const JournalGroupSize& size);
   absl::Status TakeFile();
 
   io::FileSystem& file_system_;

@@ -21,6 +21,10 @@ uint32_t HeaderCrc(const JournalIdentity& identity, base::ByteSpan header) {
   return base::Crc32c(header.first(kHeaderCrcPosition), base::Crc32c(identity));
 }
 
+uint64_t WholeBlocks(uint64_t bytes) {
+  return (bytes + kJournalBlockBytes - 1) / kJournalBlockBytes * kJournalBlockBytes;
+}
+
 void EncodeSection(const JournalSection& section, std::byte* to) {
   std::ranges::copy(base::AsBytes(section.log.topic_id.bytes()), to);
   base::StoreBigEndian(to + 16, section.log.partition.value());
@@ -91,12 +95,16 @@ uint64_t JournalGroup::batch_bytes() const {
   return bytes;
 }
 
-uint64_t JournalGroupSize::total_bytes() const {
-  const uint64_t bytes = head_bytes() + batch_bytes;
-  return (bytes + kJournalBlockBytes - 1) / kJournalBlockBytes * kJournalBlockBytes;
+uint64_t JournalGroupSize::copy_distance() const {
+  return WholeBlocks(head_bytes() + batch_bytes);
 }
 
-std::string EncodeJournalGroup(const JournalIdentity& identity, const JournalGroup& group) {
+uint64_t JournalGroupSize::total_bytes() const {
+  return copy_distance() + WholeBlocks(head_bytes());
+}
+
+std::string EncodeJournalGroup(const JournalIdentity& identity, const JournalGroup& group,
+                               uint64_t distance) {
   size_t epochs = 0;
   for (const JournalSection& section : group.sections) epochs += section.epochs.size();
   std::vector<std::byte> head(kJournalHeaderBytes + group.sections.size() * kJournalSectionBytes +
@@ -121,6 +129,7 @@ std::string EncodeJournalGroup(const JournalIdentity& identity, const JournalGro
   base::StoreBigEndian(header + 32, static_cast<uint32_t>(group.sections.size()));
   base::StoreBigEndian(header + 36, static_cast<uint32_t>(epochs));
   base::StoreBigEndian(header + 40, group.batch_bytes());
+  base::StoreBigEndian(header + 48, distance);
   base::StoreBigEndian(header + kTableCrcPosition,
                        base::Crc32c(base::ByteSpan(head).subspan(kJournalHeaderBytes)));
   base::StoreBigEndian(header + kHeaderCrcPosition, HeaderCrc(identity, head));
@@ -141,7 +150,8 @@ absl::StatusOr<std::optional<JournalGroupSize>> ReadJournalHeader(const JournalI
   const JournalGroupSize size{
       .table_bytes = uint64_t{base::LoadBigEndian<uint32_t>(&bytes[32])} * kJournalSectionBytes +
                      uint64_t{base::LoadBigEndian<uint32_t>(&bytes[36])} * kJournalEpochBytes,
-      .batch_bytes = base::LoadBigEndian<uint64_t>(&bytes[40])};
+      .batch_bytes = base::LoadBigEndian<uint64_t>(&bytes[40]),
+      .distance = base::LoadBigEndian<uint64_t>(&bytes[48])};
   const bool is_sane = size.batch_bytes <= kJournalGroupBytesMax &&
                        size.table_bytes <= kJournalGroupBytesMax;
   return is_sane ? std::optional(size) : std::nullopt;

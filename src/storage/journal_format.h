@@ -31,13 +31,14 @@ namespace talosmq::storage {
 ///         32    4 sections                     52    4 bytes of its batches
 ///         36    4 epochs                       56    4 epochs that begin before them
 ///         40    8 bytes of all batches         60    4 check, as of a run in an index
-///         48    8 zero                   epoch, 12 bytes
+///         48    8 distance               epoch, 12 bytes
 ///         56    4 CRC-32C of table              0    4 epoch
 ///         60    4 CRC-32C of identity           4    8 start offset
 ///                 and [0, 60)
 ///
 /// then the table (all sections, then all epochs in the order of their sections), then the batches
-/// of all sections in order, then zeros up to the next block.
+/// of all sections in order, zeros up to the next block, and a copy of header and table, again with
+/// zeros up to the next block. The distance is that of the copy from the header; 0 in the header.
 ///
 /// Sequences go up by one; `sequence before` is that of the newest group before it that counts, so
 /// a group that was given up is passed over by the next one. The identity is a secret of the data
@@ -88,16 +89,20 @@ struct JournalGroup {
   uint64_t batch_bytes() const;
 };
 
-/// Header and table, without the batches and the zeros behind them.
-std::string EncodeJournalGroup(const JournalIdentity& identity, const JournalGroup& group);
+/// Header and table, without the batches and the zeros behind them; the copy that stands `distance`
+/// bytes behind the header, or the header itself for 0.
+std::string EncodeJournalGroup(const JournalIdentity& identity, const JournalGroup& group,
+                               uint64_t distance);
 
 /// What a header says about the sizes of its group.
 struct JournalGroupSize {
   uint64_t table_bytes = 0;
   uint64_t batch_bytes = 0;
+  uint64_t distance = 0;  ///< Of this header from that of the group: more than 0 for the copy.
 
   uint64_t head_bytes() const { return kJournalHeaderBytes + table_bytes; }
-  /// With the zeros up to the next block.
+  /// Up to the copy.
+  uint64_t copy_distance() const;
   uint64_t total_bytes() const;
 };
 

@@ -29,7 +29,9 @@ absl::Status ScanFile(const io::File& file, const JournalIdentity& identity, siz
     const base::ByteSpan header =
         base::ByteSpan(window).subspan(position - window_position, kJournalHeaderBytes);
     TALOSMQ_ASSIGN_OR_RETURN(const auto size, ReadJournalHeader(identity, header));
-    if (!size || position + size->total_bytes() > end) {
+    const bool is_possible = size && size->distance <= position &&
+                             position - size->distance + size->total_bytes() <= end;
+    if (!is_possible) {
       position += kJournalBlockBytes;
       continue;
     }
@@ -40,8 +42,10 @@ absl::Status ScanFile(const io::File& file, const JournalIdentity& identity, siz
       position += kJournalBlockBytes;
       continue;
     }
-    groups.push_back({.file = index, .position = position, .group = std::move(*group)});
-    position += size->total_bytes();
+    // A copy is met only when the header or the table before it is damaged.
+    const uint64_t begin = position - size->distance;
+    groups.push_back({.file = index, .position = begin, .group = std::move(*group)});
+    position = begin + size->total_bytes();
   }
   return absl::OkStatus();
 }
