@@ -28,6 +28,12 @@ void Merge(LogWrite& write, LogWrite next) {
   write.bytes += next.bytes;
 }
 
+/// The lower of two sequences, of which 0 is none.
+uint64_t Older(uint64_t a, uint64_t b) {
+  if (a == 0 || b == 0) return std::max(a, b);
+  return std::min(a, b);
+}
+
 }  // namespace
 
 JournaledFlush::JournaledFlush(Options options, Dependencies dependencies)
@@ -52,6 +58,10 @@ void JournaledFlush::MakeDurable(std::span<LogWrite> group) {
   }
   if (!to_journal.empty()) WriteJournal(to_journal);
   if (!to_segments.empty()) WriteDirectly(to_segments);
+  const Journal& journal = dependencies_.journal;
+  if (failure_.ok() && journal.live_bytes(oldest_sequence()) >= options_.journal_bytes_max) {
+    RenewStranded();
+  }
   StartWriteBack();
 }
 
@@ -139,15 +149,37 @@ void JournaledFlush::WriteDirectly(std::span<LogWrite* const> writes) {
   }
 }
 
+uint64_t JournaledFlush::oldest_held_sequence() const {
+  if (held_.empty()) return written_back_oldest_;
+  return Older(written_back_oldest_, held_.front().sequence);
+}
+
 uint64_t JournaledFlush::oldest_sequence() const {
-  uint64_t oldest = written_back_oldest_;
-  const auto lower = [&](uint64_t sequence) {
-    if (oldest == 0 || sequence < oldest) oldest = sequence;
-  };
-  if (!held_.empty()) lower(held_.front().sequence);
+  uint64_t oldest = oldest_held_sequence();
   base::MutexLock lock(mutex_);
-  for (const auto& [log, stranded] : stranded_) lower(stranded.sequence);
+  for (const auto& [log, stranded] : stranded_) oldest = Older(oldest, stranded.sequence);
   return oldest;
+}
+
+void JournaledFlush::RenewStranded() {
+  std::vector<LogWrite> writes;
+  {
+    base::MutexLock lock(mutex_);
+    for (const auto& [log, stranded] : stranded_) writes.push_back(stranded.write);
+  }
+  if (writes.empty()) return;
+  std::vector<LogWrite*> group;
+  for (LogWrite& write : writes) group.push_back(&write);
+  const auto sequence = dependencies_.journal.Append(group, oldest_held_sequence());
+  if (!sequence.ok()) {
+    if (dependencies_.journal.is_tainted()) GiveUp();
+    return;
+  }
+  base::MutexLock lock(mutex_);
+  for (const LogWrite& write : writes) {
+    const auto stranded = stranded_.find(write.files->id);
+    if (stranded != stranded_.end()) stranded->second.sequence = *sequence;
+  }
 }
 
 void JournaledFlush::StartWriteBack() {

@@ -93,11 +93,17 @@ class JournaledFlush final : public FlushTarget {
   void Hold(LogWrite& write, uint64_t sequence);
   /// Takes a log out of what is held.
   Held TakeHeld(HeldList::iterator held);
+  /// Of what is held or being written back; 0: nothing.
+  uint64_t oldest_held_sequence() const;
+  /// The same with what is stranded.
   uint64_t oldest_sequence() const;
   void StartWriteBack();
   void FinishWriteBack(WriteBack done);
   void Strand(Held held);
   void StrandHeld(HeldList::iterator held);
+  /// Writes what is stranded to the journal once more, so that its old groups do not keep the files
+  /// of all groups behind them.
+  void RenewStranded();
   void FinishReleases();
 
   const Options options_;

@@ -365,6 +365,27 @@ TEST_F(JournalTest, EpochOfADamagedSectionIsKnownFromTheBatchesBehindIt) {
   EXPECT_TRUE(world_.Read(Offset(2)).ok());
 }
 
+TEST_F(JournalTest, LogThatCannotBeWrittenBackDoesNotKeepTheJournalGrowing) {
+  world_.Kill();
+  world_.store_options().tail_cache_bytes_max = 40'000;
+  world_.store_options().journal_file_bytes = 16'384;
+  world_.store_options().journal_bytes_max = 50'000;
+  ASSERT_TRUE(world_.Start().ok());
+  Append("stranded");
+  const std::string segment = world_.Path(OffsetFileName(Offset(0), kSegmentSuffix));
+  world_.disk().SetFaultHook([segment](DiskCall call, const std::string& path) {
+    return call == DiskCall::kWrite && path == segment ? MemoryFileSystem::IoError(path)
+                                                       : absl::OkStatus();
+  });
+  (void)world_.Close();
+  for (int i = 0; i < 100; ++i) Append(std::string(3'000, 'v'), kOther);
+  EXPECT_LE(world_.disk().List("data/journal")->size(), 10U);
+  world_.disk().SetFaultHook(nullptr);
+  CutPowerAndStart();
+  EXPECT_THAT(Values(), ElementsAre("stranded"));
+  EXPECT_EQ(Values(kOther).size(), 100U);
+}
+
 TEST_F(JournalTest, FilesAreUsedAgain) {
   world_.Kill();
   world_.store_options().tail_cache_bytes_max = 40'000;
