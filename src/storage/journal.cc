@@ -48,6 +48,8 @@ std::vector<JournalSection> SectionsOf(std::span<const LogWrite* const> writes) 
   return sections;
 }
 
+constexpr std::array<std::byte, kJournalBlockBytes> kZeros{};
+
 }  // namespace
 
 absl::StatusOr<JournalIdentity> LoadJournalIdentity(io::FileSystem& file_system,
@@ -116,7 +118,6 @@ absl::StatusOr<uint64_t> Journal::Append(std::span<const LogWrite* const> writes
 absl::Status Journal::Write(const std::string& head, const std::string& copy,
                             std::span<const LogWrite* const> writes,
                             const JournalGroupSize& size) {
-  static constexpr std::array<std::byte, kJournalBlockBytes> kZeros{};
   const uint64_t bytes = size.total_bytes();
   const bool is_full = position_ > 0 && position_ + bytes > options_.file_bytes;
   if (file_ == nullptr || is_full) TALOSMQ_RETURN_IF_ERROR(TakeFile());

@@ -169,6 +169,7 @@ void JournaledFlush::RenewStranded() {
   }
   if (writes.empty()) return;
   std::vector<LogWrite*> group;
+  group.reserve(writes.size());
   for (LogWrite& write : writes) group.push_back(&write);
   const auto sequence = dependencies_.journal.Append(group, oldest_held_sequence());
   if (!sequence.ok()) {

@@ -22,7 +22,6 @@ using support::PowerCut;
 using support::StorageWorld;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 constexpr const char* kFile = "data/journal/00000000000000000001.journal";
 constexpr const char* kIdentity = "data/journal/identity";
