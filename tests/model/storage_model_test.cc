@@ -65,6 +65,9 @@ class Simulation {
     for (int32_t i = 0; i < kLogs; ++i) CheckAll(Id(i));
   }
 
+  /// That were sent to any log.
+  int64_t records() const { return values_; }
+
  private:
   static constexpr int32_t kLogs = 3;
 
@@ -303,8 +306,10 @@ TEST(StorageModelTest, LogsHoldWhatTheModelHolds) {
   const uint64_t seeds = chosen != nullptr ? 1 : kSeeds;
   for (uint64_t seed = first; seed < first + seeds; ++seed) {
     SCOPED_TRACE("TALOSMQ_TEST_SEED=" + std::to_string(seed));
-    Simulation(seed).Run();
+    Simulation simulation(seed);
+    simulation.Run();
     if (HasFailure()) return;
+    ASSERT_GT(simulation.records(), 0) << "nothing was compared";
   }
 }
 
