@@ -341,6 +341,23 @@ TEST_F(JournalTest, FullDiskIsPassingForAJournalThatHasWrittenNothing) {
   EXPECT_THAT(Values(), ElementsAre("kept", "later"));
 }
 
+TEST_F(JournalTest, FileWhoseNameWasNotSyncedIsNeverUsed) {
+  world_.Kill();
+  world_.store_options().journal_file_bytes = 8'192;  // A file for each group.
+  ASSERT_TRUE(world_.Start().ok());
+  Append("kept");
+  int failures = 1;
+  world_.disk().SetFaultHook([&failures](DiskCall call, const std::string& path) {
+    const bool fails = call == DiskCall::kSyncDirectory && path == "data/journal" && failures-- > 0;
+    return fails ? MemoryFileSystem::IoError(path) : absl::OkStatus();
+  });
+  EXPECT_FALSE(world_.AppendDurably({.values = {"failed"}}).ok());
+  (void)world_.Close();  // It is fenced.
+  Append("later");
+  CutPowerAndStart();
+  EXPECT_THAT(Values(), ElementsAre("kept", "later"));
+}
+
 TEST_F(JournalTest, StartsDoNotAddFiles) {
   for (int i = 0; i < 5; ++i) {
     Append("a");
