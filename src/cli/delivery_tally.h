@@ -28,7 +28,7 @@ class DeliveryTally {
   struct Totals {
     int64_t accepted = 0;  ///< At least what was told below, but for what was not accepted.
     int64_t acknowledged = 0;
-    int64_t not_acknowledged = 0;  ///< Refused, or perhaps stored and perhaps not.
+    int64_t not_acknowledged = 0;      ///< Refused, or perhaps stored and perhaps not.
     int64_t certainly_not_stored = 0;  ///< Of these, among what was accepted.
     uint64_t first_failed_line = 0;
     absl::Status first_failure;  ///< OK while there is none.

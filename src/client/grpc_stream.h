@@ -103,9 +103,9 @@ class GrpcStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
   /// gRPC wants no write behind the end of the writes, and one at a time.
   enum class Writes { kNone, kOneUnderWay, kFinished };
   std::atomic<Writes> writes_state_{Writes::kNone};
-  grpc::ByteBuffer incoming_;             ///< gRPC's while a read is out.
-  grpc::ByteBuffer outgoing_;             ///< gRPC's while a write is out.
-  absl::Status own_error_;                ///< Written by a read, read by OnDone.
+  grpc::ByteBuffer incoming_;  ///< gRPC's while a read is out.
+  grpc::ByteBuffer outgoing_;  ///< gRPC's while a write is out.
+  absl::Status own_error_;     ///< Written by a read, read by OnDone.
 };
 
 }  // namespace talosmq::client

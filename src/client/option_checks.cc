@@ -55,10 +55,11 @@ absl::Status CheckOptions(const ProducerOptions& options) {
   TALOSMQ_RETURN_IF_ERROR(CheckRange("delivery_timeout", options.delivery_timeout,
                                      absl::Milliseconds(100), absl::Hours(1)));
   if (options.linger >= options.delivery_timeout) {
-    return MakeError(Reason::kInvalidArgument,
-                     base::StrCat("linger: expected less than delivery_timeout (",
-                                  base::FromAbsl(absl::FormatDuration(options.delivery_timeout)),
-                                  "), found ", base::FromAbsl(absl::FormatDuration(options.linger))));
+    return MakeError(
+        Reason::kInvalidArgument,
+        base::StrCat("linger: expected less than delivery_timeout (",
+                     base::FromAbsl(absl::FormatDuration(options.delivery_timeout)), "), found ",
+                     base::FromAbsl(absl::FormatDuration(options.linger))));
   }
   if (options.batch_bytes > options.buffer_bytes) {
     return MakeError(Reason::kInvalidArgument,

@@ -11,8 +11,8 @@ namespace talosmq::storage {
 /// be found when the log is opened again.
 absl::Status MakeFenced(const TopicPartition& log, const absl::Status& cause);
 
-/// The same for a failure that leaves bytes in the files: also a full disk is then no reason to send
-/// them again.
+/// The same for a failure that leaves bytes in the files: also a full disk is then no reason to
+/// send them again.
 absl::Status MayBeStored(absl::Status status);
 /// Whether a log answers so because it is fenced.
 bool IsFenced(const absl::Status& status);

@@ -58,7 +58,8 @@ void FlushGroup::Append(QueuedBatch batch) {
 
 std::vector<QueuedBatch> FlushGroup::TakeWaiting() {
   base::MutexLock lock(mutex_);
-  std::vector<QueuedBatch> batches = waiting_.TakeGroup(waiting_.logs() > 1 ? shared_bytes_max_ : group_bytes_max_);
+  std::vector<QueuedBatch> batches =
+      waiting_.TakeGroup(waiting_.logs() > 1 ? shared_bytes_max_ : group_bytes_max_);
   is_posted_ = !waiting_.empty();
   return batches;
 }
@@ -111,10 +112,11 @@ void FlushGroup::Flush(std::vector<LogWrite>& group) {
 void FlushGroup::AdaptGroupSize(int64_t bytes, absl::Duration taken) {
   // Small ones say how long a sync takes, not how fast the disk writes.
   if (bytes < kSharedBytesMin / 2 || taken <= absl::ZeroDuration()) return;
-  const auto wanted = static_cast<int64_t>(static_cast<double>(bytes) *
-                                           absl::FDivDuration(kSharedFlush, taken));
+  const auto wanted =
+      static_cast<int64_t>(static_cast<double>(bytes) * absl::FDivDuration(kSharedFlush, taken));
   const int64_t next = (3 * shared_bytes_max_ + std::min(wanted, group_bytes_max_)) / 4;
-  shared_bytes_max_ = std::clamp(next, std::min(kSharedBytesMin, group_bytes_max_), group_bytes_max_);
+  shared_bytes_max_ =
+      std::clamp(next, std::min(kSharedBytesMin, group_bytes_max_), group_bytes_max_);
 }
 
 std::vector<LogWrite> FlushGroup::Form(std::vector<QueuedBatch> batches) {
@@ -159,11 +161,11 @@ void FlushGroup::FenceNow(LogFiles& files, const absl::Status& cause) {
     dependencies_.on_fence(cause);
   }
   base::LogError("storage", "log ", files.id.ToString(), " is fenced: ", cause.message());
-  files.shard.Post(
-      [completions = std::vector<Completion>{
-           {.listener = files.listener, .result = {.durable_end = {}, .written_end = {}, .status = cause}}}] {
-        Deliver(completions);
-      });
+  files.shard.Post([completions = std::vector<Completion>{
+                        {.listener = files.listener,
+                         .result = {.durable_end = {}, .written_end = {}, .status = cause}}}] {
+    Deliver(completions);
+  });
 }
 
 void FlushGroup::Fence(std::shared_ptr<LogFiles> files, absl::Status cause) {
@@ -176,11 +178,11 @@ void FlushGroup::Fence(std::shared_ptr<LogFiles> files, absl::Status cause) {
 void FlushGroup::Release(std::shared_ptr<LogFiles> files, base::Task done) {
   auto pass = dependencies_.gate.Enter();
   TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
-  dependencies_.executor.Post(
-      [this, files = std::move(files), done = std::move(done), pass = std::move(*pass)]() mutable {
-        dependencies_.target.Release(
-            std::move(files), [done = std::move(done), pass = std::move(pass)]() mutable { done(); });
-      });
+  dependencies_.executor.Post([this, files = std::move(files), done = std::move(done),
+                               pass = std::move(*pass)]() mutable {
+    dependencies_.target.Release(
+        std::move(files), [done = std::move(done), pass = std::move(pass)]() mutable { done(); });
+  });
 }
 
 }  // namespace talosmq::storage

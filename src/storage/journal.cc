@@ -68,15 +68,17 @@ absl::StatusOr<JournalIdentity> LoadJournalIdentity(io::FileSystem& file_system,
   for (const std::string& name : names) {
     if (!JournalFileNumber(name)) continue;
     return MakeError(Reason::kCorruptData,
-                     base::StrCat(path, ": expected the identity of the journal, found no file "
-                                        "beside ", name));
+                     base::StrCat(path,
+                                  ": expected the identity of the journal, found no file "
+                                  "beside ",
+                                  name));
   }
   JournalIdentity identity;
   for (size_t i = 0; i < identity.size(); i += sizeof(uint64_t)) {
     base::StoreBigEndian(&identity[i], random.Next());
   }
-  TALOSMQ_RETURN_IF_ERROR(io::WriteFileAtomically(
-      file_system, path, base::AsBytes(EncodeJournalIdentity(identity))));
+  TALOSMQ_RETURN_IF_ERROR(
+      io::WriteFileAtomically(file_system, path, base::AsBytes(EncodeJournalIdentity(identity))));
   return identity;
 }
 
@@ -116,8 +118,7 @@ absl::StatusOr<uint64_t> Journal::Append(std::span<const LogWrite* const> writes
 }
 
 absl::Status Journal::Write(const std::string& head, const std::string& copy,
-                            std::span<const LogWrite* const> writes,
-                            const JournalGroupSize& size) {
+                            std::span<const LogWrite* const> writes, const JournalGroupSize& size) {
   const uint64_t bytes = size.total_bytes();
   const bool is_full = position_ > 0 && position_ + bytes > options_.file_bytes;
   if (file_ == nullptr || is_full) TALOSMQ_RETURN_IF_ERROR(TakeFile());
@@ -158,9 +159,8 @@ absl::Status Journal::Write(const std::string& head, const std::string& copy,
 absl::Status Journal::TakeFile() {
   file_.reset();
   position_ = 0;
-  const auto free = std::ranges::find_if(files_, [&](const JournalFile& file) {
-    return file.newest < oldest_ && !file.is_broken;
-  });
+  const auto free = std::ranges::find_if(
+      files_, [&](const JournalFile& file) { return file.newest < oldest_ && !file.is_broken; });
   active_ = static_cast<size_t>(free - files_.begin());
   if (free != files_.end()) {
     TALOSMQ_ASSIGN_OR_RETURN(file_, file_system_.Open(free->path, io::OpenMode::kReadWrite));
@@ -168,8 +168,8 @@ absl::Status Journal::TakeFile() {
     free->bytes = 0;
     return absl::OkStatus();
   }
-  const std::string path = base::StrCat(
-      options_.directory, "/", OffsetFileName(Offset(++last_number_), kJournalSuffix));
+  const std::string path =
+      base::StrCat(options_.directory, "/", OffsetFileName(Offset(++last_number_), kJournalSuffix));
   TALOSMQ_ASSIGN_OR_RETURN(auto file, file_system_.Open(path, io::OpenMode::kCreateNew));
   // One whose name may not be on the disk is never used.
   TALOSMQ_RETURN_IF_ERROR(file_system_.SyncDirectory(options_.directory));

@@ -75,10 +75,10 @@ absl::StatusOr<JournalIdentity> DecodeJournalIdentity(base::ByteSpan bytes) {
       base::LoadBigEndian<uint32_t>(bytes.data()) != kIdentityMagic ||
       base::LoadBigEndian<uint32_t>(&bytes[kIdentityCrcPosition]) !=
           base::Crc32c(bytes.first(kIdentityCrcPosition))) {
-    return MakeError(Reason::kCorruptData,
-                     base::StrCat("expected ", kIdentityFileBytes,
-                                  " bytes with a right checksum, found ", bytes.size(),
-                                  " whose size, magic or checksum is wrong"));
+    return MakeError(
+        Reason::kCorruptData,
+        base::StrCat("expected ", kIdentityFileBytes, " bytes with a right checksum, found ",
+                     bytes.size(), " whose size, magic or checksum is wrong"));
   }
   if (const auto version = std::to_integer<int>(bytes[4]); version != kJournalVersion) {
     return MakeError(Reason::kUnsupportedVersion,
@@ -95,9 +95,7 @@ uint64_t JournalGroup::batch_bytes() const {
   return bytes;
 }
 
-uint64_t JournalGroupSize::copy_distance() const {
-  return WholeBlocks(head_bytes() + batch_bytes);
-}
+uint64_t JournalGroupSize::copy_distance() const { return WholeBlocks(head_bytes() + batch_bytes); }
 
 uint64_t JournalGroupSize::total_bytes() const {
   return copy_distance() + WholeBlocks(head_bytes());
@@ -144,16 +142,17 @@ absl::StatusOr<std::optional<JournalGroupSize>> ReadJournalHeader(const JournalI
     return std::nullopt;
   }
   if (const auto version = std::to_integer<int>(bytes[4]); version != kJournalVersion) {
-    return MakeError(Reason::kUnsupportedVersion, base::StrCat("journal group: expected version ",
-                                                               kJournalVersion, ", found ", version));
+    return MakeError(
+        Reason::kUnsupportedVersion,
+        base::StrCat("journal group: expected version ", kJournalVersion, ", found ", version));
   }
   const JournalGroupSize size{
       .table_bytes = uint64_t{base::LoadBigEndian<uint32_t>(&bytes[32])} * kJournalSectionBytes +
                      uint64_t{base::LoadBigEndian<uint32_t>(&bytes[36])} * kJournalEpochBytes,
       .batch_bytes = base::LoadBigEndian<uint64_t>(&bytes[40]),
       .distance = base::LoadBigEndian<uint64_t>(&bytes[48])};
-  const bool is_sane = size.batch_bytes <= kJournalGroupBytesMax &&
-                       size.table_bytes <= kJournalGroupBytesMax;
+  const bool is_sane =
+      size.batch_bytes <= kJournalGroupBytesMax && size.table_bytes <= kJournalGroupBytesMax;
   return is_sane ? std::optional(size) : std::nullopt;
 }
 

@@ -108,9 +108,8 @@ struct JournalGroupSize {
 
 inline constexpr uint64_t kJournalGroupBytesMax = uint64_t{1} << 32;
 
-/// Of the header at the start of `bytes`; nothing when there is none with a right checksum and of at
-/// most kJournalGroupBytesMax.
-/// kUnsupportedVersion for a version of the future.
+/// Of the header at the start of `bytes`; nothing when there is none with a right checksum and of
+/// at most kJournalGroupBytesMax. kUnsupportedVersion for a version of the future.
 absl::StatusOr<std::optional<JournalGroupSize>> ReadJournalHeader(const JournalIdentity& identity,
                                                                   base::ByteSpan bytes);
 /// The group whose header and table `head` holds, all of them and nothing more; the header was

@@ -87,8 +87,7 @@ absl::StatusOr<JournalScan> ScanJournal(io::FileSystem& file_system, const std::
     if (JournalFileNumber(name)) scan.paths.push_back(base::StrCat(directory, "/", name));
   }
   for (size_t i = 0; i < scan.paths.size(); ++i) {
-    TALOSMQ_ASSIGN_OR_RETURN(const auto file,
-                             file_system.Open(scan.paths[i], io::OpenMode::kRead));
+    TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(scan.paths[i], io::OpenMode::kRead));
     const absl::Status scanned = ScanFile(*file, identity, i, scan.groups);
     if (!scanned.ok()) return base::Annotate(scanned, scan.paths[i]);
   }
@@ -106,9 +105,8 @@ absl::StatusOr<LiveJournal> SelectLive(io::FileSystem& file_system, const Journa
   uint64_t expected = live.tear ? newest.group.before : newest.group.sequence;
   std::vector<const FoundGroup*> groups;
   while (expected >= oldest && expected > 0) {
-    const auto above =
-        std::ranges::upper_bound(scan.groups, expected, {},
-                                 [](const FoundGroup& found) { return found.group.sequence; });
+    const auto above = std::ranges::upper_bound(
+        scan.groups, expected, {}, [](const FoundGroup& found) { return found.group.sequence; });
     const FoundGroup* found = above == scan.groups.begin() ? nullptr : &*std::prev(above);
     if (found == nullptr || found->group.sequence != expected) {
       live.damages.push_back(

@@ -46,7 +46,8 @@ absl::Status RestoreEpochs(io::FileSystem& file_system, const LogFolder& folder,
   const std::vector<EpochEntry> begun = std::exchange(write.epochs, {});
   TALOSMQ_RETURN_IF_ERROR(file_system.MakeDirectories(files.directory));
   TALOSMQ_ASSIGN_OR_RETURN(RecoveredEpochs epochs, LoadEpochs(file_system, files.id, folder));
-  const bool is_usable = epochs.broken.empty() || !epochs.history.empty() || folder.segments.empty();
+  const bool is_usable =
+      epochs.broken.empty() || !epochs.history.empty() || folder.segments.empty();
   if (!is_usable) return absl::OkStatus();
   bool is_changed = !begun.empty();
   for (const EpochEntry& entry : begun) AddEpoch(entry, epochs.history);
@@ -75,9 +76,9 @@ absl::Status TakeUpSegments(io::FileSystem& file_system, const LogFolder& folder
   if (!files.has_segment || (!goes_on && first.position == 0)) return absl::OkStatus();
   files.segment = first.segment;
   files.segment_end = first.position;
-  TALOSMQ_ASSIGN_OR_RETURN(const auto file,
-                           file_system.Open(folder.Path(first.segment, kSegmentSuffix),
-                                            io::OpenMode::kCreate));
+  TALOSMQ_ASSIGN_OR_RETURN(
+      const auto file,
+      file_system.Open(folder.Path(first.segment, kSegmentSuffix), io::OpenMode::kCreate));
   TALOSMQ_ASSIGN_OR_RETURN(files.allocated_bytes, file->Size());
   // Also for one that goes on: its name may be in the page cache only.
   return file_system.SyncDirectory(files.directory);
@@ -220,8 +221,8 @@ class Replay {
 
   absl::StatusOr<const io::File*> Open(size_t index) {
     if (files_[index] == nullptr) {
-      TALOSMQ_ASSIGN_OR_RETURN(
-          files_[index], target_.file_system.Open(scan_.paths[index], io::OpenMode::kRead));
+      TALOSMQ_ASSIGN_OR_RETURN(files_[index],
+                               target_.file_system.Open(scan_.paths[index], io::OpenMode::kRead));
     }
     return files_[index].get();
   }

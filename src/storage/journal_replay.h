@@ -25,10 +25,10 @@ struct RestoreTarget {
   StorageMetrics& metrics;
 };
 
-/// Brings writes that were durable in the journal to the segments of their logs, which are not open:
-/// over what stands there already, and in new files behind it. What belongs below the newest segment
-/// of a folder is there for certain (a segment is begun when the one before is complete and synced)
-/// and is left out, since by now it may have been compacted or deleted. Blocks on the disk.
+/// Brings writes that were durable in the journal to the segments of their logs, which are not
+/// open: over what stands there already, and in new files behind it. What belongs below the newest
+/// segment of a folder is there for certain (a segment is begun when the one before is complete and
+/// synced) and is left out, since by now it may have been compacted or deleted. Blocks on the disk.
 absl::Status RestoreSegments(const RestoreTarget& target, std::span<LogWrite> writes);
 
 struct JournalReplay {

@@ -90,8 +90,9 @@ void JournaledFlush::GiveUp() {
   failure_ = dependencies_.journal.GiveUp(oldest_sequence());
   if (failure_.ok()) return;
   failure_ = MayBeStored(base::Annotate(
-      failure_, "the journal failed, and so did giving up what it may hold; until that is done "
-                "nothing is stored"));
+      failure_,
+      "the journal failed, and so did giving up what it may hold; until that is done "
+      "nothing is stored"));
   base::LogError("storage", base::FromAbsl(failure_.message()));
 }
 

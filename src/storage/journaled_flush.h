@@ -28,7 +28,8 @@ namespace talosmq::storage {
 ///
 ///   group --few logs, or much of one log--> segments
 ///     |                                        ^
-///     +--many logs--> journal, held in memory --+  write-back: oldest logs first, once enough waits
+///     +--many logs--> journal, held in memory --+  write-back: oldest logs first, once enough
+///     waits
 ///
 /// Invariants:
 /// 1. Batches of one log reach its segments in their order: what goes straight there takes along
@@ -63,7 +64,9 @@ class JournaledFlush final : public FlushTarget {
   JournaledFlush(Options options, Dependencies dependencies);
 
   void MakeDurable(std::span<LogWrite> group) override;
-  bool has_room() const override { return held_bytes_ == 0 || held_bytes_ < options_.held_bytes_max; }
+  bool has_room() const override {
+    return held_bytes_ == 0 || held_bytes_ < options_.held_bytes_max;
+  }
   int64_t held_bytes() const override { return held_bytes_; }
   void Release(std::shared_ptr<LogFiles> files, base::Task done) override;
 

@@ -183,13 +183,14 @@ void LocalLog::FindOffset(absl::Time time, Offset limit,
                           base::Callback<absl::StatusOr<Offset>> done) {
   limit = std::min(limit, durable_end_);
   const Offset written = std::min(limit, written_end_);
-  RunRead<Offset>([source = Source(), time, written](
-                      LogReader& reader) { return reader.FindOffset(source, time, written); },
-                  [this, time, written, limit, done = std::move(done)](
-                      absl::StatusOr<Offset> found) mutable {
-                    const bool goes_on = found.ok() && *found == written && written < limit;
-                    done(goes_on ? FindInTail(time, written, limit) : found);
-                  });
+  RunRead<Offset>(
+      [source = Source(), time, written](LogReader& reader) {
+        return reader.FindOffset(source, time, written);
+      },
+      [this, time, written, limit, done = std::move(done)](absl::StatusOr<Offset> found) mutable {
+        const bool goes_on = found.ok() && *found == written && written < limit;
+        done(goes_on ? FindInTail(time, written, limit) : found);
+      });
 }
 
 absl::StatusOr<Offset> LocalLog::FindInTail(absl::Time time, Offset begin, Offset limit) const {

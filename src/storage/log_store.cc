@@ -104,13 +104,10 @@ absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
   }
   TALOSMQ_ASSIGN_OR_RETURN(
       opened.journal,
-      Journal::Open(file_system,
-                    {.directory = directory,
-                     .identity = identity,
-                     .file_bytes = options.journal_file_bytes},
-                    {.paths = scan.paths,
-                     .last_sequence = scan.last_sequence(),
-                     .damages = replay.damages}));
+      Journal::Open(
+          file_system,
+          {.directory = directory, .identity = identity, .file_bytes = options.journal_file_bytes},
+          {.paths = scan.paths, .last_sequence = scan.last_sequence(), .damages = replay.damages}));
   return opened;
 }
 
@@ -348,11 +345,9 @@ class FileLogStore final : public LogStore {
     auto stranded = journaled_flush_.Stranded(files.id);
     if (!stranded) return absl::OkStatus();
     stranded->files = std::make_shared<LogFiles>(files.id, files.directory, files.shard);
-    TALOSMQ_RETURN_IF_ERROR(
-        RestoreSegments({.file_system = dependencies_.file_system,
-                         .catalogue = catalogue_,
-                         .metrics = metrics_},
-                        {&*stranded, 1}));
+    TALOSMQ_RETURN_IF_ERROR(RestoreSegments(
+        {.file_system = dependencies_.file_system, .catalogue = catalogue_, .metrics = metrics_},
+        {&*stranded, 1}));
     journaled_flush_.DropStranded(files.id);
     return absl::OkStatus();
   }

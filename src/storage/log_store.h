@@ -49,8 +49,8 @@ class LogStore {
     DiskReserve& reserve;  ///< Of the same directory; from now on looked at by the flush executor.
     base::Clock& clock;
     base::MetricRegistry& metrics;
-    base::Random& random;            ///< For the identity of a new journal.
-    base::Executor& flush_executor;  ///< Runs the flush group: makes durable.
+    base::Random& random;                 ///< For the identity of a new journal.
+    base::Executor& flush_executor;       ///< Runs the flush group: makes durable.
     base::Executor& write_back_executor;  ///< From the journal to the segments.
     std::vector<base::Executor*>
         io_executors;  ///< Cold reads, opening, deleting; a log always uses the same.

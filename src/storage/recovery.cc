@@ -137,7 +137,8 @@ class Recovery {
            .expected = base::StrCat("a segment at offset ", plan_.flushed.log_start.value()),
            .found = base::StrCat("the first one at ", folder_.segments.front().value())});
     }
-    if (plan_.first_segment == facts_.size() || input_.is_suspect || !epochs_.broken.empty()) return;
+    if (plan_.first_segment == facts_.size() || input_.is_suspect || !epochs_.broken.empty())
+      return;
     // One that merely ends early may be so by right: of what the journal brought, entries may never
     // have been written.
     const auto& index = indexes_[plan_.first_segment];

@@ -75,7 +75,9 @@ struct BrokerHarness::Process {
         store_executor(clock),
         random(1) {}
 
-  void Run() { support::RunAllUntilIdle({&flush, &write_back, &io, shards.get(), &admin, &store_executor}); }
+  void Run() {
+    support::RunAllUntilIdle({&flush, &write_back, &io, shards.get(), &admin, &store_executor});
+  }
 
   support::ManualExecutor flush;
   support::ManualExecutor write_back;

@@ -292,8 +292,8 @@ TEST_F(InspectTest, JournalIsShownAndItsDamageFound) {
   for (const Finding& finding : report.findings) notes.push_back(finding.what);
   EXPECT_THAT(notes, testing::Contains(HasSubstr("offsets 1 to 1 of log")));
 
-  const std::string file = std::string(StorageWorld::kDirectory) +
-                           "/journal/00000000000000000001.journal";
+  const std::string file =
+      std::string(StorageWorld::kDirectory) + "/journal/00000000000000000001.journal";
   world_.FlipBit(file, 200);
   EXPECT_THAT(Damages(Verify()), testing::ElementsAre(HasSubstr(file)));
   world_.RemoveFile(std::string(StorageWorld::kDirectory) + "/journal/identity");

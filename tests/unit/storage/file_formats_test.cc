@@ -1,8 +1,8 @@
 // The files beside the segments: what is written is read, and no damage is taken for content.
 
 #include "base/crc32c.h"
-#include "storage/checkpoint.h"
 #include "storage/allocation.h"
+#include "storage/checkpoint.h"
 #include "storage/epoch_history.h"
 #include "storage/producer_snapshot.h"
 #include "storage/segment.h"

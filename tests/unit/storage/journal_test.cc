@@ -157,8 +157,7 @@ TEST_F(JournalTest, NewestGroupThatIsTornAnywhereIsLeftOut) {
   const std::string whole = journal();
   const FoundGroup newest = Groups().back();
   const JournalSection& section = newest.group.sections.front();
-  const uint64_t end =
-      newest.position + kJournalHeaderBytes + kJournalSectionBytes + section.bytes;
+  const uint64_t end = newest.position + kJournalHeaderBytes + kJournalSectionBytes + section.bytes;
   for (uint64_t cut = newest.position; cut < end; ++cut) {
     StorageWorld world;
     world.store_options().direct_logs_max = 0;
