@@ -156,7 +156,7 @@ void Partition::Describe(base::Callback<PartitionDescription> done) {
     if (opened.ok()) {
       description.log_end = log_.open()->log_end();
       description.size_bytes = log_.open()->size_bytes();
-      description.lifetime_bytes = log_.open()->size_bytes();  // Nothing deletes batches yet.
+      description.lifetime_bytes = log_.open()->lifetime_bytes();
     }
     done(std::move(description));
   });

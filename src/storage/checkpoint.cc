@@ -23,6 +23,7 @@ std::array<std::byte, kCheckpointEntryBytes> EncodeEntry(const TopicPartition& l
   base::StoreBigEndian(&bytes[28], point.end_offset.value());
   base::StoreBigEndian(&bytes[36], point.segment.value());
   base::StoreBigEndian(&bytes[44], point.position);
+  base::StoreBigEndian(&bytes[52], point.removed_bytes);
   base::StoreBigEndian(&bytes[kEntryCrcPosition],
                        base::Crc32c(base::ByteSpan(bytes).first(kEntryCrcPosition)));
   return bytes;
@@ -41,7 +42,8 @@ bool AddEntry(base::ByteSpan bytes, FlushedPoints& points) {
       FlushedPoint{.log_start = Offset(base::LoadBigEndian<int64_t>(&bytes[20])),
                    .end_offset = Offset(base::LoadBigEndian<int64_t>(&bytes[28])),
                    .segment = Offset(base::LoadBigEndian<int64_t>(&bytes[36])),
-                   .position = base::LoadBigEndian<uint64_t>(&bytes[44])};
+                   .position = base::LoadBigEndian<uint64_t>(&bytes[44]),
+                   .removed_bytes = base::LoadBigEndian<int64_t>(&bytes[52])};
   return true;
 }
 

@@ -16,7 +16,7 @@ namespace talosmq::storage {
 
 /// The file `checkpoint` of a data directory; docs/formats/checkpoint.md. Big-endian.
 ///
-///   header, 16 bytes                     entry, 56 bytes, ordered by topic id and partition
+///   header, 16 bytes                     entry, 64 bytes, ordered by topic id and partition
 ///   position size field                  position size field
 ///          0    4 magic "TMQC"                  0   16 topic id
 ///          4    1 version = 1                  16    4 partition
@@ -24,11 +24,12 @@ namespace talosmq::storage {
 ///          8    4 entries                      28    8 end offset, -1 not known
 ///         12    4 CRC-32C of [0, 12)           36    8 base offset of the segment it lies in
 ///                                              44    8 position in that segment
-///                                              52    4 CRC-32C of [0, 52)
+///                                              52    8 bytes of removed segments
+///                                              60    4 CRC-32C of [0, 60)
 inline constexpr uint32_t kCheckpointMagic = 0x544d5143;
 inline constexpr uint8_t kCheckpointVersion = 1;
 inline constexpr size_t kCheckpointHeaderBytes = 16;
-inline constexpr size_t kCheckpointEntryBytes = 56;
+inline constexpr size_t kCheckpointEntryBytes = 64;
 inline constexpr const char* kCheckpointFileName = "checkpoint";
 
 /// The flushed point of a log: everything below it was durable when it was recorded, so damage
@@ -38,6 +39,7 @@ struct FlushedPoint {
   Offset end_offset;  ///< kUnknownEnd: the log has records, but no one knows what was flushed.
   Offset segment;     ///< Base offset of the segment that holds the end.
   uint64_t position = 0;
+  int64_t removed_bytes = 0;  ///< Of segments that were removed, over the life of the log.
 
   bool is_known() const;
   friend bool operator==(const FlushedPoint&, const FlushedPoint&) = default;

@@ -5,6 +5,7 @@
 #include "storage/segment.h"
 #include "storage/segment_index.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -25,8 +26,26 @@ void Checkpointer::Note(DurableProgress progress) {
   ScheduleLocked(is_urgent || is_large ? absl::ZeroDuration() : options_.interval);
 }
 
+void Checkpointer::MoveLogStart(LogStartMove move, base::Callback<absl::Status> done) {
+  base::MutexLock lock(mutex_);
+  DurableProgress progress{.files = move.files,
+                           .point = newest_.at(move.files->id),
+                           .bytes = 0,
+                           .sealed = {},
+                           .snapshots = {}};
+  progress.point.log_start = move.log_start;
+  progress.point.removed_bytes = move.removed_bytes;
+  Merge(std::move(progress));
+  waiters_.push_back({.files = std::move(move.files), .done = std::move(done)});
+  ScheduleLocked(absl::ZeroDuration());
+}
+
 void Checkpointer::Merge(DurableProgress progress) {
-  newest_[progress.files->id] = progress.point;
+  const auto newest = newest_.try_emplace(progress.files->id, progress.point).first;
+  progress.point.log_start = std::max(progress.point.log_start, newest->second.log_start);
+  progress.point.removed_bytes =
+      std::max(progress.point.removed_bytes, newest->second.removed_bytes);
+  newest->second = progress.point;
   const auto [slot, is_new] = dirty_.try_emplace(progress.files->id);
   DurableProgress& known = slot->second;
   known.files = std::move(progress.files);
@@ -65,6 +84,10 @@ void Checkpointer::RunJob() {
   if (!work.is_stale) return;
   const absl::Status recorded = Record(work);
   dependencies_.on_recorded(recorded);
+  for (Waiter& waiter : work.waiters) {
+    const absl::Status& failure = waiter.files->checkpoint_failure;
+    waiter.done(failure.ok() ? recorded : failure);
+  }
   if (recorded.ok()) return;
   base::MutexLock lock(mutex_);
   is_stale_ = true;
@@ -75,7 +98,8 @@ Checkpointer::Work Checkpointer::TakeWorkLocked() {
   const bool is_stale = std::exchange(is_stale_, false) || !dirty_.empty() || !forgotten_.empty();
   return {.dirty = std::exchange(dirty_, {}),
           .forgotten = std::exchange(forgotten_, {}),
-          .is_stale = is_stale};
+          .is_stale = is_stale,
+          .waiters = std::exchange(waiters_, {})};
 }
 
 absl::Status Checkpointer::Record(const Work& work) {

@@ -44,7 +44,8 @@ struct DurableProgress {
 /// 1. A recorded point lies at or below what is durable, and all index entries of runs below it
 /// are.
 /// 2. The point of a log that was not opened since the start is carried over as it was found.
-/// 3. A file of a log that failed is not touched again; its failure goes to `on_log_failure`. A
+/// 3. Log start and removed bytes of a point never go back while the log exists.
+/// 4. A file of a log that failed is not touched again; its failure goes to `on_log_failure`. A
 ///    checkpoint file that could not be written is written anew, as a whole, the next time.
 /// Thread-safe. Crash: the last complete checkpoint file counts.
 class Checkpointer {
@@ -73,6 +74,15 @@ class Checkpointer {
   /// once no job touches files of this log any more.
   void CloseLog(std::shared_ptr<LogFiles> files, std::optional<DurableProgress> last,
                 base::Callback<absl::Status> done);
+  struct LogStartMove {
+    std::shared_ptr<LogFiles> files;
+    Offset log_start;
+    int64_t removed_bytes = 0;  ///< Of all segments that went until then, these included.
+  };
+  /// Answers on the checkpoint executor once the log's point on the disk says that it starts there,
+  /// or why it does not. The log has a point, and what it wrote below the new start is in its
+  /// segments. An error may come although the disk has it.
+  void MoveLogStart(LogStartMove move, base::Callback<absl::Status> done);
   /// The newest known point of a log that is not open.
   std::optional<FlushedPoint> Find(const TopicPartition& log) const;
   /// The log was deleted: from the next checkpoint file on its point is gone.
@@ -88,11 +98,16 @@ class Checkpointer {
   void ScheduleLocked(absl::Duration delay) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Merge(DurableProgress progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunJob();
+  struct Waiter {
+    std::shared_ptr<LogFiles> files;
+    base::Callback<absl::Status> done;
+  };
   /// What the next checkpoint file has to take in.
   struct Work {
     Dirty dirty;
     std::set<TopicPartition> forgotten;
     bool is_stale = false;
+    std::vector<Waiter> waiters;
   };
   Work TakeWorkLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Record(const Work& work);
@@ -111,6 +126,7 @@ class Checkpointer {
   Dirty dirty_ ABSL_GUARDED_BY(mutex_);
   /// Deleted and still in recorded_.
   std::set<TopicPartition> forgotten_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Waiter> waiters_ ABSL_GUARDED_BY(mutex_);  ///< For what is in dirty_.
   bool is_stale_ ABSL_GUARDED_BY(mutex_) = false;  ///< recorded_ has changed, or the file failed.
   base::TimerId timer_ ABSL_GUARDED_BY(mutex_) = base::TimerId::kNone;
   bool is_posted_ ABSL_GUARDED_BY(mutex_) = false;

@@ -135,6 +135,7 @@ absl::Status DirectFlush::OpenSegment(const std::shared_ptr<LogFiles>& files, Of
 }
 
 absl::Status DirectFlush::WriteSegment(LogFiles& files, const SegmentWrite& write) {
+  if (write.batches.empty()) return absl::OkStatus();
   TALOSMQ_CHECK(write.position == files.segment_end)
       << files.id.ToString() << ": expected " << files.segment_end << ", found " << write.position;
   std::vector<base::ByteSpan> pieces;

@@ -34,7 +34,7 @@ void AddBatch(QueuedBatch batch, LogWrite& write) {
   write.end_offset = batch.end_offset;
   write.bytes += static_cast<int64_t>(batch.batch.size());
   if (batch.snapshot) write.snapshots.push_back(std::move(*batch.snapshot));
-  write.segments.back().batches.push_back(std::move(batch.batch));
+  if (batch.batch.size() > 0) write.segments.back().batches.push_back(std::move(batch.batch));
 }
 
 DurableProgress ProgressOf(LogWrite& write) {

@@ -19,7 +19,7 @@ struct QueuedBatch {
   std::shared_ptr<LogFiles> files;
   Offset segment;
   uint64_t position = 0;
-  base::Buffer batch;
+  base::Buffer batch;  ///< Empty: the segment is to be begun.
   Offset end_offset;
   std::vector<EpochEntry> epochs;            ///< That began right before this batch.
   std::optional<ProducerSnapshot> snapshot;  ///< Of all that lies below this batch.

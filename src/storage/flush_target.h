@@ -19,7 +19,7 @@ namespace talosmq::storage {
 struct SegmentWrite {
   Offset segment;
   uint64_t position = 0;
-  std::vector<base::Buffer> batches;
+  std::vector<base::Buffer> batches;  ///< None: the segment is to be begun.
 };
 
 /// A segment that will not be written any more.

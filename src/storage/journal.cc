@@ -41,7 +41,8 @@ std::vector<JournalSection> SectionsOf(std::span<const LogWrite* const> writes) 
   for (const LogWrite* write : writes) {
     const size_t first = sections.size();
     for (const SegmentWrite& segment : write->segments) {
-      sections.push_back(SectionOf(*write, segment));
+      // One that was only begun is begun again when it is needed.
+      if (!segment.batches.empty()) sections.push_back(SectionOf(*write, segment));
     }
     sections[first].epochs = write->epochs;
   }

@@ -180,6 +180,7 @@ class Replay {
     const auto recorded = PointOf(input_.recorded, log);
     if (recorded && recorded->is_known()) {
       point.log_start = recorded->log_start;
+      point.removed_bytes = recorded->removed_bytes;
       return point;
     }
     TALOSMQ_ASSIGN_OR_RETURN(const LogFolder folder, ListLogFolder(target_.file_system, directory));

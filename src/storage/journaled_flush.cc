@@ -54,7 +54,14 @@ void JournaledFlush::MakeDurable(std::span<LogWrite> group) {
   std::vector<LogWrite*> to_journal;
   std::vector<LogWrite*> to_segments;
   for (LogWrite& write : group) {
-    (MustGoToJournal(write, small_logs) ? to_journal : to_segments).push_back(&write);
+    if (!MustGoToJournal(write, small_logs)) {
+      to_segments.push_back(&write);
+    } else if (write.bytes > 0) {
+      to_journal.push_back(&write);
+    } else {
+      // It only begins a segment: nothing that could be lost.
+      Hold(write, written_back_oldest_);
+    }
   }
   if (!to_journal.empty()) WriteJournal(to_journal);
   if (!to_segments.empty()) WriteDirectly(to_segments);
@@ -68,7 +75,8 @@ void JournaledFlush::MakeDurable(std::span<LogWrite> group) {
 bool JournaledFlush::MustGoToJournal(const LogWrite& write, size_t small_logs) const {
   // Its files are with the write-back executor.
   if (written_back_logs_.contains(write.files.get())) return true;
-  return write.bytes < options_.direct_bytes_min && small_logs > options_.direct_logs_max;
+  return write.bytes > 0 && write.bytes < options_.direct_bytes_min &&
+         small_logs > options_.direct_logs_max;
 }
 
 void JournaledFlush::WriteJournal(std::span<LogWrite* const> writes) {
@@ -248,6 +256,7 @@ void JournaledFlush::FinishWriteBack(WriteBack done) {
 }
 
 void JournaledFlush::Strand(Held held) {
+  if (held.write.bytes == 0) return;
   base::MutexLock lock(mutex_);
   const TopicPartition log = held.write.files->id;
   stranded_[log] = std::move(held);

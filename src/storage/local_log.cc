@@ -1,10 +1,13 @@
 #include "storage/local_log.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "storage/epoch_history.h"
 #include "storage/fence.h"
+#include "storage/log_folder.h"
+#include "storage/retention.h"
 #include "storage/segment.h"
 
 #include <algorithm>
@@ -20,17 +23,19 @@ LocalLog::LocalLog(std::shared_ptr<LogFiles> files, LogOptions options, Recovere
       dependencies_(std::move(dependencies)),
       tail_(std::move(tail)),
       anchor_(static_cast<FlushListener*>(this), [](FlushListener*) {}),
+      log_start_(recovered.log_start),
       log_end_(recovered.log_end),
       durable_end_(recovered.log_end),
       written_end_(recovered.log_end),
       size_bytes_(recovered.size_bytes),
+      removed_bytes_(recovered.point ? recovered.point->removed_bytes : 0),
       segments_(std::make_shared<const SegmentList>(std::move(recovered.segments))),
       epochs_(std::make_shared<const std::vector<EpochEntry>>(std::move(recovered.epochs))),
       active_(recovered.active),
       producers_(std::move(recovered.producers)),
-      snapshot_offset_(recovered.snapshots.empty() ? files_->log_start
-                                                   : recovered.snapshots.back()),
+      snapshot_offset_(recovered.snapshots.empty() ? Offset(0) : recovered.snapshots.back()),
       bytes_since_snapshot_(recovered.bytes_since_snapshot) {
+  if (recovered.snapshot) snapshot_offset_ = recovered.snapshot->offset;
   files_->listener = anchor_;
 }
 
@@ -72,11 +77,14 @@ void LocalLog::BeginSegment() {
   if (active_) {
     if (const auto run = active_->runs.Finish()) files_->pending_index.Add(active_->base, *run);
   }
-  segments_ = segments_->With(log_end_);
+  const int64_t now_ms = absl::ToUnixMillis(dependencies_.clock.Now());
+  const uint64_t sealed_bytes = active_ ? active_->position : 0;
+  segments_ = segments_->With({.base = log_end_, .created_ms = now_ms, .bytes = 0},
+                              static_cast<int64_t>(sealed_bytes));
   active_.emplace(ActiveSegment{
       .base = log_end_,
       .position = 0,
-      .created_ms = absl::ToUnixMillis(dependencies_.clock.Now()),
+      .created_ms = now_ms,
       .runs = RunBuilder({.log = id(), .base_offset = log_end_}, log_end_, 0, kNoTimestamp)});
 }
 
@@ -182,34 +190,38 @@ void LocalLog::Read(const ReadRequest& request, base::Callback<absl::StatusOr<Re
 void LocalLog::FindOffset(absl::Time time, Offset limit,
                           base::Callback<absl::StatusOr<Offset>> done) {
   limit = std::min(limit, durable_end_);
-  const Offset written = std::min(limit, written_end_);
+  const Offset begin = log_start_;
+  const int64_t time_ms = CeilToMillis(time);
+  const Offset written = std::clamp(written_end_, std::min(begin, limit), limit);
   RunRead<Offset>(
-      [source = Source(), time, written](LogReader& reader) {
-        return reader.FindOffset(source, time, written);
-      },
-      [this, time, written, limit, done = std::move(done)](absl::StatusOr<Offset> found) mutable {
+      [source = Source(),
+       query = LogReader::TimeQuery{.time_ms = time_ms, .begin = begin, .limit = written}](
+          LogReader& reader) { return reader.FindOffset(source, query); },
+      [this, time, begin, written, limit,
+       done = std::move(done)](absl::StatusOr<Offset> found) mutable {
+        // What was found may be gone by now.
+        if (log_start_ > begin) return FindOffset(time, limit, std::move(done));
         const bool goes_on = found.ok() && *found == written && written < limit;
-        done(goes_on ? FindInTail(time, written, limit) : found);
+        done(goes_on ? FindInTail(CeilToMillis(time), std::max(written, begin), limit) : found);
       });
 }
 
-absl::StatusOr<Offset> LocalLog::FindInTail(absl::Time time, Offset begin, Offset limit) const {
+absl::StatusOr<Offset> LocalLog::FindInTail(int64_t time_ms, Offset begin, Offset limit) const {
   TALOSMQ_RETURN_IF_ERROR(CheckWritable());
-  const int64_t time_ms = CeilToMillis(time);
-  while (begin < limit) {
-    const auto cached = tail_.Read(begin, limit, LogReader::kReadBytesMax);
+  for (Offset next = begin; next < limit;) {
+    const auto cached = tail_.Read(next, limit, LogReader::kReadBytesMax);
     // By now it may be in the segments, and gone from the cache: whoever asks again finds it.
     if (!cached.is_held) {
       return MakeError(Reason::kOverloaded,
                        base::StrCat("log ", id().ToString(), ": the batches from offset ",
-                                    begin.value(), " on were written while they were searched"));
+                                    next.value(), " on were written while they were searched"));
     }
     if (cached.chunks.empty()) break;
     for (const base::Buffer& chunk : cached.chunks) {
       TALOSMQ_ASSIGN_OR_RETURN(const auto header, record::ParseHeader(chunk.bytes()));
-      if (const auto found = FindInBatch(chunk.bytes(), header, time_ms)) return *found;
+      if (const auto found = FindInBatch(chunk.bytes(), header, time_ms, begin)) return *found;
     }
-    begin = cached.next_offset;
+    next = cached.next_offset;
   }
   return limit;
 }
@@ -226,16 +238,117 @@ void LocalLog::RunRead(std::function<absl::StatusOr<Result>(LogReader&)> work,
     files->shard.Post([this, owed, anchor = files->listener, result = work(reader)]() mutable {
       (*owed)(std::move(result));
       // What `done` did may include letting go of the log.
-      if (anchor.expired()) return;
-      --reads_;
-      if (close_done_) CloseWhenIdle();
+      if (!anchor.expired()) EndJob();
     });
   };
-  ++reads_;
+  ++jobs_;
   if (dependencies_.io_executor.TryPost(task)) return;
-  --reads_;
+  --jobs_;
   (*owed)(MakeError(Reason::kOverloaded,
                     base::StrCat("log ", id().ToString(), ": too many reads wait for the disk")));
+}
+
+void LocalLog::EndJob() {
+  --jobs_;
+  if (close_done_) CloseWhenIdle();
+}
+
+void LocalLog::ApplyRetention(absl::Time now, Offset limit, base::Callback<absl::Status> done) {
+  if (segments_->empty() || !fence_.ok()) return done(CheckWritable());
+  std::vector<ListedSegment> segments(segments_->all().begin(), segments_->all().end());
+  if (active_) segments.back().bytes = static_cast<int64_t>(active_->position);
+  const RetentionPlan plan = PlanRetention(segments, options_.retention, now);
+  if (plan.must_roll && active_) Roll();
+  MoveLogStart(std::min({plan.log_start, limit, durable_end_}), std::move(done));
+}
+
+void LocalLog::Roll() {
+  std::optional<ProducerSnapshot> snapshot = TakeSnapshot(true);
+  BeginSegment();
+  is_written_ = true;
+  dependencies_.flush_group.Append({.files = files_,
+                                    .segment = active_->base,
+                                    .position = 0,
+                                    .batch = {},
+                                    .end_offset = log_end_,
+                                    .epochs = {},
+                                    .snapshot = std::move(snapshot)});
+}
+
+void LocalLog::MoveLogStart(Offset offset, base::Callback<absl::Status> done) {
+  TALOSMQ_CHECK(offset <= durable_end_) << offset.value();
+  TALOSMQ_CHECK(!close_done_) << "log " << id().ToString() << " is being closed";
+  if (offset <= log_start_ || !fence_.ok()) return done(CheckWritable());
+  ++jobs_;
+  if (offset <= written_end_) return RecordLogStart(offset, std::move(done));
+  // The point that is recorded must not say that the log starts behind its end.
+  dependencies_.flush_group.Release(
+      files_, [this, files = files_, offset, done = std::move(done)]() mutable {
+        files->shard.Post([this, offset, done = std::move(done)]() mutable {
+          RecordLogStart(offset, std::move(done));
+        });
+      });
+}
+
+void LocalLog::RecordLogStart(Offset offset, base::Callback<absl::Status> done) {
+  if (offset > written_end_) {
+    done(CheckWritable());
+    return EndJob();
+  }
+  int64_t removed_bytes = removed_bytes_;
+  for (const ListedSegment& segment : SegmentsBelow(offset)) removed_bytes += segment.bytes;
+  dependencies_.checkpointer.MoveLogStart(
+      {.files = files_, .log_start = offset, .removed_bytes = removed_bytes},
+      [this, files = files_, offset, done = std::move(done)](absl::Status status) mutable {
+        files->shard.Post(
+            [this, offset, done = std::move(done), status = std::move(status)]() mutable {
+              if (status.ok()) {
+                log_start_ = std::max(log_start_, offset);
+                DropSegments();
+              }
+              done(std::move(status));
+              EndJob();
+            });
+      });
+}
+
+std::span<const ListedSegment> LocalLog::SegmentsBelow(Offset offset) const {
+  const std::span<const ListedSegment> all = segments_->all();
+  size_t count = 0;
+  while (count + 1 < all.size() && all[count + 1].base <= offset) ++count;
+  return all.first(count);
+}
+
+void LocalLog::DropSegments() {
+  std::vector<Offset> dropped;
+  for (const ListedSegment& segment : SegmentsBelow(log_start_)) {
+    dropped.push_back(segment.base);
+    size_bytes_ -= segment.bytes;
+    removed_bytes_ += segment.bytes;
+  }
+  if (dropped.empty()) return;
+  segments_ = segments_->Without(dropped.size());
+  auto pass = dependencies_.gate.Enter();
+  TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
+  ++jobs_;
+  RemoveLater(std::move(dropped), std::move(*pass));
+}
+
+void LocalLog::RemoveLater(std::vector<Offset> segments, base::Gate::Pass pass) {
+  dependencies_.io_executor.Post([this, files = files_, segments = std::move(segments),
+                                  pass = std::move(pass)]() mutable {
+    // A file that is open would keep its room.
+    dependencies_.reader.Forget(files->id);
+    const absl::Status removed =
+        RemoveSegment(dependencies_.file_system, files->directory, segments.front());
+    if (!removed.ok()) {
+      base::LogWarning("storage", "log ", files->id.ToString(), ": a segment below the log start ",
+                       "stays until the log is opened again: ", base::FromAbsl(removed.message()));
+    }
+    segments.erase(segments.begin());
+    if (!segments.empty()) return RemoveLater(std::move(segments), std::move(pass));
+    files->shard.Post([this] { EndJob(); });
+  });
 }
 
 void LocalLog::Close(base::Callback<absl::Status> done) {
@@ -246,8 +359,8 @@ void LocalLog::Close(base::Callback<absl::Status> done) {
 
 void LocalLog::CloseWhenIdle() {
   const bool is_flushed = durable_end_ == log_end_ || !fence_.ok();
-  if (reads_ > 0 || !is_flushed || !close_done_) return;
-  ++reads_;  // The closing itself, so that it begins once.
+  if (jobs_ > 0 || !is_flushed || !close_done_) return;
+  ++jobs_;  // The closing itself, so that it begins once.
   auto finish = [this, anchor = files_->listener](absl::Status status) {
     if (anchor.expired()) return;
     auto done = std::move(close_done_);

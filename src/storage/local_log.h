@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace talosmq::storage {
@@ -31,8 +32,9 @@ class LocalLog final : public PartitionLog, private FlushListener {
     Checkpointer& checkpointer;
     LogReader& reader;  ///< Confined to `io_executor`.
     base::Executor& io_executor;
+    io::FileSystem& file_system;  ///< Used on `io_executor` only.
     base::Clock& clock;
-    base::Gate& gate;            ///< Held by reads under way.
+    base::Gate& gate;            ///< Held by jobs under way.
     int64_t snapshot_bytes = 0;  ///< Of the log between two producer snapshots.
     /// The log is closed: it may be opened again or deleted. Not OK when it had failed.
     std::function<void(const TopicPartition&, const absl::Status&)> on_closed;
@@ -42,11 +44,12 @@ class LocalLog final : public PartitionLog, private FlushListener {
            TailCache::LogTail tail, Dependencies dependencies);
 
   const TopicPartition& id() const override { return files_->id; }
-  Offset log_start() const override { return files_->log_start; }
+  Offset log_start() const override { return log_start_; }
   Offset log_end() const override { return log_end_; }
   Offset durable_end() const override { return durable_end_; }
   const std::vector<EpochEntry>& epochs() const override { return *epochs_; }
   int64_t size_bytes() const override { return size_bytes_; }
+  int64_t lifetime_bytes() const override { return size_bytes_ + removed_bytes_; }
 
   void SetOptions(const LogOptions& options) override { options_ = options; }
   void SetDurableListener(base::Callback<absl::Status> listener) override;
@@ -55,6 +58,8 @@ class LocalLog final : public PartitionLog, private FlushListener {
   void Read(const ReadRequest& request, base::Callback<absl::StatusOr<ReadResult>> done) override;
   void FindOffset(absl::Time time, Offset limit,
                   base::Callback<absl::StatusOr<Offset>> done) override;
+  void MoveLogStart(Offset offset, base::Callback<absl::Status> done) override;
+  void ApplyRetention(absl::Time now, Offset limit, base::Callback<absl::Status> done) override;
   void Close(base::Callback<absl::Status> done) override;
 
  private:
@@ -71,7 +76,17 @@ class LocalLog final : public PartitionLog, private FlushListener {
   template <typename Result>
   void RunRead(std::function<absl::StatusOr<Result>(LogReader&)> work,
                base::Callback<absl::StatusOr<Result>> done);
-  absl::StatusOr<Offset> FindInTail(absl::Time time, Offset begin, Offset limit) const;
+  absl::StatusOr<Offset> FindInTail(int64_t time_ms, Offset begin, Offset limit) const;
+  /// Begins a segment although the last one has room.
+  void Roll();
+  void RecordLogStart(Offset offset, base::Callback<absl::Status> done);
+  /// The segments that hold nothing from `offset` on.
+  std::span<const ListedSegment> SegmentsBelow(Offset offset) const;
+  /// Takes the segments below log_start() out of the list and removes their files.
+  void DropSegments();
+  /// Removes the first of them and goes on with the rest behind whatever waits for the disk.
+  void RemoveLater(std::vector<Offset> segments, base::Gate::Pass pass);
+  void EndJob();
   void CloseWhenIdle();
   std::optional<DurableProgress> LastProgress();
 
@@ -82,10 +97,12 @@ class LocalLog final : public PartitionLog, private FlushListener {
   /// What completions hold weakly: they come after a log that is gone, and are dropped.
   std::shared_ptr<FlushListener> anchor_;
 
+  Offset log_start_;
   Offset log_end_;
   Offset durable_end_;
   Offset written_end_;  ///< At most durable_end_: up to here the segments have it.
   int64_t size_bytes_ = 0;
+  int64_t removed_bytes_ = 0;
   std::shared_ptr<const SegmentList> segments_;
   std::shared_ptr<const std::vector<EpochEntry>> epochs_;
   std::vector<EpochEntry> epochs_queued_;  ///< Not yet handed to the flush group.
@@ -98,7 +115,7 @@ class LocalLog final : public PartitionLog, private FlushListener {
   absl::Status fence_;
 
   base::Callback<absl::Status> listener_;
-  int64_t reads_ = 0;  ///< Under way.
+  int64_t jobs_ = 0;  ///< Reads, moves of the log start and removals under way.
   base::Callback<absl::Status> close_done_;
 };
 

@@ -43,7 +43,7 @@ struct LogFiles {
   const std::string directory;
   base::Executor& shard;
   std::weak_ptr<FlushListener> listener;  ///< Locked on the shard only.
-  Offset log_start;
+  Offset log_start;                       ///< As it was opened with.
 
   // Thread-safe.
   PendingIndex pending_index;

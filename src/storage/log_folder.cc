@@ -56,6 +56,16 @@ absl::StatusOr<LogFolder> ListLogFolder(io::FileSystem& file_system, std::string
   return folder;
 }
 
+absl::Status RemoveSegment(io::FileSystem& file_system, const std::string& directory,
+                           Offset segment) {
+  for (const std::string_view suffix : {kIndexSuffix, kSegmentSuffix}) {
+    const absl::Status removed =
+        file_system.Remove(base::StrCat(directory, "/", OffsetFileName(segment, suffix)));
+    if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RemoveLogFolder(io::FileSystem& file_system, const std::string& directory) {
   const std::string topic = io::ParentDirectory(directory);
   TALOSMQ_ASSIGN_OR_RETURN(const bool exists, file_system.Exists(directory));

@@ -31,6 +31,10 @@ struct LogFolder {
 /// A folder that is not there is no error.
 absl::StatusOr<LogFolder> ListLogFolder(io::FileSystem& file_system, std::string directory);
 
+/// Removes a segment with its index; either may be gone already.
+absl::Status RemoveSegment(io::FileSystem& file_system, const std::string& directory,
+                           Offset segment);
+
 /// Removes the folder with all files in it, and its parent once that is empty. A folder that is
 /// not there is fine.
 absl::Status RemoveLogFolder(io::FileSystem& file_system, const std::string& directory);

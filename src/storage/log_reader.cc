@@ -35,16 +35,17 @@ ReadResult Select(const base::Buffer& bytes, const std::vector<VerifiedBatch>& b
 }  // namespace
 
 std::optional<Offset> FindInBatch(base::ByteSpan batch, const record::BatchHeader& header,
-                                  int64_t time_ms) {
-  if (header.max_timestamp_ms < time_ms) return std::nullopt;
-  if (header.timestamp_type() == record::TimestampType::kLogAppendTime) return header.base_offset;
+                                  int64_t time_ms, Offset begin) {
+  if (header.max_timestamp_ms < time_ms || header.end_offset() <= begin) return std::nullopt;
+  const Offset first = std::max(header.base_offset, begin);
+  if (header.timestamp_type() == record::TimestampType::kLogAppendTime) return first;
   auto reader = record::BatchReader::Open(batch, {});
-  if (!reader.ok()) return header.base_offset;
+  if (!reader.ok()) return first;
   while (true) {
     const auto record = reader->Next();
-    if (!record.ok()) return header.base_offset;
+    if (!record.ok()) return first;
     if (!record->has_value()) return std::nullopt;
-    if ((*record)->timestamp_ms >= time_ms) return (*record)->offset;
+    if ((*record)->timestamp_ms >= time_ms && (*record)->offset >= begin) return (*record)->offset;
   }
 }
 
@@ -158,35 +159,35 @@ absl::StatusOr<ReadResult> LogReader::ReadBehindRuns(const LogSource& log,
   return result;
 }
 
-absl::StatusOr<Offset> LogReader::FindOffset(const LogSource& log, absl::Time time, Offset limit) {
-  const int64_t time_ms = CeilToMillis(time);
-  for (size_t i = 0; i < log.segments->size() && log.segments->base(i) < limit; ++i) {
-    TALOSMQ_ASSIGN_OR_RETURN(const auto found, FindInSegment(log, i, time_ms, limit));
-    if (found) return std::min(*found, limit);
+absl::StatusOr<Offset> LogReader::FindOffset(const LogSource& log, const TimeQuery& query) {
+  const size_t first = log.segments->Find(query.begin).value_or(0);
+  for (size_t i = first; i < log.segments->size() && log.segments->base(i) < query.limit; ++i) {
+    TALOSMQ_ASSIGN_OR_RETURN(const auto found, FindInSegment(log, i, query));
+    if (found) return std::min(*found, query.limit);
   }
-  return limit;
+  return query.limit;
 }
 
 absl::StatusOr<std::optional<Offset>> LogReader::FindInSegment(const LogSource& log, size_t index,
-                                                               int64_t time_ms, Offset limit) {
-  Offset begin = log.segments->base(index);
+                                                               const TimeQuery& query) {
+  Offset begin = std::max(log.segments->base(index), query.begin);
   while (true) {
     // The first run that can hold such a record; the next ones only matter if a header lied.
     TALOSMQ_ASSIGN_OR_RETURN(
         const ReadableSegment segment,
         cache_.Open({.log = log, .segment = index, .bytes_max = 1}, [&](const IndexEntry& run) {
-          return run.max_timestamp_ms < time_ms || run.end_offset <= begin;
+          return run.max_timestamp_ms < query.time_ms || run.end_offset <= begin;
         }));
     if (segment.runs.empty()) {
       if (segment.end) return std::nullopt;
-      return FindBehindRuns(log, segment, time_ms, limit);
+      return FindBehindRuns(log, segment, query);
     }
-    if (segment.runs.front().end_offset > limit)
-      return FindBehindRuns(log, segment, time_ms, limit);
-    TALOSMQ_ASSIGN_OR_RETURN(const Batches read, ReadRuns(log, segment, limit));
+    if (segment.runs.front().end_offset > query.limit) return FindBehindRuns(log, segment, query);
+    TALOSMQ_ASSIGN_OR_RETURN(const Batches read, ReadRuns(log, segment, query.limit));
     for (const VerifiedBatch& batch : read.batches) {
-      const auto found = FindInBatch(
-          read.bytes.bytes().subspan(batch.position, batch.header.size()), batch.header, time_ms);
+      const auto found =
+          FindInBatch(read.bytes.bytes().subspan(batch.position, batch.header.size()), batch.header,
+                      query.time_ms, query.begin);
       if (found) return found;
     }
     begin = segment.runs.front().end_offset;
@@ -195,18 +196,19 @@ absl::StatusOr<std::optional<Offset>> LogReader::FindInSegment(const LogSource& 
 
 absl::StatusOr<std::optional<Offset>> LogReader::FindBehindRuns(const LogSource& log,
                                                                 const ReadableSegment& segment,
-                                                                int64_t time_ms, Offset limit) {
-  Offset next = segment.runs.empty() ? segment.runs_end : segment.runs.front().first_offset;
-  while (next < limit) {
+                                                                const TimeQuery& query) {
+  Offset next = std::max(
+      query.begin, segment.runs.empty() ? segment.runs_end : segment.runs.front().first_offset);
+  while (next < query.limit) {
     TALOSMQ_ASSIGN_OR_RETURN(
         const ReadResult read,
         ReadBehindRuns(
             log, segment,
-            {.offset = next, .limit = limit, .bytes_max = SegmentScanner::kWindowBytes}));
+            {.offset = next, .limit = query.limit, .bytes_max = SegmentScanner::kWindowBytes}));
     if (read.chunks.empty()) break;
     for (const base::Buffer& chunk : read.chunks) {
       TALOSMQ_ASSIGN_OR_RETURN(const auto header, record::ParseHeader(chunk.bytes()));
-      const auto found = FindInBatch(chunk.bytes(), header, time_ms);
+      const auto found = FindInBatch(chunk.bytes(), header, query.time_ms, query.begin);
       if (found) return found;
     }
     next = read.next_offset;

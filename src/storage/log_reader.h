@@ -28,8 +28,14 @@ class LogReader {
   /// Whole batches of one segment. As PartitionLog::Read, for an offset below `limit`.
   absl::StatusOr<ReadResult> Read(const LogSource& log, const ReadRequest& request);
 
+  /// A question of time for the records in [begin, limit).
+  struct TimeQuery {
+    int64_t time_ms = 0;
+    Offset begin;
+    Offset limit;
+  };
   /// As PartitionLog::FindOffset.
-  absl::StatusOr<Offset> FindOffset(const LogSource& log, absl::Time time, Offset limit);
+  absl::StatusOr<Offset> FindOffset(const LogSource& log, const TimeQuery& query);
 
   void Forget(const TopicPartition& log) { cache_.Forget(log); }
 
@@ -45,20 +51,21 @@ class LogReader {
   absl::StatusOr<ReadResult> ReadBehindRuns(const LogSource& log, const ReadableSegment& segment,
                                             const ReadRequest& request);
   absl::StatusOr<std::optional<Offset>> FindInSegment(const LogSource& log, size_t segment,
-                                                      int64_t time_ms, Offset limit);
+                                                      const TimeQuery& query);
   absl::StatusOr<std::optional<Offset>> FindBehindRuns(const LogSource& log,
                                                        const ReadableSegment& segment,
-                                                       int64_t time_ms, Offset limit);
+                                                       const TimeQuery& query);
   absl::Status Corrupt(const Damage& damage);
 
   StorageMetrics& metrics_;
   SegmentCache cache_;
 };
 
-/// The first record of a whole batch stamped at or after the time; its base offset when the inside
-/// cannot be read, so that the poison is met and not passed over.
+/// The first record of a whole batch at or above `begin` that is stamped at or after the time; the
+/// first at or above `begin` when the inside cannot be read, so that the poison is met and not
+/// passed over.
 std::optional<Offset> FindInBatch(base::ByteSpan batch, const record::BatchHeader& header,
-                                  int64_t time_ms);
+                                  int64_t time_ms, Offset begin);
 /// The first millisecond at or after `time`.
 int64_t CeilToMillis(absl::Time time);
 

@@ -366,9 +366,11 @@ class FileLogStore final : public LogStore {
   OpenedLog MakeLog(std::shared_ptr<LogFiles> files, const LogOptions& options, Lane& lane,
                     RecoveredLog recovered) {
     const bool must_record = recovered.point && checkpointer_.Find(files->id) != recovered.point;
-    if (must_record || !recovered.entries.empty()) {
-      checkpointer_.Note(
-          {.files = files, .point = *recovered.point, .bytes = 0, .sealed = {}, .snapshots = {}});
+    if (must_record || !recovered.entries.empty() || recovered.snapshot) {
+      DurableProgress progress{
+          .files = files, .point = *recovered.point, .bytes = 0, .sealed = {}, .snapshots = {}};
+      if (recovered.snapshot) progress.snapshots.push_back(*recovered.snapshot);
+      checkpointer_.Note(std::move(progress));
     }
     RecoveryReport report = std::move(recovered.report);
     auto log = std::make_unique<LocalLog>(
@@ -378,6 +380,7 @@ class FileLogStore final : public LogStore {
             .checkpointer = checkpointer_,
             .reader = lane.reader,
             .io_executor = lane.executor,
+            .file_system = dependencies_.file_system,
             .clock = dependencies_.clock,
             .gate = gate_,
             .snapshot_bytes = options_.checkpoint_bytes,

@@ -10,15 +10,23 @@
 #include "absl/time/time.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace talosmq::storage {
 
+/// How much of a log is kept. Nothing set: all of it.
+struct RetentionLimits {
+  std::optional<absl::Duration> age_max;
+  std::optional<int64_t> bytes_max;
+};
+
 /// What a topic's configuration says about its segments.
 struct LogOptions {
   int64_t segment_bytes = int64_t{256} << 20;
   absl::Duration segment_age_max = absl::Hours(7 * 24);
+  RetentionLimits retention = {};
 };
 
 /// What opening a log has found and mended.
@@ -81,6 +89,8 @@ class PartitionLog {
   /// Oldest first; empty before the first epoch began.
   virtual const std::vector<EpochEntry>& epochs() const = 0;
   virtual int64_t size_bytes() const = 0;
+  /// Of every batch ever appended, removed ones too.
+  virtual int64_t lifetime_bytes() const = 0;
 
   /// The topic's configuration has changed: holds from the next append on.
   virtual void SetOptions(const LogOptions& options) = 0;
@@ -107,9 +117,20 @@ class PartitionLog {
   virtual void Read(const ReadRequest& request,
                     base::Callback<absl::StatusOr<ReadResult>> done) = 0;
 
-  /// The first offset below `limit` whose record is stamped at or after `time`; `limit` if none.
+  /// The first offset in [log_start(), limit) whose record is stamped at or after `time`; `limit`
+  /// if none. It holds for the log start at the moment of the answer.
   virtual void FindOffset(absl::Time time, Offset limit,
                           base::Callback<absl::StatusOr<Offset>> done) = 0;
+
+  /// Moves log_start() to `offset`, which is at most durable_end(), and answers once that is
+  /// durable and holds for reads; one that lies below it already is fine. Segments that hold
+  /// nothing any more are removed behind the answer, one at a time. Errors, those of a fence among
+  /// them, leave the log start where it was.
+  virtual void MoveLogStart(Offset offset, base::Callback<absl::Status> done) = 0;
+
+  /// Moves log_start() to where PlanRetention wants it by the limits of its options and `now`, at
+  /// most to `limit`, as MoveLogStart does.
+  virtual void ApplyRetention(absl::Time now, Offset limit, base::Callback<absl::Status> done) = 0;
 
   /// Waits for the flush group, writes a producer snapshot, lets go of the files.
   virtual void Close(base::Callback<absl::Status> done) = 0;

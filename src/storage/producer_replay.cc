@@ -56,10 +56,9 @@ absl::Status ReplaySegment(const io::File& file, const std::string& path, const 
 
 absl::StatusOr<RestoredProducers> RestoreProducers(io::FileSystem& file_system,
                                                    const TopicPartition& log,
-                                                   const LogFolder& folder, Offset log_start,
-                                                   Offset end) {
+                                                   const LogFolder& folder, Offset end) {
   RestoredProducers producers;
-  producers.offset = log_start;
+  producers.offset = folder.segments.front();
   for (auto offset = folder.snapshots.rbegin(); offset != folder.snapshots.rend(); ++offset) {
     if (*offset > end) continue;
     const std::string path = folder.Path(*offset, kSnapshotSuffix);

@@ -22,11 +22,11 @@ struct RestoredProducers {
   std::vector<std::string> notes;
 };
 
-/// Reads the newest sound snapshot not above `end`; an empty table at `log_start` without one.
+/// Reads the newest sound snapshot not above `end`; an empty table at the first segment
+/// without one.
 absl::StatusOr<RestoredProducers> RestoreProducers(io::FileSystem& file_system,
                                                    const TopicPartition& log,
-                                                   const LogFolder& folder, Offset log_start,
-                                                   Offset end);
+                                                   const LogFolder& folder, Offset end);
 
 /// Which batches a replay reads.
 struct ReplayRange {

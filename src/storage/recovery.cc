@@ -12,6 +12,7 @@
 #include "storage/tail_scan.h"
 
 #include <algorithm>
+#include <array>
 #include <span>
 #include <utility>
 
@@ -41,6 +42,7 @@ class Recovery {
     }
     TALOSMQ_ASSIGN_OR_RETURN(epochs_, LoadEpochs(file_system_, input_.log, folder_));
     if (folder_.segments.empty()) return OpenEmpty();
+    TALOSMQ_RETURN_IF_ERROR(RemoveSegmentsBelowStart());
     TALOSMQ_RETURN_IF_ERROR(LoadIndexes());
     plan_ = PlanRecovery(facts_, input_.recorded);
     log_.log_start = plan_.flushed.log_start;
@@ -54,6 +56,16 @@ class Recovery {
   bool HadRecords() const {
     return input_.is_in_catalogue ||
            (input_.recorded && input_.recorded->end_offset > input_.recorded->log_start);
+  }
+
+  absl::Status RemoveSegmentsBelowStart() {
+    if (!input_.recorded || !input_.recorded->is_known()) return absl::OkStatus();
+    std::vector<Offset>& segments = folder_.segments;
+    while (segments.size() > 1 && segments[1] <= input_.recorded->log_start) {
+      TALOSMQ_RETURN_IF_ERROR(RemoveSegment(file_system_, folder_.directory, segments.front()));
+      segments.erase(segments.begin());
+    }
+    return absl::OkStatus();
   }
 
   absl::StatusOr<RecoveredLog> OpenEmpty() {
@@ -149,9 +161,9 @@ class Recovery {
   }
 
   absl::Status ReadTail() {
-    TALOSMQ_ASSIGN_OR_RETURN(RestoredProducers producers,
-                             RestoreProducers(file_system_, input_.log, folder_, log_.log_start,
-                                              plan_.flushed.end_offset));
+    TALOSMQ_ASSIGN_OR_RETURN(
+        RestoredProducers producers,
+        RestoreProducers(file_system_, input_.log, folder_, plan_.flushed.end_offset));
     TALOSMQ_RETURN_IF_ERROR(ReplayProducers(file_system_, input_.log, folder_,
                                             {.begin = producers.offset, .end = plan_.first_offset},
                                             producers));
@@ -197,21 +209,45 @@ class Recovery {
     TALOSMQ_RETURN_IF_ERROR(RepairIndexes());
     TALOSMQ_RETURN_IF_ERROR(RepairEpochs());
     TALOSMQ_RETURN_IF_ERROR(RemoveSnapshotsAbove());
-    log_.segments.assign(folder_.segments.begin(),
-                         folder_.segments.begin() + static_cast<ptrdiff_t>(scan_.segments_kept));
     TakeActive();
-    return AddSizes();
+    TakeSnapshot();
+    return ListSegments();
   }
 
-  absl::Status AddSizes() {
-    for (const Offset segment : log_.segments) {
+  void TakeSnapshot() {
+    const Offset newest = log_.snapshots.empty() ? folder_.segments.front() : log_.snapshots.back();
+    if (newest >= folder_.segments[scan_.segments_kept - 1]) return;
+    log_.snapshot.emplace(ProducerSnapshot{
+        .log = input_.log, .offset = log_.log_end, .producers = log_.producers.States()});
+    log_.bytes_since_snapshot = 0;
+  }
+
+  absl::Status ListSegments() {
+    for (size_t i = 0; i < scan_.segments_kept; ++i) {
+      const Offset base = folder_.segments[i];
       TALOSMQ_ASSIGN_OR_RETURN(
           const auto file,
-          file_system_.Open(folder_.Path(segment, kSegmentSuffix), io::OpenMode::kRead));
+          file_system_.Open(folder_.Path(base, kSegmentSuffix), io::OpenMode::kRead));
       TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+      TALOSMQ_ASSIGN_OR_RETURN(const int64_t created_ms, CreatedMs(i));
+      log_.segments.push_back(
+          {.base = base, .created_ms = created_ms, .bytes = static_cast<int64_t>(size)});
       log_.size_bytes += static_cast<int64_t>(size);
     }
     return absl::OkStatus();
+  }
+
+  /// By the header of its index; a segment without a sound one counts as new.
+  absl::StatusOr<int64_t> CreatedMs(size_t index) const {
+    const Offset base = folder_.segments[index];
+    if (log_.active && log_.active->base == base) return log_.active->created_ms;
+    if (!folder_.HasIndex(base)) return input_.now_ms;
+    TALOSMQ_ASSIGN_OR_RETURN(
+        const auto file, file_system_.Open(folder_.Path(base, kIndexSuffix), io::OpenMode::kRead));
+    std::array<std::byte, kIndexHeaderBytes> bytes{};
+    TALOSMQ_ASSIGN_OR_RETURN(const size_t size, file->Read(0, bytes));
+    const auto header = DecodeIndexHeader(base::ByteSpan(bytes).first(size));
+    return header.ok() ? header->created_ms : input_.now_ms;
   }
 
   /// Leaves in the files the sound entries at or below the recorded point: only these are known to
@@ -264,7 +300,8 @@ class Recovery {
     FlushedPoint point{.log_start = log_.log_start,
                        .end_offset = log_.log_end,
                        .segment = plan_.flushed.segment,
-                       .position = plan_.flushed.position};
+                       .position = plan_.flushed.position,
+                       .removed_bytes = plan_.flushed.removed_bytes};
     if (!scan_.segments.empty()) {
       point.segment = scan_.segments.back().base;
       point.position = scan_.segments.back().end_position;

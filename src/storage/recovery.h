@@ -4,8 +4,10 @@
 #include "io/file_system.h"
 #include "storage/checkpoint.h"
 #include "storage/partition_log.h"
+#include "storage/producer_snapshot.h"
 #include "storage/producer_table.h"
 #include "storage/segment_index.h"
+#include "storage/segment_list.h"
 #include "talosmq/ids.h"
 
 #include "absl/status/statusor.h"
@@ -42,13 +44,15 @@ struct ActiveSegment {
 struct RecoveredLog {
   Offset log_start;
   Offset log_end;
-  std::vector<Offset> segments;
+  std::vector<ListedSegment> segments;
   std::vector<EpochEntry> epochs;
   uint64_t epochs_bytes = 0;  ///< Size of the epoch file.
   ProducerTable producers;
   int64_t bytes_since_snapshot = 0;  ///< Of batches behind the newest producer snapshot.
   int64_t size_bytes = 0;            ///< Of all segments.
   std::vector<Offset> snapshots;
+  /// Still to be written: what the newest one lacks of completed segments, which may be removed.
+  std::optional<ProducerSnapshot> snapshot;
   std::optional<ActiveSegment> active;  ///< Nothing: the next append begins a segment.
   /// Entries of runs that are in no index file yet, by segment.
   std::vector<std::pair<Offset, IndexEntry>> entries;
@@ -62,6 +66,7 @@ struct RecoveredLog {
 ///     and synced with their folder, since what a reader sees after a failed sync or a restart
 ///     need not be on the disk; the rest is cut;
 ///   - damage below it stays as it is, is told in the report, and hides only itself;
+///   - segments that lie below the recorded log start are removed;
 ///   - missing and broken indexes, epoch files and producer snapshots are made again; of a suspect
 ///     log, the newest index and the epoch file are written anew in any case.
 /// kCorruptData when the folder or all segments of a log that had records are gone (loss). Running

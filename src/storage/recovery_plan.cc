@@ -10,10 +10,9 @@ RecoveryPlan PlanRecovery(std::span<const SegmentFacts> segments,
   RecoveryPlan plan;
   const bool is_recorded = recorded && recorded->is_known();
   const Offset first = segments.front().base;
-  plan.flushed =
-      is_recorded
-          ? *recorded
-          : FlushedPoint{.log_start = first, .end_offset = first, .segment = first, .position = 0};
+  plan.flushed = is_recorded
+                     ? *recorded
+                     : FlushedPoint{.log_start = first, .end_offset = first, .segment = first};
   plan.is_careful = !is_recorded && (recorded.has_value() || segments.size() > 1);
   for (const SegmentFacts& segment : segments) {
     const bool has_entries = segment.indexed_position > 0;

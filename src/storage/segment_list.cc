@@ -6,17 +6,27 @@
 
 namespace talosmq::storage {
 
-std::shared_ptr<const SegmentList> SegmentList::With(Offset base) const {
-  TALOSMQ_CHECK(bases_.empty() || bases_.back() < base) << "segment " << base.value();
-  std::vector<Offset> bases = bases_;
-  bases.push_back(base);
-  return std::make_shared<const SegmentList>(std::move(bases));
+std::shared_ptr<const SegmentList> SegmentList::With(const ListedSegment& next,
+                                                     int64_t sealed_bytes) const {
+  std::vector<ListedSegment> segments = segments_;
+  if (!segments.empty()) {
+    TALOSMQ_CHECK(segments.back().base < next.base) << "segment " << next.base.value();
+    segments.back().bytes = sealed_bytes;
+  }
+  segments.push_back(next);
+  return std::make_shared<const SegmentList>(std::move(segments));
+}
+
+std::shared_ptr<const SegmentList> SegmentList::Without(size_t count) const {
+  TALOSMQ_CHECK(count < segments_.size()) << "the newest segment stays";
+  return std::make_shared<const SegmentList>(std::vector<ListedSegment>(
+      segments_.begin() + static_cast<ptrdiff_t>(count), segments_.end()));
 }
 
 std::optional<size_t> SegmentList::Find(Offset offset) const {
-  const auto after = std::upper_bound(bases_.begin(), bases_.end(), offset);
-  if (after == bases_.begin()) return std::nullopt;
-  return static_cast<size_t>(after - bases_.begin()) - 1;
+  const auto after = std::ranges::upper_bound(segments_, offset, {}, &ListedSegment::base);
+  if (after == segments_.begin()) return std::nullopt;
+  return static_cast<size_t>(after - segments_.begin()) - 1;
 }
 
 }  // namespace talosmq::storage

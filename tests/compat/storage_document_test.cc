@@ -140,7 +140,8 @@ TEST(StorageDocumentTest, CheckpointExampleIsWhatWeWriteAndRead) {
        {.log_start = Offset(0),
         .end_offset = Offset(4715),
         .segment = Offset(4711),
-        .position = 170}},
+        .position = 170,
+        .removed_bytes = 4096}},
       {unknown,
        {.log_start = Offset(0), .end_offset = storage::kUnknownEnd, .segment = Offset(0)}}};
   const std::string example = Example("checkpoint");
@@ -160,6 +161,7 @@ TEST(StorageDocumentTest, CheckpointTablesHaveEveryField) {
                                   {28, 8, "end offset"},
                                   {36, 8, "base offset"},
                                   {44, 8, "position"},
+                                  {52, 8, "removed bytes"},
                                   {storage::kCheckpointEntryBytes - 4, 4, "CRC"}});
 }
 

@@ -26,7 +26,10 @@ absl::Status LogModel::Durable(Offset end_offset) {
   return absl::OkStatus();
 }
 
-absl::Status LogModel::Recovered(Offset end_offset) {
+absl::Status LogModel::Recovered(Offset start, Offset end_offset) {
+  if (start < start_ || start > start_max_) return Wrong("start", start_.value(), start.value());
+  start_ = start;
+  start_max_ = start;
   if (end_offset < durable_end_) {
     return Wrong("recovered below what was durable", durable_end_.value(), end_offset.value());
   }
@@ -57,7 +60,7 @@ absl::Status LogModel::CheckRead(Offset begin,
 }
 
 Offset LogModel::FindOffset(int64_t time_ms) const {
-  for (int64_t i = 0; i < durable_end_.value(); ++i) {
+  for (int64_t i = start_.value(); i < durable_end_.value(); ++i) {
     if (records_[static_cast<size_t>(i)].timestamp_ms >= time_ms) return Offset(i);
   }
   return durable_end_;

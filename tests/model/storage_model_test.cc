@@ -52,6 +52,8 @@ class Simulation {
     world_.store_options().direct_logs_max = Choose(2) * kLogs;
     world_.store_options().journal_file_bytes = 16'384;
     world_.log_options().segment_bytes = 8'000 + static_cast<int64_t>(Choose(30'000));
+    if (Choose(2) == 0) world_.log_options().retention.bytes_max = 10'000;
+    if (Choose(2) == 0) world_.log_options().retention.age_max = absl::Seconds(10);
   }
 
   void Run() {
@@ -81,7 +83,7 @@ class Simulation {
 
   void Step() {
     const TopicPartition id = AnyLog();
-    switch (Choose(24)) {
+    switch (Choose(26)) {
       case 0:
         return Restart(PowerCut::Random(random_()));
       case 1:
@@ -112,6 +114,10 @@ class Simulation {
       case 16:
       case 17:
         return FlushWithoutCheckpoint();
+      case 18:
+        return Trim(id);
+      case 19:
+        return Retain(id);
       default:
         return Append(id);
     }
@@ -129,7 +135,8 @@ class Simulation {
     ASSERT_EQ(report->corruptions, 0) << "a crash damages nothing that was durable";
     ASSERT_TRUE(has_journal() || report->indexes_rebuilt == 0)
         << "entries are durable before the point above them is";
-    const absl::Status recovered = log.model.Recovered(world_.log(id).log_end());
+    const absl::Status recovered =
+        log.model.Recovered(world_.log(id).log_start(), world_.log(id).log_end());
     ASSERT_TRUE(recovered.ok()) << recovered;
     ASSERT_EQ(world_.log(id).durable_end(), world_.log(id).log_end());
     // What was cut was never acknowledged: its producer sends it again, or gives it up.
@@ -255,9 +262,8 @@ class Simulation {
   void Read(const TopicPartition& id) {
     Flush();
     const LogModel& model = logs_[id].model;
-    if (model.durable_end() == Offset(0)) return;
-    const Offset offset(
-        static_cast<int64_t>(Choose(static_cast<uint64_t>(model.durable_end().value()))));
+    if (model.durable_end() == model.start()) return;
+    const Offset offset = model.start() + AnyBelow(model.durable_end() - model.start());
     const auto read = world_.Read(offset, 1 + static_cast<int64_t>(Choose(20'000)), id);
     if (!read.ok() && IsInjected(read.status())) return;
     ASSERT_TRUE(read.ok()) << read.status();
@@ -266,6 +272,33 @@ class Simulation {
     ASSERT_EQ(records.back().offset + 1, read->next_offset);
     const absl::Status checked = model.CheckRead(offset, records);
     ASSERT_TRUE(checked.ok()) << checked;
+  }
+
+  int64_t AnyBelow(int64_t bound) {
+    return static_cast<int64_t>(Choose(static_cast<uint64_t>(bound)));
+  }
+
+  void Trim(const TopicPartition& id) {
+    ModelledLog& log = logs_[id];
+    NoteDurable();
+    const Offset start(AnyBelow(log.model.durable_end().value() + 1));
+    log.model.Trimming(start);
+    const absl::Status moved = world_.MoveLogStart(start, id);
+    NoteDurable();
+    if (moved.ok()) log.model.Trimmed(start);
+    ASSERT_EQ(world_.log(id).log_start(), log.model.start());
+  }
+
+  /// Leaves the last segment or two.
+  void Retain(const TopicPartition& id) {
+    ModelledLog& log = logs_[id];
+    NoteDurable();
+    log.model.Trimming(log.model.durable_end());
+    const Offset before = world_.log(id).log_start();
+    const absl::Status applied = world_.ApplyRetention(id);
+    NoteDurable();
+    ASSERT_TRUE(applied.ok() || world_.log(id).log_start() == before);
+    log.model.Trimmed(world_.log(id).log_start());
   }
 
   void FindByTime(const TopicPartition& id) {
@@ -289,8 +322,9 @@ class Simulation {
     const auto records = world_.ReadAll(id);
     ASSERT_TRUE(records.ok()) << records.status();
     const LogModel& model = logs_[id].model;
-    ASSERT_EQ(static_cast<int64_t>(records->size()), model.durable_end().value());
-    const absl::Status checked = model.CheckRead(Offset(0), *records);
+    ASSERT_EQ(world_.log(id).log_start(), model.start());
+    ASSERT_EQ(static_cast<int64_t>(records->size()), model.durable_end() - model.start());
+    const absl::Status checked = model.CheckRead(model.start(), *records);
     ASSERT_TRUE(checked.ok()) << checked;
   }
 

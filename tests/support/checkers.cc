@@ -48,6 +48,11 @@ void DurableChecker::Acknowledged(const TopicPartition& partition, Offset offset
   acknowledged_[partition].emplace(offset, std::move(value));
 }
 
+void DurableChecker::Trimming(const TopicPartition& partition, Offset log_start) {
+  auto& records = acknowledged_[partition];
+  records.erase(records.begin(), records.lower_bound(log_start));
+}
+
 absl::Status DurableChecker::Check(const TopicPartition& partition,
                                    const std::vector<ReadRecord>& log) const {
   return CheckHolds("G1", partition, OrEmpty(acknowledged_, partition), log);

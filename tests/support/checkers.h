@@ -27,6 +27,8 @@ struct ReadRecord {
 class DurableChecker {
  public:
   void Acknowledged(const TopicPartition& partition, Offset offset, std::string value);
+  /// What lies below may be gone from now on, since someone wants it gone.
+  void Trimming(const TopicPartition& partition, Offset log_start);
   /// `log`: everything that the partition holds now.
   absl::Status Check(const TopicPartition& partition, const std::vector<ReadRecord>& log) const;
   size_t acknowledged() const;

@@ -112,6 +112,9 @@ void StorageWorld::CutPower(PowerCut cut) {
 
 void StorageWorld::Advance(absl::Duration by) { clock_.Advance(by); }
 void StorageWorld::Run() { RunAllUntilIdle({&shard_, &flush_, &write_back_, &io_}); }
+bool StorageWorld::RunOne() {
+  return shard_.RunOne() || flush_.RunOne() || write_back_.RunOne() || io_.RunOne();
+}
 void StorageWorld::RunWithoutCheckpoint() { RunAllUntilIdle({&shard_, &flush_, &write_back_}); }
 void StorageWorld::RunWithoutWriteBack() { RunAllUntilIdle({&shard_, &flush_, &io_}); }
 void StorageWorld::RunWithoutFlush() { RunAllUntilIdle({&shard_, &io_}); }
@@ -203,6 +206,21 @@ absl::StatusOr<Offset> StorageWorld::FindOffset(int64_t time_ms, const TopicPart
                      [&](absl::StatusOr<Offset> found) { result = std::move(found); });
   Run();
   return result;
+}
+
+absl::Status StorageWorld::MoveLogStart(Offset offset, const TopicPartition& id) {
+  absl::Status moved = absl::InternalError("MoveLogStart did not answer");
+  log(id).MoveLogStart(offset, [&](absl::Status status) { moved = std::move(status); });
+  Run();
+  return moved;
+}
+
+absl::Status StorageWorld::ApplyRetention(const TopicPartition& id) {
+  absl::Status applied = absl::InternalError("ApplyRetention did not answer");
+  log(id).ApplyRetention(clock_.Now(), log(id).durable_end(),
+                         [&](absl::Status status) { applied = std::move(status); });
+  Run();
+  return applied;
 }
 
 std::string StorageWorld::Path(const std::string& name, const TopicPartition& id) const {

@@ -61,6 +61,8 @@ class StorageWorld {
   void Advance(absl::Duration by);
   /// Runs all executors until nothing is due.
   void Run();
+  /// One task; false when none is due.
+  bool RunOne();
   /// All but the one that writes and syncs: nothing becomes durable.
   void RunWithoutFlush();
   /// All but cold reads, opening and the checkpoint: batches become durable and nothing is
@@ -90,6 +92,9 @@ class StorageWorld {
   /// Everything durable, by as many reads as it takes; what was read before an error is lost.
   absl::StatusOr<std::vector<ReadRecord>> ReadAll(const TopicPartition& id = kLog);
   absl::StatusOr<Offset> FindOffset(int64_t time_ms, const TopicPartition& id = kLog);
+  absl::Status MoveLogStart(Offset offset, const TopicPartition& id = kLog);
+  /// By the world's clock, up to the durable end.
+  absl::Status ApplyRetention(const TopicPartition& id = kLog);
 
   // Files.
   std::string Path(const std::string& name, const TopicPartition& id = kLog) const;

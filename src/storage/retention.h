@@ -1,0 +1,35 @@
+#pragma once
+
+#include "storage/partition_log.h"
+#include "storage/segment_list.h"
+#include "talosmq/ids.h"
+
+#include "absl/time/time.h"
+
+#include <span>
+
+namespace talosmq::storage {
+
+struct RetentionPlan {
+  Offset log_start;  ///< Base of the first segment that stays.
+  /// Also the last segment has outlived its time: it goes once another one has begun behind it.
+  bool must_roll = false;
+};
+
+/// Pure: which segments of a log are due to go. Whole segments go, oldest first, the last one never.
+///
+/// By age, a segment goes `age_max` after it was completed, that is after the next one was created,
+/// so that a record is kept for age_max at least, and for age_max and the time its segment took to
+/// fill at most; a last segment that is older than age_max must be completed. What counts is when
+/// the broker wrote, never the timestamps of records: wrong ones neither keep anything nor delete
+/// it. Where the clock went back between two segments, the older one counts as no younger than the
+/// younger one.
+///
+/// By size, the oldest segment goes as long as bytes_max are left without it.
+///
+/// Example, age_max 1 h, now 12:00: segments created at 9:00, 10:00, 11:30
+///   -> the first was completed at 10:00 and goes, the second at 11:30 and stays
+RetentionPlan PlanRetention(std::span<const ListedSegment> segments, const RetentionLimits& limits,
+                            absl::Time now);
+
+}  // namespace talosmq::storage
