@@ -11,7 +11,9 @@
 
 #include <grpcpp/support/proto_buffer_reader.h>
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <utility>
 
 namespace talosmq::client {
@@ -157,9 +159,20 @@ class GrpcFetchStream final : public FetchStream {
   const std::shared_ptr<GrpcStream> stream_;
 };
 
+/// gRPC 1.51 reads errno some calls after connect(), so that a connection that was merely under way
+/// may seem to have failed with what a library left there that looked for a file. TCP has no such
+/// error.
+bool IsErrnoOfAnother(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+         status.error_message().find("No such file or directory") != std::string::npos;
+}
+
 /// One unary call; what gRPC needs until it is done.
 struct UnaryCall {
-  std::shared_ptr<grpc::ClientContext> context = std::make_shared<grpc::ClientContext>();
+  std::string address;
+  std::string method;
+  gpr_timespec deadline;
+  std::shared_ptr<grpc::ClientContext> context;
   grpc::ByteBuffer request;
   grpc::ByteBuffer response;
   Transport::Reply done;
@@ -181,18 +194,19 @@ class GrpcTransport final : public Transport {
 
   void Call(CallRequest request, Reply done) override {
     auto call = std::make_shared<UnaryCall>();
+    call->address = std::move(request.address);
+    call->method = request.method;
+    call->deadline =
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                     gpr_time_from_millis(Milliseconds(request.timeout), GPR_TIMESPAN));
     call->request = ToByteBuffer(request.body);
     call->done = std::move(done);
-    call->context->set_deadline(gpr_time_from_millis(Milliseconds(request.timeout), GPR_TIMESPAN));
-    std::optional<base::Gate::Pass> pass = registry_.Enter(call->context);
-    if (!pass.has_value()) {
-      call->done(MakeError(Reason::kClosed, "the client is being closed"));
-      return;
-    }
-    call->registered.emplace(*std::move(pass));
-    StubFor(request.address)
-        .UnaryCall(call->context.get(), std::string(request.method), {}, &call->request,
-                   &call->response, [call](const grpc::Status& status) { Finish(*call, status); });
+    Send(call, std::make_shared<grpc::ClientContext>(), [this, call](const grpc::Status& status) {
+      if (!IsErrnoOfAnother(status)) return Finish(*call, status);
+      auto context = std::make_shared<grpc::ClientContext>();
+      context->set_wait_for_ready(true);
+      Send(call, std::move(context), [call](const grpc::Status& last) { Finish(*call, last); });
+    });
   }
 
   std::unique_ptr<ProduceStream> OpenProduce(const std::string& address,
@@ -206,6 +220,23 @@ class GrpcTransport final : public Transport {
   }
 
  private:
+  void Send(const std::shared_ptr<UnaryCall>& call, std::shared_ptr<grpc::ClientContext> context,
+            std::function<void(grpc::Status)> on_status) {
+    context->set_deadline(call->deadline);
+    std::optional<base::Gate::Pass> pass = registry_.Enter(context);
+    if (!pass.has_value()) {
+      call->done(MakeError(Reason::kClosed, "the client is being closed"));
+      return;
+    }
+    // Of the first attempt, when this is the second.
+    const std::optional<base::Gate::Pass> earlier = std::move(call->registered);
+    call->registered.emplace(*std::move(pass));
+    call->context = std::move(context);
+    StubFor(call->address)
+        .UnaryCall(call->context.get(), call->method, {}, &call->request, &call->response,
+                   std::move(on_status));
+  }
+
   static void Finish(UnaryCall& call, const grpc::Status& status) {
     // Leaves the registry last of all, see CallRegistry.
     const std::optional<base::Gate::Pass> registered = std::move(call.registered);
