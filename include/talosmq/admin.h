@@ -163,6 +163,10 @@ class Admin {
                                   const std::map<std::string, std::string>& set,
                                   const std::vector<std::string>& unset) = 0;
   virtual absl::Status AddPartitions(const std::string& name, int32_t total) = 0;
+  /// Deletes what lies below `before`, which is at most the high watermark, for good, and tells
+  /// where the partition starts from now on: at `before`, or above it when it did so already.
+  virtual absl::StatusOr<Offset> DeleteRecords(const std::string& topic, PartitionId partition,
+                                               Offset before) = 0;
   /// The topic is gone for good once this returns OK, and its name may be given to a new topic;
   /// files go behind that. Deleting a topic that is being deleted is OK.
   virtual absl::Status DeleteTopic(const std::string& name) = 0;

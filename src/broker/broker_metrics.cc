@@ -22,6 +22,8 @@ std::string NameOf(RequestKind kind) {
       return "fetch";
     case RequestKind::kFindOffset:
       return "find_offset";
+    case RequestKind::kDeleteRecords:
+      return "delete_records";
   }
   TALOSMQ_CHECK(false) << "kind " << static_cast<int>(kind);
 }
@@ -62,7 +64,8 @@ BrokerMetrics::BrokerMetrics(base::MetricRegistry& registry)
                                            {}, kSecondsBounds)),
       done_requests_{&AddRequestCounter(registry, RequestKind::kProduce, absl::OkStatus()),
                      &AddRequestCounter(registry, RequestKind::kFetch, absl::OkStatus()),
-                     &AddRequestCounter(registry, RequestKind::kFindOffset, absl::OkStatus())},
+                     &AddRequestCounter(registry, RequestKind::kFindOffset, absl::OkStatus()),
+                     &AddRequestCounter(registry, RequestKind::kDeleteRecords, absl::OkStatus())},
       waiting_appends_(registry.AddGauge("talosmq_broker_waiting_appends",
                                          "Batches that wait for their log or to become durable.",
                                          {})),

@@ -12,8 +12,8 @@
 namespace talosmq::broker {
 
 /// What is asked of one partition.
-enum class RequestKind { kProduce, kFetch, kFindOffset };
-inline constexpr size_t kRequestKinds = 3;
+enum class RequestKind { kProduce, kFetch, kFindOffset, kDeleteRecords };
+inline constexpr size_t kRequestKinds = 4;
 
 /// What the broker counts, all partitions together. Thread-safe. Borrows the registry.
 class BrokerMetrics {

@@ -131,6 +131,20 @@ void MessageCore::FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> do
   if (!is_posted) Refuse(RequestKind::kFindOffset, Overloaded(source), std::move(done));
 }
 
+void MessageCore::DeleteRecords(RecordDeletion deletion, base::Callback<DeletionOutcome> done) {
+  auto route = dependencies_.partitions.Find(deletion.target);
+  if (!route.ok()) return Refuse(RequestKind::kDeleteRecords, route.status(), std::move(done));
+  const bool is_posted =
+      TryPostWith(route->shard, done,
+                  [pass = std::move(route->pass), partition = std::move(route->partition),
+                   before = deletion.before](base::Callback<DeletionOutcome> answer) mutable {
+                    partition->DeleteRecords(before, std::move(answer));
+                  });
+  if (!is_posted) {
+    Refuse(RequestKind::kDeleteRecords, Overloaded(deletion.target), std::move(done));
+  }
+}
+
 void MessageCore::InitProducer(base::Callback<absl::StatusOr<ProducerIdentity>> done) {
   std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
   if (!pass.has_value()) {

@@ -84,6 +84,17 @@ struct OffsetOutcome {
   LeaderEpoch epoch = kNoEpoch;
 };
 
+struct RecordDeletion {
+  TopicPartition target;
+  /// Everything below goes; in [0, high watermark]. Nothing: everything below the high watermark.
+  std::optional<Offset> before;
+};
+
+struct DeletionOutcome {
+  absl::Status status;
+  Offset log_start;  ///< From now on, durably; above `before` when it was there already.
+};
+
 struct ProducerIdentity {
   ProducerId id = kNoProducer;
   int16_t epoch = 0;
@@ -111,6 +122,10 @@ class MessageService {
   virtual void CancelFetch(const TopicPartition& source, FetchTicket ticket) = 0;
 
   virtual void FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done) = 0;
+
+  /// Answers once the log durably starts there and no reader sees anything below any more.
+  /// Repeating it is fine.
+  virtual void DeleteRecords(RecordDeletion deletion, base::Callback<DeletionOutcome> done) = 0;
 
   virtual void InitProducer(base::Callback<absl::StatusOr<ProducerIdentity>> done) = 0;
 };

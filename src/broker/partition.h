@@ -68,6 +68,8 @@ class Partition final : private ReopenableLog::Owner {
   void Fetch(WaitingFetch fetch);
   void CancelFetch(FetchTicket ticket);
   void FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done);
+  void DeleteRecords(std::optional<Offset> before, base::Callback<DeletionOutcome> done);
+  void ApplyRetention(absl::Time now, base::Callback<absl::Status> done);
   void Describe(base::Callback<PartitionDescription> done);
   std::optional<HealthProblem> CheckHealth() const;
 
@@ -110,6 +112,7 @@ class Partition final : private ReopenableLog::Owner {
   void AnswerNothing(WaitingFetch& fetch);
   void RefuseFetch(WaitingFetch& fetch, const absl::Status& status);
   void AnswerOffset(absl::StatusOr<Offset> found, base::Callback<OffsetOutcome> done);
+  void AnswerDeletion(const absl::Status& status, base::Callback<DeletionOutcome> done);
   void WhenOpen(base::Callback<absl::Status> use);
 
   absl::Status CheckEpoch(LeaderEpoch known) const;

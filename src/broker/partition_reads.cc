@@ -142,6 +142,36 @@ void Partition::AnswerOffset(absl::StatusOr<Offset> found, base::Callback<Offset
   done(std::move(outcome));
 }
 
+void Partition::DeleteRecords(std::optional<Offset> before, base::Callback<DeletionOutcome> done) {
+  WhenOpen([this, before, done = std::move(done)](const absl::Status& opened) mutable {
+    if (!opened.ok()) return AnswerDeletion(opened, std::move(done));
+    const Offset end = leader_.high_watermark();
+    const Offset log_start = before.value_or(end);
+    if (log_start < Offset(0) || log_start > end) {
+      const absl::Status refusal =
+          MakeError(Reason::kOffsetOutOfRange,
+                    base::StrCat("partition ", assignment_.name, ": expected an offset in [0, ",
+                                 end.value(), "], found ", log_start.value()));
+      return AnswerDeletion(refusal, std::move(done));
+    }
+    log_.MoveLogStart(log_start, [this, done = std::move(done)](const absl::Status& moved) mutable {
+      AnswerDeletion(moved, std::move(done));
+    });
+  });
+}
+
+void Partition::AnswerDeletion(const absl::Status& status, base::Callback<DeletionOutcome> done) {
+  dependencies_.metrics.CountRequest(RequestKind::kDeleteRecords, status);
+  done({.status = status, .log_start = log_start()});
+}
+
+void Partition::ApplyRetention(absl::Time now, base::Callback<absl::Status> done) {
+  WhenOpen([this, now, done = std::move(done)](const absl::Status& opened) mutable {
+    if (!opened.ok()) return done(opened);
+    log_.ApplyRetention(now, leader_.high_watermark(), std::move(done));
+  });
+}
+
 void Partition::Describe(base::Callback<PartitionDescription> done) {
   WhenOpen([this, done = std::move(done)](const absl::Status& opened) mutable {
     PartitionDescription description{.partition = id_.partition,

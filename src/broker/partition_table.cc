@@ -123,6 +123,21 @@ void PartitionTable::CancelFetch(const TopicPartition& id, FetchTicket ticket) {
   PostIfUsed(id, [ticket](Partition& partition) { partition.CancelFetch(ticket); });
 }
 
+bool PartitionTable::IsUsed(const TopicPartition& id) {
+  Shard& shard = ShardOf(id);
+  const base::MutexLock lock(shard.mutex);
+  return shard.partitions.contains(id);
+}
+
+void PartitionTable::ApplyRetention(const TopicPartition& id, absl::Time now,
+                                    base::Callback<absl::Status> done) {
+  absl::StatusOr<Route> route = Find(id);
+  if (!route.ok()) return done(route.status());
+  route->shard.Post(
+      [pass = std::move(route->pass), partition = std::move(route->partition), now,
+       done = std::move(done)]() mutable { partition->ApplyRetention(now, std::move(done)); });
+}
+
 void PartitionTable::Adopt(const ClusterImage& before, const ClusterImage& after) {
   for (const auto& [id, topic] : after.topics_by_id) {
     const std::shared_ptr<const TopicImage> known = before.FindTopic(id);

@@ -17,6 +17,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -64,6 +65,12 @@ class PartitionTable {
   /// kShuttingDown.
   absl::StatusOr<Route> Find(const TopicPartition& id);
   void CancelFetch(const TopicPartition& id, FetchTicket ticket);
+
+  /// Whether anything has used the partition since the start.
+  bool IsUsed(const TopicPartition& id);
+  /// As PartitionLog::ApplyRetention up to the high watermark; opens the log when need be. Answers
+  /// on the shard or, with an error of Find(), at once.
+  void ApplyRetention(const TopicPartition& id, absl::Time now, base::Callback<absl::Status> done);
 
   /// Tells the partitions in use what has changed from `before` to `after`.
   void Adopt(const metadata::ClusterImage& before, const metadata::ClusterImage& after);

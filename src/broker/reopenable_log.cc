@@ -78,32 +78,52 @@ void ReopenableLog::OnOpenDone(absl::StatusOr<storage::LogStore::OpenedLog> open
 void ReopenableLog::Read(const storage::ReadRequest& request,
                          base::Callback<absl::StatusOr<storage::ReadResult>> done) {
   TALOSMQ_CHECK(state_ == State::kOpen) << "log " << id_.ToString() << " is not open";
-  ++reads_;
+  ++jobs_;
   log_->Read(request,
              [this, done = std::move(done)](absl::StatusOr<storage::ReadResult> result) mutable {
                const absl::Status status = result.status();
                done(std::move(result));
-               OnReadDone(status);
+               OnJobDone(status);
              });
 }
 
 void ReopenableLog::FindOffset(absl::Time time, Offset limit,
                                base::Callback<absl::StatusOr<Offset>> done) {
   TALOSMQ_CHECK(state_ == State::kOpen) << "log " << id_.ToString() << " is not open";
-  ++reads_;
+  ++jobs_;
   log_->FindOffset(time, limit,
                    [this, done = std::move(done)](absl::StatusOr<Offset> found) mutable {
                      const absl::Status status = found.status();
                      done(std::move(found));
-                     OnReadDone(status);
+                     OnJobDone(status);
                    });
 }
 
-void ReopenableLog::OnReadDone(const absl::Status& status) {
-  --reads_;
+base::Callback<absl::Status> ReopenableLog::Job(base::Callback<absl::Status> done) {
+  TALOSMQ_CHECK(state_ == State::kOpen) << "log " << id_.ToString() << " is not open";
+  ++jobs_;
+  return [this, done = std::move(done)](absl::Status status) mutable {
+    done(status);
+    OnJobDone(status);
+  };
+}
+
+void ReopenableLog::MoveLogStart(Offset offset, base::Callback<absl::Status> done) {
+  base::Callback<absl::Status> job = Job(std::move(done));
+  log_->MoveLogStart(offset, std::move(job));
+}
+
+void ReopenableLog::ApplyRetention(absl::Time now, Offset limit,
+                                   base::Callback<absl::Status> done) {
+  base::Callback<absl::Status> job = Job(std::move(done));
+  log_->ApplyRetention(now, limit, std::move(job));
+}
+
+void ReopenableLog::OnJobDone(const absl::Status& status) {
+  --jobs_;
   // Not a fence, even with the reason of one: that of the log is told to OnDurable first.
   if (ReasonOf(status) == Reason::kCorruptData && trouble_.ok()) trouble_ = status;
-  if (state_ == State::kClosing && reads_ == 0) {
+  if (state_ == State::kClosing && jobs_ == 0) {
     dependencies_.shard.Post([this] { CloseWhenQuiet(); });
   }
 }
@@ -170,7 +190,7 @@ void ReopenableLog::BeginClosing() {
 }
 
 void ReopenableLog::CloseWhenQuiet() {
-  if (state_ != State::kClosing || reads_ > 0 || close_begun_) return;
+  if (state_ != State::kClosing || jobs_ > 0 || close_begun_) return;
   close_begun_ = true;
   log_->Close([this](const absl::Status& status) {
     if (!status.ok()) {

@@ -26,7 +26,7 @@ namespace talosmq::broker {
 /// A log whose records are lost or damaged is opened again on the next use only.
 ///
 /// Invariants:
-/// 1. At most one PartitionLog is open; it goes only when none of its reads is under way.
+/// 1. At most one PartitionLog is open; it goes only when none of its jobs is under way.
 /// 2. After Fence() nothing is appended or read before the log was recovered anew.
 /// Confined to the shard. Owns the PartitionLog. Destroyed only after Shut() has called back.
 class ReopenableLog {
@@ -57,10 +57,12 @@ class ReopenableLog {
   /// Starts to open it unless it is open or being opened. While it rests: the error it rests for.
   absl::Status Open(const storage::LogOptions& options);
 
-  /// Both need an open log and call back exactly once.
+  /// These need an open log and call back exactly once.
   void Read(const storage::ReadRequest& request,
             base::Callback<absl::StatusOr<storage::ReadResult>> done);
   void FindOffset(absl::Time time, Offset limit, base::Callback<absl::StatusOr<Offset>> done);
+  void MoveLogStart(Offset offset, base::Callback<absl::Status> done);
+  void ApplyRetention(absl::Time now, Offset limit, base::Callback<absl::Status> done);
 
   /// Gives the open log up for `cause`, telling the owner.
   void Fence(const absl::Status& cause);
@@ -75,7 +77,9 @@ class ReopenableLog {
 
   void OnOpenDone(absl::StatusOr<storage::LogStore::OpenedLog> opened);
   void OnDurable(const absl::Status& status);
-  void OnReadDone(const absl::Status& status);
+  /// `done`, and what follows when it has run.
+  base::Callback<absl::Status> Job(base::Callback<absl::Status> done);
+  void OnJobDone(const absl::Status& status);
   void Rest(const absl::Status& trouble, Reason cause);
   void OpenAfterRest();
   void BeginClosing();
@@ -89,7 +93,7 @@ class ReopenableLog {
 
   State state_ = State::kClosed;
   std::unique_ptr<storage::PartitionLog> log_;
-  int64_t reads_ = 0;         ///< Under way on log_.
+  int64_t jobs_ = 0;          ///< Under way on log_.
   bool close_begun_ = false;  ///< log_->Close was called.
   absl::Status trouble_;
   /// Whether it rests for lost or damaged records; users are told of a fence then, too.

@@ -39,8 +39,10 @@ std::shared_ptr<const TopicSettings> MakeTopicSettings(
   settings->validation.timestamp_type = TypeOf(config.timestamp_type);
   settings->validation.timestamp_after_max_ms =
       absl::ToInt64Milliseconds(config.timestamp_after_max);
-  settings->log = {.segment_bytes = config.segment_bytes,
-                   .segment_age_max = config.segment_age_max};
+  settings->log = {
+      .segment_bytes = config.segment_bytes,
+      .segment_age_max = config.segment_age_max,
+      .retention = {.age_max = config.retention_age_max, .bytes_max = config.retention_bytes_max}};
   return settings;
 }
 

@@ -53,6 +53,7 @@ void AddCommands(CLI::App& app, Action& selected) {
   AddTopicDescribe(topic, selected);
   AddTopicAlter(topic, selected);
   AddTopicAddPartitions(topic, selected);
+  AddTopicTrim(topic, selected);
   AddTopicDelete(topic, selected);
 
   AddProduce(app, selected);

@@ -13,6 +13,7 @@ void AddTopicList(CLI::App& parent, Action& selected);
 void AddTopicDescribe(CLI::App& parent, Action& selected);
 void AddTopicAlter(CLI::App& parent, Action& selected);
 void AddTopicAddPartitions(CLI::App& parent, Action& selected);
+void AddTopicTrim(CLI::App& parent, Action& selected);
 void AddTopicDelete(CLI::App& parent, Action& selected);
 
 void AddProduce(CLI::App& parent, Action& selected);

@@ -4,7 +4,10 @@
 #include "base/text.h"
 #include "client/admin_messages.h"
 #include "client/client_core.h"
+#include "client/error_message.h"
 #include "client/pending_result.h"
+#include "client/topic_lookup.h"
+#include "talosmq/v1/message.pb.h"
 
 #include <utility>
 
@@ -75,6 +78,28 @@ class BlockingAdmin final : public Admin {
     request.set_total(total);
     return Change<v1::AddPartitionsResponse>("/talosmq.v1.TopicService/AddPartitions", request)
         .status();
+  }
+
+  absl::StatusOr<Offset> DeleteRecords(const std::string& topic, PartitionId partition,
+                                       Offset before) override {
+    TALOSMQ_ASSIGN_OR_RETURN(const auto image, client::FindTopic(core_, topic));
+    v1::DeleteRecordsRequest request;
+    v1::RecordDeletion& deletion = *request.add_partitions();
+    deletion.set_topic_id(std::string(image->id.bytes()));
+    deletion.set_partition(partition.value());
+    deletion.set_before_offset(before.value());
+    // Repeating it does no harm.
+    TALOSMQ_ASSIGN_OR_RETURN(
+        const auto response,
+        Ask<v1::DeleteRecordsResponse>("/talosmq.v1.MessageService/DeleteRecords", request));
+    if (response.partitions_size() != 1) {
+      return MakeError(Reason::kInternal, base::StrCat("deletion of records: expected one answer, "
+                                                       "found ",
+                                                       response.partitions_size()));
+    }
+    const v1::DeletedRecords& deleted = response.partitions(0);
+    if (deleted.has_error()) return client::StatusOf(deleted.error());
+    return Offset(deleted.log_start_offset());
   }
 
   absl::Status DeleteTopic(const std::string& name) override {

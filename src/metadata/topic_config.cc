@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 namespace talosmq::metadata {
 namespace {
@@ -88,9 +89,35 @@ std::string GetRecordBytes(const TopicConfig& config) {
   return base::StrCat(config.max_record_bytes);
 }
 
+constexpr int64_t kHundredYearsMs = int64_t{100} * 366 * 24 * 3600 * 1000;
+/// Kafka's way to say that there is no limit.
+constexpr std::string_view kNoLimit = "-1";
+
+absl::Status SetRetentionAge(std::string_view key, std::string_view text, int32_t /*replicas*/,
+                             TopicConfig& config) {
+  config.retention_age_max.reset();
+  if (text == kNoLimit) return absl::OkStatus();
+  return SetMilliseconds(key, text, 1, kHundredYearsMs, config.retention_age_max.emplace());
+}
+std::string GetRetentionAge(const TopicConfig& config) {
+  if (!config.retention_age_max) return std::string(kNoLimit);
+  return base::StrCat(absl::ToInt64Milliseconds(*config.retention_age_max));
+}
+
+absl::Status SetRetentionBytes(std::string_view key, std::string_view text, int32_t /*replicas*/,
+                               TopicConfig& config) {
+  config.retention_bytes_max.reset();
+  if (text == kNoLimit) return absl::OkStatus();
+  return SetNumber(key, text, 0, std::numeric_limits<int64_t>::max(),
+                   config.retention_bytes_max.emplace());
+}
+std::string GetRetentionBytes(const TopicConfig& config) {
+  if (!config.retention_bytes_max) return std::string(kNoLimit);
+  return base::StrCat(*config.retention_bytes_max);
+}
+
 absl::Status SetTimestampAfter(std::string_view key, std::string_view text, int32_t /*replicas*/,
                                TopicConfig& config) {
-  constexpr int64_t kHundredYearsMs = int64_t{100} * 366 * 24 * 3600 * 1000;
   return SetMilliseconds(key, text, 0, kHundredYearsMs, config.timestamp_after_max);
 }
 std::string GetTimestampAfter(const TopicConfig& config) {
@@ -149,6 +176,8 @@ constexpr std::array kKeys = {
     Key{"message.timestamp.after.max.ms", SetTimestampAfter, GetTimestampAfter},
     Key{"message.timestamp.type", SetTimestampType, GetTimestampType},
     Key{"min.insync.replicas", SetInSyncMin, GetInSyncMin},
+    Key{"retention.bytes", SetRetentionBytes, GetRetentionBytes},
+    Key{"retention.ms", SetRetentionAge, GetRetentionAge},
     Key{"segment.bytes", SetSegmentBytes, GetSegmentBytes},
     Key{"segment.ms", SetSegmentAge, GetSegmentAge},
 };
@@ -216,11 +245,12 @@ absl::Status CheckTopicConfigKey(std::string_view key) {
   if (IsLabel(key)) return CheckLabelKey(key);
   if (FindKey(key) != nullptr) return absl::OkStatus();
   const std::string subject = base::StrCat("topic configuration ", base::Printable(key, 100), ": ");
-  if (key.starts_with("retention.") || key == "cleanup.policy") {
-    return MakeError(Reason::kInvalidConfig,
-                     base::StrCat(subject,
-                                  "cannot be set yet: until deletion by age, size and key "
-                                  "is built, records are kept until their topic goes"));
+  if (key == "cleanup.policy") {
+    return MakeError(
+        Reason::kInvalidConfig,
+        base::StrCat(subject,
+                     "cannot be set yet: until deletion by key is built, records go by "
+                     "age and size only"));
   }
   std::string known;
   for (const Key& each : kKeys) known += base::StrCat(each.name, ", ");

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,9 @@ enum class TopicDurability { kFsync, kReplicated };
 struct TopicConfig {
   int64_t segment_bytes = int64_t{256} << 20;
   absl::Duration segment_age_max = absl::Hours(7 * 24);
+  /// How much is kept; nothing: no limit.
+  std::optional<absl::Duration> retention_age_max = absl::Hours(7 * 24);
+  std::optional<int64_t> retention_bytes_max;
   int64_t max_message_bytes = int64_t{20} << 20;  ///< Of a batch, Kafka's meaning of the key.
   int64_t max_record_bytes = int64_t{10} << 20;
   /// min(configured, replicas); half the replicas + 1 when not configured.

@@ -42,8 +42,8 @@ inline constexpr size_t kControlBytesMax = size_t{1} << 20;
 inline constexpr int kPartitionsPerMessageMax = 10'000;
 /// The same for topics, each of which may have 10,000 partitions.
 inline constexpr int kTopicsPerMessageMax = 1000;
-/// Queries of one ListOffsets that the broker is asked at a time; the others wait.
-inline constexpr int kOffsetQueriesMax = 64;
+/// Partitions of one call that the broker is asked about at a time; the others wait.
+inline constexpr int kPartitionQueriesMax = 64;
 /// Labels that one listing filters by.
 inline constexpr int kLabelFiltersMax = 64;
 /// Words of one error as they travel; the rest is cut.

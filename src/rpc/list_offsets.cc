@@ -1,11 +1,10 @@
 #include "rpc/list_offsets.h"
 
-#include "base/mutex.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "rpc/in_turns.h"
 #include "rpc/limits.h"
 
-#include <optional>
 #include <utility>
 
 namespace talosmq::rpc {
@@ -50,76 +49,22 @@ absl::StatusOr<broker::OffsetQuery> QueryOf(const v1::OffsetQuery& query) {
   return result;
 }
 
-/// Asks the broker, kOffsetQueriesMax queries at a time, and collects the answers in the order of
-/// the queries. Thread-safe; shared by the callbacks.
-class OffsetQueries : public std::enable_shared_from_this<OffsetQueries> {
- public:
-  /// `call` has at least one query.
-  OffsetQueries(std::shared_ptr<ListOffsetsCall> call, broker::MessageService& messages)
-      : call_(std::move(call)), messages_(messages), missing_(call_->request.partitions_size()) {
-    for (int i = 0; i < missing_; ++i) call_->response.add_partitions();
+/// Asks the broker and fills in `answer`, then runs `done`.
+void AskOne(broker::MessageService& messages, const v1::OffsetQuery& query,
+            v1::PartitionOffset& answer, base::Task done) {
+  absl::StatusOr<broker::OffsetQuery> parsed = QueryOf(query);
+  if (!parsed.ok()) {
+    broker::OffsetOutcome refusal;
+    refusal.status = parsed.status();
+    FillOffset(query, refusal, answer);
+    return done();
   }
-
-  /// Asks as many as may be asked now. One thread at a time does, since an answer may come inside.
-  void Ask() {
-    {
-      const base::MutexLock lock(mutex_);
-      if (asking_) return;
-      asking_ = true;
-    }
-    while (const std::optional<int> index = TakeNext()) AskOne(*index);
-  }
-
- private:
-  /// Nothing, and asking is over, when none is left or enough are under way.
-  std::optional<int> TakeNext() {
-    const base::MutexLock lock(mutex_);
-    if (next_ == call_->request.partitions_size() || under_way_ == kOffsetQueriesMax) {
-      asking_ = false;
-      return std::nullopt;
-    }
-    ++under_way_;
-    return next_++;
-  }
-
-  void AskOne(int index) {
-    absl::StatusOr<broker::OffsetQuery> query = QueryOf(call_->request.partitions(index));
-    if (query.ok()) {
-      messages_.FindOffset(*std::move(query),
-                           [self = shared_from_this(), index](const auto& outcome) {
-                             self->OnAnswer(index, outcome);
-                           });
-    } else {
-      broker::OffsetOutcome refusal;
-      refusal.status = query.status();
-      OnAnswer(index, refusal);
-    }
-  }
-
-  void OnAnswer(int index, const broker::OffsetOutcome& outcome) {
-    bool is_last = false;
-    {
-      const base::MutexLock lock(mutex_);
-      FillOffset(call_->request.partitions(index), outcome,
-                 *call_->response.mutable_partitions(index));
-      --under_way_;
-      is_last = --missing_ == 0;
-    }
-    if (is_last) {
-      call_->FinishRead(absl::OkStatus());
-    } else {
-      Ask();
-    }
-  }
-
-  const std::shared_ptr<ListOffsetsCall> call_;  ///< Its response is guarded by mutex_.
-  broker::MessageService& messages_;
-  base::Mutex mutex_;
-  bool asking_ ABSL_GUARDED_BY(mutex_) = false;
-  int next_ ABSL_GUARDED_BY(mutex_) = 0;
-  int under_way_ ABSL_GUARDED_BY(mutex_) = 0;
-  int missing_ ABSL_GUARDED_BY(mutex_);
-};
+  messages.FindOffset(*std::move(parsed), [&query, &answer, done = std::move(done)](
+                                              const broker::OffsetOutcome& outcome) mutable {
+    FillOffset(query, outcome, answer);
+    done();
+  });
+}
 
 }  // namespace
 
@@ -137,7 +82,14 @@ void ListOffsets(std::shared_ptr<ListOffsetsCall> call, broker::MessageService& 
     call->FinishRead(status);
     return;
   }
-  std::make_shared<OffsetQueries>(std::move(call), messages)->Ask();
+  for (int i = 0; i < queries; ++i) call->response.add_partitions();
+  AskInTurns(
+      queries, kPartitionQueriesMax,
+      [call, &messages](int index, base::Task done) {
+        AskOne(messages, call->request.partitions(index), *call->response.mutable_partitions(index),
+               std::move(done));
+      },
+      [call] { call->FinishRead(absl::OkStatus()); });
 }
 
 }  // namespace talosmq::rpc

@@ -1,5 +1,6 @@
 #include "rpc/message_handlers.h"
 
+#include "rpc/delete_records.h"
 #include "rpc/fetch_once.h"
 #include "rpc/fetch_stream.h"
 #include "rpc/list_offsets.h"
@@ -45,6 +46,14 @@ grpc::ServerUnaryReactor* MessageHandlers::ListOffsets(grpc::CallbackServerConte
   return ServeUnary<v1::ListOffsetsRequest, v1::ListOffsetsResponse>(
       context, request, response, calls_,
       [this](auto call) { rpc::ListOffsets(std::move(call), messages_); });
+}
+
+grpc::ServerUnaryReactor* MessageHandlers::DeleteRecords(grpc::CallbackServerContext* context,
+                                                         const grpc::ByteBuffer* request,
+                                                         grpc::ByteBuffer* response) {
+  return ServeUnary<v1::DeleteRecordsRequest, v1::DeleteRecordsResponse>(
+      context, request, response, calls_,
+      [this](auto call) { rpc::DeleteRecords(std::move(call), messages_); });
 }
 
 grpc::ServerUnaryReactor* MessageHandlers::InitProducer(grpc::CallbackServerContext* context,

@@ -15,8 +15,9 @@ using RawMessageService = v1::MessageService::WithRawCallbackMethod_Produce<
         v1::MessageService::WithRawCallbackMethod_ProduceOnce<
             v1::MessageService::WithRawCallbackMethod_FetchOnce<
                 v1::MessageService::WithRawCallbackMethod_ListOffsets<
-                    v1::MessageService::WithRawCallbackMethod_InitProducer<
-                        v1::MessageService::Service>>>>>>;
+                    v1::MessageService::WithRawCallbackMethod_DeleteRecords<
+                        v1::MessageService::WithRawCallbackMethod_InitProducer<
+                            v1::MessageService::Service>>>>>>>;
 
 /// talosmq.v1.MessageService over the broker's. Thread-safe; outlives the gRPC server.
 class MessageHandlers final : public RawMessageService {
@@ -49,6 +50,9 @@ class MessageHandlers final : public RawMessageService {
   grpc::ServerUnaryReactor* ListOffsets(grpc::CallbackServerContext* context,
                                         const grpc::ByteBuffer* request,
                                         grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* DeleteRecords(grpc::CallbackServerContext* context,
+                                          const grpc::ByteBuffer* request,
+                                          grpc::ByteBuffer* response) override;
   grpc::ServerUnaryReactor* InitProducer(grpc::CallbackServerContext* context,
                                          const grpc::ByteBuffer* request,
                                          grpc::ByteBuffer* response) override;

@@ -299,6 +299,11 @@ std::vector<ConfigKey> BrokerKeys() {
           {"fetches", 1, 1'000'000},
           [](auto& c) -> auto& { return c.broker.partition.waiting_fetches_max; }),
       DurationKey(
+          "broker.retention_interval_ms",
+          "How often logs are looked at for segments that retention.ms or retention.bytes of their "
+          "topic lets go.",
+          100, 3'600'000, [](auto& c) -> auto& { return c.broker.retention_interval; }),
+      DurationKey(
           "broker.reopen_backoff_min_ms",
           "How long a log rests after an I/O error before it is opened again; doubles with "
           "each failure.",

@@ -214,6 +214,10 @@ class FileLogStore final : public LogStore {
     });
   }
 
+  bool HasRecords(const TopicPartition& id) const override {
+    return checkpointer_.Find(id).has_value();
+  }
+
   absl::StatusOr<std::vector<TopicPartition>> ListFolders() override {
     return ListLogFolders(dependencies_.file_system, options_.directory);
   }

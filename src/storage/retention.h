@@ -16,7 +16,8 @@ struct RetentionPlan {
   bool must_roll = false;
 };
 
-/// Pure: which segments of a log are due to go. Whole segments go, oldest first, the last one never.
+/// Pure: which segments of a log are due to go. Whole segments go, oldest first, the last one
+/// never.
 ///
 /// By age, a segment goes `age_max` after it was completed, that is after the next one was created,
 /// so that a record is kept for age_max at least, and for age_max and the time its segment took to

@@ -7,7 +7,7 @@ import time
 import unittest
 
 from cli_interrupt_test import SilentServer, end
-from talosmq_process import Server, start_talosmq, talosmq
+from talosmq_process import BIN, Server, start_talosmq, talosmq
 
 NOBODY = "127.0.0.1:1"
 LOST = "the connection is lost"
@@ -35,6 +35,13 @@ class ServerListTest(unittest.TestCase):
         self.assertEqual(status, 0, err)
         status, out, err = talosmq(None, "--server", servers, "consume", "t", "-O", "-1", "-e")
         self.assertEqual((status, out.encode(), err), (0, value + b"\n", ""))
+
+    def test_a_connection_that_grpc_gives_up_for_another_errno_is_tried_again(self):
+        preload = {"LD_PRELOAD": str(BIN / "libtalosmq_stray_errno.so")}
+        process = start_talosmq(self.server, "topic", "list", variables=preload)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, err), (0, b""))
+        self.assertIn(b"t", out)
 
     def test_a_dead_first_server_is_passed_over(self):
         began = time.monotonic()

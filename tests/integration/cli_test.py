@@ -85,6 +85,7 @@ class FormsTest(CliTest):
             ["topic", "alter", name, "-c", "max.record.bytes=1000000"],
             ["topic", "alter", name, "--unset", "max.record.bytes"],
             ["topic", "add-partitions", name, "2"],
+            ["topic", "trim", name, "--partition", "0", "--before", "0"],
             ["dump", "create", name, "--topic", name, "--to", target, "--format", "raw"],
             ["dump", "pause", name],
             ["dump", "resume", name],

@@ -14,7 +14,7 @@ WAIT_SECONDS = 30
 class TopicTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
+        cls.server = Server(settings=("broker.retention_interval_ms=200",))
         talosmq(cls.server, "topic", "create", "plain")
         cls.without_labels = talosmq(cls.server, "topic", "list")[1]
 
@@ -34,6 +34,12 @@ class TopicTest(unittest.TestCase):
         status, out, err = talosmq(self.server, *arguments)
         self.assertEqual(status, 1, f"{arguments}: {out}")
         return err
+
+    def wait_until(self, holds):
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not holds():
+            self.assertLess(time.monotonic(), deadline, self.server.log())
+            select.select([], [], [], 0.05)
 
     def listed(self, *filters):
         return [topic["topic"] for topic in self.run_json("topic", "list", *filters)]
@@ -104,6 +110,41 @@ class TopicTest(unittest.TestCase):
             self.assertEqual(partition["live_records"], partition["high_watermark"])
             self.assertEqual(partition["lifetime_records"], partition["log_end_offset"])
             self.assertEqual(partition["lifetime_bytes"], partition["size_bytes"])
+
+    def test_trimmed_records_are_gone_and_the_next_offset_is_told(self):
+        self.run_ok("topic", "create", "trimmed", "-p", "1")
+        self.run_ok("produce", "trimmed", stdin=b"".join(b"%d\n" % i for i in range(10)))
+        trimmed = self.run_json("topic", "trim", "trimmed", "--partition", "0", "--before", "4")
+        self.assertEqual(trimmed["log_start_offset"], 4)
+        again = self.run_json("topic", "trim", "trimmed", "--partition", "0", "--before", "2")
+        self.assertEqual(again["log_start_offset"], 4)
+        self.assertEqual(self.run_ok("consume", "trimmed", "-O", "start", "-e").split(),
+                         [str(i) for i in range(4, 10)])
+        described = self.run_json("topic", "describe", "trimmed")
+        self.assertEqual((described["live_records"], described["lifetime_records"]), (6, 10))
+        refused = self.run_failing("topic", "trim", "trimmed", "--partition", "0", "--before", "11")
+        self.assertIn("[0, 10]", refused)
+        self.run_failing("topic", "trim", "trimmed", "--partition", "1", "--before", "1")
+        self.run_failing("topic", "trim", "nosuch", "--partition", "0", "--before", "1")
+
+    def test_retention_deletes_segments_while_records_come(self):
+        self.run_ok("topic", "create", "kept", "-p", "1", "-c", "segment.bytes=1048576",
+                    "-c", "max.message.bytes=1048576", "-c", "retention.bytes=2097152")
+        line = b"x" * 999 + b"\n"
+        for _ in range(8):
+            self.run_ok("produce", "kept", stdin=line * 1000)
+        topic_id = self.run_json("topic", "describe", "kept")["topic_id"]
+        folder = self.server.data / "topics" / topic_id / "0"
+        # Since the sweep is on its own time: until only so much is left.
+        self.wait_until(lambda: len(list(folder.glob("*.log"))) <= 4)
+        described = self.run_json("topic", "describe", "kept")
+        partition = described["partitions"][0]
+        self.assertGreater(partition["log_start_offset"], 0)
+        self.assertGreaterEqual(partition["size_bytes"], 2097152)
+        self.assertEqual(described["lifetime_records"], 8000)
+        self.assertGreater(described["lifetime_bytes"], 8_000_000)
+        self.assertEqual(len(self.run_ok("consume", "kept", "-O", "start", "-e").split()),
+                         partition["live_records"])
 
     def test_name_of_a_deleted_topic_is_free_at_once(self):
         ids = set()

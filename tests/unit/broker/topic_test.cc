@@ -79,7 +79,7 @@ TEST_F(TopicTest, WhatCannotBeCreatedIsRefusedByItsOwnReason) {
   EXPECT_EQ(CreateReason({.name = "a", .partitions = 1, .replicas = 3, .configs = {}}),
             Reason::kInvalidReplicas);
   EXPECT_EQ(CreateReason(
-                {.name = "a", .partitions = 1, .replicas = {}, .configs = {{"retention.ms", "1"}}}),
+                {.name = "a", .partitions = 1, .replicas = {}, .configs = {{"retention.ms", "0"}}}),
             Reason::kInvalidConfig);
 }
 

@@ -35,7 +35,7 @@ TEST_F(TopicControllerTest, WrongRequestsAreRefusedAndLeaveNothing) {
   EXPECT_EQ(ReasonOf(Refused({.name = "t", .replicas = 0})), Reason::kInvalidReplicas);
   EXPECT_EQ(ReasonOf(Refused({.name = "t", .configs = {{"segment.bytes", "1"}}})),
             Reason::kInvalidConfig);
-  EXPECT_EQ(ReasonOf(Refused({.name = "t", .configs = {{"retention.ms", "1"}}})),
+  EXPECT_EQ(ReasonOf(Refused({.name = "t", .configs = {{"retention.ms", "0"}}})),
             Reason::kInvalidConfig);
   EXPECT_THAT(world_.List(""), SizeIs(1));  // The broker.
 }

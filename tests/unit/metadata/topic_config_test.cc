@@ -26,11 +26,23 @@ TEST(TopicConfigTest, UnknownKeyIsRefusedWithTheKnownOnes) {
 }
 
 TEST(TopicConfigTest, WhatIsNotBuiltIsRefusedByName) {
-  for (const char* key : {"retention.ms", "retention.bytes", "cleanup.policy"}) {
-    EXPECT_THAT(Refusal({{key, "1"}}), HasSubstr(std::string(key) + ": cannot be set yet"));
-    EXPECT_EQ(ReasonOf(CheckTopicConfigKey(key)), Reason::kInvalidConfig);
-  }
+  EXPECT_THAT(Refusal({{"cleanup.policy", "compact"}}), HasSubstr("cannot be set yet"));
+  EXPECT_EQ(ReasonOf(CheckTopicConfigKey("cleanup.policy")), Reason::kInvalidConfig);
   EXPECT_THAT(Refusal({{"compression.type", "zstd"}}), HasSubstr("as their producers sent them"));
+}
+
+TEST(TopicConfigTest, RetentionIsAWeekUnlessSetAndMinusOneIsForEver) {
+  const auto defaults = ParseTopicConfig({}, 1);
+  EXPECT_EQ(defaults->retention_age_max, absl::Hours(7 * 24));
+  EXPECT_EQ(defaults->retention_bytes_max, std::nullopt);
+  const auto set = ParseTopicConfig({{"retention.ms", "-1"}, {"retention.bytes", "0"}}, 1);
+  ASSERT_TRUE(set.ok()) << set.status();
+  EXPECT_EQ(set->retention_age_max, std::nullopt);
+  EXPECT_EQ(set->retention_bytes_max, 0);
+  const auto entries = ListTopicConfig({{"retention.bytes", "-1"}}, 1);
+  const auto bytes = std::ranges::find(entries, "retention.bytes", &TopicConfigEntry::key);
+  ASSERT_NE(bytes, entries.end());
+  EXPECT_EQ(bytes->value, "-1");
 }
 
 TEST(TopicConfigTest, ReplicatedDurabilityNeedsReplicas) {
@@ -46,6 +58,10 @@ TEST(TopicConfigTest, ValuesOutOfRangeAreRefusedNamingKeyRangeAndValue) {
       {"segment.bytes", "1e6"},
       {"segment.bytes", ""},
       {"segment.bytes", "99999999999999999999"},
+      {"retention.bytes", "-2"},
+      {"retention.bytes", "9223372036854775808"},
+      {"retention.ms", "0"},
+      {"retention.ms", "-2"},
       {"segment.ms", "0"},
       {"segment.ms", "-1"},
       {"max.message.bytes", "20971521"},

@@ -103,6 +103,21 @@ class FakeMessages final : public broker::MessageService {
     done(std::move(outcome));
   }
 
+  /// The log then starts at `before`; one that is not named ends where it starts.
+  void DeleteRecords(broker::RecordDeletion deletion,
+                     base::Callback<broker::DeletionOutcome> done) override {
+    broker::DeletionOutcome outcome;
+    {
+      const base::MutexLock lock(mutex_);
+      const auto end = Offset(static_cast<int64_t>(logs_[deletion.target].size()));
+      outcome.log_start = deletion.before.value_or(end);
+      if (outcome.log_start > end) {
+        outcome.status = MakeError(Reason::kOffsetOutOfRange, "beyond the end");
+      }
+    }
+    done(outcome);
+  }
+
   void InitProducer(base::Callback<absl::StatusOr<broker::ProducerIdentity>> done) override {
     done(broker::ProducerIdentity{.id = ProducerId(4000), .epoch = 0});
   }

@@ -284,6 +284,40 @@ TEST_F(ListOffsetsTest, BrokerIsAskedForFewPartitionsAtATime) {
   for (int i = 0; i < kPartitions; ++i) ASSERT_EQ(response.partitions(i).partition(), i);
 }
 
+using DeleteRecordsTest = FrontTest;
+
+TEST_F(DeleteRecordsTest, EachPartitionHasAnAnswerOfItsOwn) {
+  messages_.Store(kLog, "a");
+  messages_.Store(kLog, "b");
+  v1::DeleteRecordsRequest request;
+  for (const int partition : {0, 1, 2}) {
+    v1::RecordDeletion& deletion = *request.add_partitions();
+    deletion.set_topic_id(IdBytes());
+    deletion.set_partition(partition);
+  }
+  request.mutable_partitions(0)->set_before_offset(1);
+  request.mutable_partitions(1)->set_before_offset(5);
+  v1::DeleteRecordsResponse response;
+  ASSERT_TRUE(stub_->DeleteRecords(Context().get(), request, &response).ok());
+  ASSERT_EQ(response.partitions_size(), 3);
+  EXPECT_EQ(response.partitions(0).log_start_offset(), 1);
+  EXPECT_EQ(response.partitions(1).error().reason(), v1::REASON_OFFSET_OUT_OF_RANGE);
+  EXPECT_FALSE(response.partitions(2).has_error()) << "without an offset, all that is there";
+}
+
+TEST_F(DeleteRecordsTest, WrongNamesAreRefused) {
+  v1::DeleteRecordsRequest request;
+  request.add_partitions()->set_topic_id("short");
+  v1::DeleteRecordsResponse response;
+  ASSERT_TRUE(stub_->DeleteRecords(Context().get(), request, &response).ok());
+  EXPECT_EQ(response.partitions(0).error().reason(), v1::REASON_INVALID_ARGUMENT);
+  request.Clear();
+  request.add_partitions()->set_topic_id(IdBytes());
+  request.add_partitions()->set_topic_id(IdBytes());
+  EXPECT_EQ(stub_->DeleteRecords(Context().get(), request, &response).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+}
+
 TEST_F(ListOffsetsTest, ProducerGetsItsIdentity) {
   v1::InitProducerResponse response;
   ASSERT_TRUE(stub_->InitProducer(Context().get(), v1::InitProducerRequest(), &response).ok());

@@ -59,6 +59,10 @@ class OneRecordMessages final : public broker::MessageService {
     outcome.status = MakeError(Reason::kCancelled, "given up");
     done(std::move(outcome));
   }
+  void DeleteRecords(broker::RecordDeletion /*deletion*/,
+                     base::Callback<broker::DeletionOutcome> done) override {
+    done({.status = MakeError(Reason::kInternal, "a dump deletes nothing"), .log_start = {}});
+  }
   void FindOffset(broker::OffsetQuery query, base::Callback<broker::OffsetOutcome> done) override {
     broker::OffsetOutcome outcome;
     outcome.offset = std::holds_alternative<broker::FromEnd>(query.spec) ? Offset(1) : Offset(0);

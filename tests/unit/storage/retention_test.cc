@@ -296,11 +296,10 @@ TEST_F(LogStartTest, AnswerOfAQueryThatTheStartHasOvertakenHoldsForTheNewStart) 
   for (int64_t steps = 0; world_.log().log_start() < Offset(9); ++steps) {
     std::optional<absl::StatusOr<Offset>> answer;
     const Offset start = world_.log().log_start() + 1;
-    world_.log().FindOffset(absl::FromUnixMillis(1), Offset(10),
-                            [&](absl::StatusOr<Offset> found) {
-                              EXPECT_EQ(*found, world_.log().log_start());
-                              answer = std::move(found);
-                            });
+    world_.log().FindOffset(absl::FromUnixMillis(1), Offset(10), [&](absl::StatusOr<Offset> found) {
+      EXPECT_EQ(*found, world_.log().log_start());
+      answer = std::move(found);
+    });
     world_.log().MoveLogStart(start, [&](const absl::Status& status) { EXPECT_TRUE(status.ok()); });
     for (int64_t i = 0; i < steps; ++i) world_.RunOne();
     world_.Run();
@@ -367,10 +366,9 @@ TEST_F(LogStartTest, WrongTimestampsNeitherKeepNorDelete) {
   // Microseconds and seconds in place of milliseconds, and none at all (R24).
   for (const int64_t timestamp_ms : {now_ms * 1000, now_ms / 1000, int64_t{-1}, int64_t{0}}) {
     for (int i = 0; i < 2; ++i) {
-      ASSERT_TRUE(world_
-                      .AppendDurably({.values = {std::string(1'500, 'v')},
-                                      .timestamp_ms = timestamp_ms})
-                      .ok());
+      ASSERT_TRUE(
+          world_.AppendDurably({.values = {std::string(1'500, 'v')}, .timestamp_ms = timestamp_ms})
+              .ok());
     }
   }
   ASSERT_TRUE(world_.ApplyRetention().ok());

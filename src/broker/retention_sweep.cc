@@ -1,0 +1,71 @@
+#include "broker/retention_sweep.h"
+
+#include "base/log.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace talosmq::broker {
+
+RetentionSweep::RetentionSweep(Dependencies dependencies)
+    : dependencies_(dependencies),
+      started_(dependencies.clock.Now()),
+      started_monotonic_(dependencies.clock.Monotonic()) {}
+
+void RetentionSweep::Start() {
+  if (is_stopped_) return;
+  timer_ = dependencies_.admin_executor.PostAfter(dependencies_.interval, [this] { Run(); });
+}
+
+void RetentionSweep::Stop() {
+  is_stopped_ = true;
+  dependencies_.admin_executor.Cancel(timer_);
+}
+
+absl::Time RetentionSweep::Now() const {
+  const absl::Duration run = dependencies_.clock.Monotonic() - started_monotonic_;
+  return std::min(dependencies_.clock.Now(), started_ + run);
+}
+
+std::vector<TopicPartition> RetentionSweep::LogsLed() const {
+  std::vector<TopicPartition> logs;
+  for (const auto& [id, topic] : dependencies_.images.current()->topics_by_id) {
+    for (size_t i = 0; i < topic->partitions.size(); ++i) {
+      if (topic->partitions[i].leader != dependencies_.self) continue;
+      logs.push_back({.topic_id = id, .partition = PartitionId(static_cast<int32_t>(i))});
+    }
+  }
+  return logs;
+}
+
+void RetentionSweep::Run() {
+  std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
+  if (is_stopped_ || !pass.has_value()) return;
+  ApplyToNext(std::make_shared<Sweep>(
+      Sweep{.logs = LogsLed(), .now = Now(), .pass = *std::move(pass)}));
+}
+
+void RetentionSweep::ApplyToNext(std::shared_ptr<Sweep> sweep) {
+  while (!sweep->logs.empty() && !is_stopped_) {
+    const TopicPartition log = sweep->logs.back();
+    sweep->logs.pop_back();
+    if (!dependencies_.log_store.HasRecords(log)) continue;
+    if (!dependencies_.partitions.IsUsed(log)) {
+      if (sweep->cold_logs_left == 0) continue;
+      --sweep->cold_logs_left;
+    }
+    const absl::Time now = sweep->now;
+    return dependencies_.partitions.ApplyRetention(
+        log, now, [this, log, sweep = std::move(sweep)](const absl::Status& applied) mutable {
+          if (!applied.ok()) {
+            base::LogDebug("broker", "retention of log ", log.ToString(), ": ", applied.message());
+          }
+          dependencies_.admin_executor.Post(
+              [this, sweep = std::move(sweep)]() mutable { ApplyToNext(std::move(sweep)); });
+        });
+  }
+  Start();
+}
+
+}  // namespace talosmq::broker

@@ -1,0 +1,69 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/gate.h"
+#include "broker/partition_table.h"
+#include "metadata/image_publisher.h"
+#include "storage/log_store.h"
+#include "talosmq/ids.h"
+
+#include "absl/time/time.h"
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace talosmq::broker {
+
+/// Lets the logs of this broker go by what their topics' retention says: every `interval` one after
+/// another, so that many logs are no burst.
+///
+/// Of logs that nothing has used since the start, kColdLogsMax a sweep are opened for it, until all
+/// are. The time that ages are measured with never runs ahead of the monotonic clock, so that a
+/// wall clock that jumps forward while the process runs deletes nothing (R24).
+/// Confined to the admin executor. Borrows what it is made of; goes after Stop(), once the gate is
+/// closed and empty.
+class RetentionSweep {
+ public:
+  static constexpr size_t kColdLogsMax = 100;
+
+  struct Dependencies {
+    PartitionTable& partitions;
+    storage::LogStore& log_store;
+    metadata::ImagePublisher& images;
+    base::Executor& admin_executor;
+    base::Gate& admin_gate;  ///< Held by a sweep under way.
+    const base::Clock& clock;
+    BrokerId self;
+    absl::Duration interval;
+  };
+
+  explicit RetentionSweep(Dependencies dependencies);
+
+  /// Begins with the first sweep in one interval from now.
+  void Start();
+  void Stop();
+
+ private:
+  /// The logs of one sweep that are left, the next one last.
+  struct Sweep {
+    std::vector<TopicPartition> logs;
+    size_t cold_logs_left = kColdLogsMax;
+    absl::Time now;
+    base::Gate::Pass pass;
+  };
+
+  void Run();
+  void ApplyToNext(std::shared_ptr<Sweep> sweep);
+  std::vector<TopicPartition> LogsLed() const;
+  absl::Time Now() const;
+
+  const Dependencies dependencies_;
+  const absl::Time started_;
+  const absl::Duration started_monotonic_;
+  base::TimerId timer_ = base::TimerId::kNone;
+  bool is_stopped_ = false;
+};
+
+}  // namespace talosmq::broker

@@ -1,0 +1,201 @@
+// Records that go before their topic does: by DeleteRecords and by retention.
+
+#include "broker/retention_sweep.h"
+#include "broker_harness.h"
+#include "storage/segment.h"
+#include "talosmq/error.h"
+
+#include "gtest/gtest.h"
+
+#include <string>
+
+namespace talosmq::broker {
+namespace {
+
+class DeletionTest : public testing::Test {
+ protected:
+  void SetUp() override { harness_.Start(); }
+
+  TopicPartition Create(const std::string& name, std::map<std::string, std::string> configs = {}) {
+    configs.emplace("segment.bytes", "1048576");
+    configs.emplace("max.message.bytes", "1048576");
+    return {.topic_id = harness_.CreateTopic(name, 1, std::move(configs)),
+            .partition = PartitionId(0)};
+  }
+
+  /// Each in a segment of its own.
+  void AppendLarge(const TopicPartition& target, int count) {
+    for (int i = 0; i < count; ++i) {
+      harness_.AppendNow(target, {.values = {std::string(600'000, 'v')}});
+    }
+  }
+
+  DeletionOutcome Delete(const TopicPartition& target, std::optional<Offset> before) {
+    const auto answer = std::make_shared<Answer<DeletionOutcome>>();
+    harness_.broker().messages().DeleteRecords({.target = target, .before = before},
+                                               WriteDown<DeletionOutcome>(answer));
+    harness_.Run();
+    EXPECT_EQ(answer->calls, 1);
+    return answer->value;
+  }
+
+  Offset StartOf(const TopicPartition& source) {
+    const auto start = harness_.FindOffset(source, FromStart{});
+    harness_.Run();
+    return start->value.offset;
+  }
+
+  /// One sweep.
+  void Sweep() {
+    harness_.Advance(harness_.options().retention_interval);
+    harness_.Run();
+  }
+
+  BrokerHarness harness_;
+};
+
+TEST_F(DeletionTest, RecordsBelowAnOffsetGoAndTheRestIsServed) {
+  const TopicPartition log = Create("orders");
+  harness_.AppendNow(log, {.values = {"a"}});
+  harness_.AppendNow(log, {.values = {"b", "c"}});
+  const DeletionOutcome deleted = Delete(log, Offset(2));
+  ASSERT_TRUE(deleted.status.ok()) << deleted.status;
+  EXPECT_EQ(deleted.log_start, Offset(2));
+  const auto below = harness_.Fetch(log, 1);
+  harness_.Run();
+  EXPECT_EQ(ReasonOf(below->value.status), Reason::kOffsetOutOfRange);
+  EXPECT_EQ(below->value.log_start, Offset(2));
+  const FetchOutcome fetched = harness_.FetchNow(log, 2);
+  EXPECT_EQ(RecordsIn(fetched.chunks, Offset(2)).front().value, "c");
+  harness_.CutPower(support::PowerCut::DropUnsynced());
+  harness_.Start();
+  EXPECT_EQ(StartOf(log), Offset(2));
+}
+
+TEST_F(DeletionTest, WithoutAnOffsetEverythingCommittedGoes) {
+  const TopicPartition log = Create("orders");
+  harness_.AppendNow(log, {.values = {"a", "b"}});
+  EXPECT_EQ(Delete(log, std::nullopt).log_start, Offset(2));
+  EXPECT_EQ(StartOf(log), Offset(2));
+  EXPECT_EQ(harness_.AppendNow(log, {.values = {"c"}}).base_offset, Offset(2));
+}
+
+TEST_F(DeletionTest, BeyondTheHighWatermarkIsRefusedAndChangesNothing) {
+  const TopicPartition log = Create("orders");
+  harness_.AppendNow(log, {.values = {"a"}});
+  for (const int64_t before : {2, -1}) {
+    const DeletionOutcome refused = Delete(log, Offset(before));
+    EXPECT_EQ(ReasonOf(refused.status), Reason::kOffsetOutOfRange);
+  }
+  EXPECT_EQ(StartOf(log), Offset(0));
+}
+
+TEST_F(DeletionTest, UnknownPartitionIsRefused) {
+  EXPECT_EQ(ReasonOf(Delete({.topic_id = TopicId({1, 2, 3}), .partition = PartitionId(0)},
+                            std::nullopt)
+                         .status),
+            Reason::kUnknownTopicId);
+}
+
+TEST_F(DeletionTest, BelowTheStartAnswersWithTheStart) {
+  const TopicPartition log = Create("orders");
+  harness_.AppendNow(log, {.values = {"a", "b"}});
+  ASSERT_TRUE(Delete(log, Offset(1)).status.ok());
+  const DeletionOutcome again = Delete(log, Offset(0));
+  EXPECT_TRUE(again.status.ok()) << again.status;
+  EXPECT_EQ(again.log_start, Offset(1));
+}
+
+TEST_F(DeletionTest, SweepLetsGoBySize) {
+  const TopicPartition log = Create("orders", {{"retention.bytes", "1500000"}});
+  AppendLarge(log, 5);
+  EXPECT_EQ(StartOf(log), Offset(0));
+  Sweep();
+  EXPECT_EQ(StartOf(log), Offset(2));
+  AppendLarge(log, 1);
+  Sweep();
+  EXPECT_EQ(StartOf(log), Offset(3));
+}
+
+TEST_F(DeletionTest, SweepObeysASettingThatHasChanged) {
+  const TopicPartition log = Create("orders");
+  AppendLarge(log, 3);
+  Sweep();
+  EXPECT_EQ(StartOf(log), Offset(0));
+  const auto altered = std::make_shared<Answer<absl::Status>>();
+  harness_.broker().topics().Alter(
+      {.name = "orders", .set = {{"retention.bytes", "0"}}, .unset = {}}, absl::InfiniteDuration(),
+      WriteDown<absl::Status>(altered));
+  harness_.Run();
+  ASSERT_TRUE(altered->value.ok()) << altered->value;
+  Sweep();
+  EXPECT_EQ(StartOf(log), Offset(2));
+}
+
+TEST_F(DeletionTest, SweepEmptiesAnIdleTopicByAge) {
+  const TopicPartition log = Create("orders", {{"retention.ms", "3600000"}});
+  harness_.AppendNow(log, {.values = {"a", "b"}});
+  harness_.Advance(absl::Minutes(50));
+  harness_.Run();
+  EXPECT_EQ(StartOf(log), Offset(0));
+  for (int hour = 0; hour < 3; ++hour) {
+    harness_.Advance(absl::Minutes(61));
+    harness_.Run();
+  }
+  EXPECT_EQ(StartOf(log), Offset(2));
+}
+
+TEST_F(DeletionTest, ClockThatJumpsForwardDeletesNothing) {
+  const TopicPartition log = Create("orders", {{"retention.ms", "3600000"}});
+  AppendLarge(log, 3);
+  harness_.clock().SetNow(harness_.clock().Now() + absl::Hours(24 * 365));
+  Sweep();
+  Sweep();
+  EXPECT_EQ(StartOf(log), Offset(0));
+}
+
+TEST_F(DeletionTest, LogsThatNothingHasUsedSinceTheStartAreReachedInTime) {
+  const auto count = static_cast<int32_t>(RetentionSweep::kColdLogsMax) + 10;
+  const TopicId topic = harness_.CreateTopic(
+      "orders", count,
+      {{"segment.bytes", "1048576"}, {"max.message.bytes", "1048576"}, {"retention.bytes", "0"}});
+  for (int32_t i = 0; i < count; ++i) {
+    const TopicPartition log{.topic_id = topic, .partition = PartitionId(i)};
+    harness_.AppendNow(log, {.values = {std::string(600'000, 'v')}});
+    harness_.AppendNow(log, {.values = {std::string(600'000, 'v')}});
+  }
+  harness_.Stop();
+  harness_.Start();
+  const auto segments = [&] {
+    int found = 0;
+    for (int32_t i = 0; i < count; ++i) {
+      const TopicPartition log{.topic_id = topic, .partition = PartitionId(i)};
+      found += static_cast<int>(harness_.disk()
+                                    .List(storage::LogDirectory("data", log))
+                                    ->size());
+    }
+    return found;
+  };
+  const int before = segments();
+  Sweep();
+  const int after_one = segments();
+  EXPECT_LT(after_one, before);
+  Sweep();
+  EXPECT_LT(segments(), after_one);
+  for (int32_t i = 0; i < count; ++i) {
+    EXPECT_EQ(StartOf({.topic_id = topic, .partition = PartitionId(i)}), Offset(1));
+  }
+}
+
+TEST_F(DeletionTest, BrokerStopsInTheMiddleOfASweep) {
+  const TopicPartition log = Create("orders", {{"retention.bytes", "0"}});
+  AppendLarge(log, 3);
+  harness_.Advance(harness_.options().retention_interval);
+  harness_.Stop();
+  harness_.Start();
+  Sweep();
+  EXPECT_EQ(StartOf(log), Offset(2));
+}
+
+}  // namespace
+}  // namespace talosmq::broker
