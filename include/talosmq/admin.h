@@ -1,6 +1,7 @@
 #pragma once
 
 #include "talosmq/client.h"
+#include "talosmq/error.h"
 #include "talosmq/ids.h"
 
 #include "absl/status/status.h"
@@ -67,6 +68,7 @@ struct PartitionInfo {
   /// Of every batch appended since the topic was made: what is there, and what retention and
   /// trimming have deleted.
   int64_t lifetime_bytes = 0;
+  std::vector<CorruptRange> skipped;  ///< What SkipCorrupt() has decided, ascending.
 };
 
 /// Sums over the partitions that could answer.
@@ -142,6 +144,7 @@ struct DumpInfo {
   int64_t files_published = 0;
   int64_t records_published = 0;
   int64_t bytes_published = 0;
+  int64_t offsets_skipped = 0;  ///< That could not be read, under on_corrupt=skip.
 };
 
 /// Administration of topics, dump jobs and the cluster. Every call blocks up to the client's
@@ -170,6 +173,12 @@ class Admin {
   /// The topic is gone for good once this returns OK, and its name may be given to a new topic;
   /// files go behind that. Deleting a topic that is being deleted is OK.
   virtual absl::Status DeleteTopic(const std::string& name) = 0;
+
+  /// An operator's decision, recorded for good: whoever reads from the damage below `to` goes on at
+  /// `to`. Returns the offsets that are passed over from now on. kInvalidArgument: nothing damaged
+  /// is known below `to`, or `to` lies inside of the damage; kOffsetOutOfRange: outside of the log.
+  virtual absl::StatusOr<CorruptRange> SkipCorrupt(const std::string& topic, PartitionId partition,
+                                                   Offset to) = 0;
 
   virtual absl::StatusOr<ClusterInfo> DescribeCluster() = 0;
   virtual absl::StatusOr<ClusterHealth> CheckHealth() = 0;

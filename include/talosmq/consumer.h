@@ -26,14 +26,25 @@ using Position = std::variant<AtStart, AtEnd, Offset, absl::Time>;
 /// What to do when a position lies outside of the log.
 enum class OutOfRangePolicy { kFail, kStart, kEnd };
 
-/// What to do with a batch whose CRC is right and whose inside cannot be read.
+/// What to do with records that cannot be read: those of offsets that the server refuses because
+/// their bytes are damaged, or of a batch whose CRC is right and whose inside cannot be read.
 enum class OnCorrupt { kFail, kSkip };
+
+/// Offsets [first, next) of one partition that were left out under OnCorrupt::kSkip.
+struct SkippedOffsets {
+  PartitionId partition;
+  Offset first;
+  Offset next;       ///< Where reading goes on.
+  absl::Status why;  ///< kCorruptData: what is damaged.
+};
 
 struct ConsumerOptions {
   /// What may be fetched ahead, all partitions together. 1 MiB to 4 GiB.
   int64_t prefetch_bytes = int64_t{32} << 20;
   OutOfRangePolicy out_of_range = OutOfRangePolicy::kFail;
   OnCorrupt on_corrupt = OnCorrupt::kFail;
+  /// Offsets were left out. Runs inside of Poll, or on the partition's thread of a PushConsumer.
+  std::function<void(const SkippedOffsets& skipped)> on_skipped = {};
   /// The topic has more partitions now, as partition_count() tells already; within metadata_age_max
   /// of the change. Runs on the client's own thread (shared by all that was made from the Client):
   /// must not block and must not call the consumer, but may tell the polling thread to.
@@ -122,7 +133,8 @@ class Consumer {
 
   /// Of all assigned partitions, by ascending number.
   virtual std::vector<PartitionPosition> positions() const = 0;
-  /// Records left out under OnCorrupt::kSkip, as far as headers tell.
+  /// Records left out under OnCorrupt::kSkip, as far as headers tell; of what the server refuses,
+  /// the offsets.
   virtual int64_t skipped_records() const = 0;
   /// Where a position of one partition is now; an Offset is its own answer, unchecked. Of a time:
   /// the first record stamped at or after it, the end when there is none. Asks again while that may

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "talosmq/ids.h"
+
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 
@@ -82,5 +84,19 @@ std::optional<absl::Duration> RetryAfterOf(const absl::Status& status);
 absl::Status MakeNotLeader(std::string_view message, std::string_view leader_address);
 /// The address in a kNotLeader error; empty when there is none.
 std::string LeaderAddressOf(const absl::Status& status);
+
+/// Offsets [first, next) of a partition that cannot be read, since what held them is damaged.
+/// `next` is the first one behind the damage that can be read; the end of the log when there is
+/// none.
+struct CorruptRange {
+  Offset first;
+  Offset next;
+
+  friend bool operator==(const CorruptRange&, const CorruptRange&) = default;
+};
+/// A kCorruptData error that tells which offsets cannot be read.
+absl::Status MakeCorruptData(std::string_view message, const CorruptRange& range);
+/// The offsets in a kCorruptData error; nothing when it does not name any.
+std::optional<CorruptRange> CorruptRangeOf(const absl::Status& status);
 
 }  // namespace talosmq

@@ -4,6 +4,9 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+
+#include <vector>
 
 namespace talosmq {
 namespace {
@@ -11,6 +14,7 @@ namespace {
 constexpr absl::string_view kReasonPayload = "talosmq/reason";
 constexpr absl::string_view kLeaderPayload = "talosmq/leader";
 constexpr absl::string_view kRetryAfterPayload = "talosmq/retry-after-ms";
+constexpr absl::string_view kCorruptRangePayload = "talosmq/corrupt-range";
 
 absl::StatusCode CodeOf(Reason reason) {
   switch (reason) {
@@ -256,6 +260,24 @@ absl::Status MakeNotLeader(std::string_view message, std::string_view leader_add
 
 std::string LeaderAddressOf(const absl::Status& status) {
   return PayloadOf(status, kLeaderPayload);
+}
+
+absl::Status MakeCorruptData(std::string_view message, const CorruptRange& range) {
+  absl::Status status = MakeError(Reason::kCorruptData, message);
+  status.SetPayload(kCorruptRangePayload,
+                    absl::Cord(absl::StrCat(range.first.value(), "..", range.next.value())));
+  return status;
+}
+
+std::optional<CorruptRange> CorruptRangeOf(const absl::Status& status) {
+  const std::vector<std::string> ends =
+      absl::StrSplit(PayloadOf(status, kCorruptRangePayload), "..");
+  int64_t first = 0;
+  int64_t next = 0;
+  if (ends.size() != 2 || !absl::SimpleAtoi(ends[0], &first) || !absl::SimpleAtoi(ends[1], &next)) {
+    return std::nullopt;
+  }
+  return CorruptRange{.first = Offset(first), .next = Offset(next)};
 }
 
 }  // namespace talosmq

@@ -72,8 +72,11 @@ BrokerMetrics::BrokerMetrics(base::MetricRegistry& registry)
       waiting_fetches_(registry.AddGauge("talosmq_broker_waiting_fetches",
                                          "Fetches that wait for a record.", {})),
       partitions_led_(registry.AddGauge("talosmq_broker_partitions_led",
-                                        "Partitions appended to since the start, still led.", {})) {
-}
+                                        "Partitions appended to since the start, still led.", {})),
+      corrupt_ranges_(registry.AddGauge("talosmq_broker_corrupt_ranges",
+                                        "Ranges of offsets that damage hides, as far as it was met "
+                                        "since the start, and that no operator has decided about.",
+                                        {})) {}
 
 void BrokerMetrics::CountAppend(int64_t records, int64_t bytes) {
   appended_records_.Add(records);
@@ -115,6 +118,10 @@ void BrokerMetrics::AddWaitingFetches(int64_t change) {
 
 void BrokerMetrics::AddPartitionsLed(int64_t change) {
   partitions_led_.Set(static_cast<double>(partitions_led_now_.fetch_add(change) + change));
+}
+
+void BrokerMetrics::AddCorruptRanges(int64_t change) {
+  corrupt_ranges_.Set(static_cast<double>(corrupt_ranges_now_.fetch_add(change) + change));
 }
 
 }  // namespace talosmq::broker

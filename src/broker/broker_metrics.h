@@ -34,6 +34,7 @@ class BrokerMetrics {
   void AddWaitingAppends(int64_t change);
   void AddWaitingFetches(int64_t change);
   void AddPartitionsLed(int64_t change);
+  void AddCorruptRanges(int64_t change);
 
  private:
   base::MetricRegistry& registry_;
@@ -51,9 +52,11 @@ class BrokerMetrics {
   base::Gauge& waiting_appends_;
   base::Gauge& waiting_fetches_;
   base::Gauge& partitions_led_;
+  base::Gauge& corrupt_ranges_;
   std::atomic<int64_t> waiting_appends_now_{0};
   std::atomic<int64_t> waiting_fetches_now_{0};
   std::atomic<int64_t> partitions_led_now_{0};
+  std::atomic<int64_t> corrupt_ranges_now_{0};
 };
 
 }  // namespace talosmq::broker

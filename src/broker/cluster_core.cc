@@ -25,6 +25,21 @@ std::vector<std::string> FindOrphans(const metadata::ClusterImage& image,
   return orphans;
 }
 
+/// What operators have decided about damage, which is a problem no more.
+void AddSkipped(const metadata::ClusterImage& image, std::vector<HealthProblem>& warnings) {
+  for (const auto& [name, topic] : image.topics_by_name) {
+    for (size_t i = 0; i < topic->partitions.size(); ++i) {
+      for (const CorruptRange& range : topic->partitions[i].skipped) {
+        warnings.push_back(
+            {.object = base::StrCat("partition ", name, "/", i),
+             .problem = base::StrCat("readers pass over its damaged offsets ", range.first.value(),
+                                     " to ", range.next.value() - 1,
+                                     ", as `talosmq partition skip-corrupt` has decided")});
+      }
+    }
+  }
+}
+
 HealthReport OneProblem(std::string problem) {
   HealthReport report;
   report.problems.push_back({.object = "broker", .problem = std::move(problem)});
@@ -79,6 +94,7 @@ HealthReport ClusterCore::CheckDisk() const {
          .problem = base::StrCat("a write or sync has failed since the start, the last one: ",
                                  base::FromAbsl(failure.message()))});
   }
+  AddSkipped(*dependencies_.images.current(), report.warnings);
   const auto folders = dependencies_.log_store.ListFolders();
   add_problem("data directory", folders.status());
   if (!folders.ok()) return report;

@@ -18,7 +18,7 @@ struct Run {
   metadata::MetadataStore& store;
   KeyChange change;
   base::Executor& on;
-  base::Callback<absl::Status> done;
+  base::Callback<absl::StatusOr<Revision>> done;
   KeyChange::Found found;
   int attempts = 0;
 };
@@ -40,7 +40,7 @@ void Decide(std::unique_ptr<Run> run) {
   Run& now = *run;
   auto operations = now.change.decide(now.found);
   if (!operations.ok()) return now.done(operations.status());
-  if (operations->empty()) return now.done(absl::OkStatus());
+  if (operations->empty()) return now.done(Revision::kNone);
   metadata::Transaction transaction{.compares = {}, .operations = *std::move(operations)};
   for (size_t i = 0; i < now.found.size(); ++i) {
     const Revision seen = now.found[i].has_value() ? now.found[i]->mod_revision : Revision::kNone;
@@ -50,7 +50,7 @@ void Decide(std::unique_ptr<Run> run) {
       std::move(transaction), now.on,
       [run = std::move(run)](const absl::StatusOr<CommitResult>& result) mutable {
         if (!result.ok()) return run->done(result.status());
-        if (result->succeeded) return run->done(absl::OkStatus());
+        if (result->succeeded) return run->done(result->revision);
         if (++run->attempts == kKeyChangeAttemptsMax) {
           return run->done(MakeError(
               Reason::kConflict,
@@ -65,7 +65,7 @@ void Decide(std::unique_ptr<Run> run) {
 }  // namespace
 
 void ChangeKeys(metadata::MetadataStore& store, KeyChange change, base::Executor& on,
-                base::Callback<absl::Status> done) {
+                base::Callback<absl::StatusOr<Revision>> done) {
   ReadNext(std::unique_ptr<Run>(new Run{.store = store,
                                         .change = std::move(change),
                                         .on = on,

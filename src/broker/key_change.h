@@ -26,9 +26,10 @@ struct KeyChange {
 /// Somebody else being faster this often in a row is an error of its own.
 inline constexpr int kKeyChangeAttemptsMax = 10;
 
-/// Reads, decides and commits by compare-and-set until it holds, and answers on `on`. After
-/// kMetadataUnavailable the change may have taken effect.
+/// Reads, decides and commits by compare-and-set until it holds, and answers on `on` with the
+/// revision that shows it; kNone when there was nothing to do. After kMetadataUnavailable the
+/// change may have taken effect.
 void ChangeKeys(metadata::MetadataStore& store, KeyChange change, base::Executor& on,
-                base::Callback<absl::Status> done);
+                base::Callback<absl::StatusOr<metadata::Revision>> done);
 
 }  // namespace talosmq::broker

@@ -59,6 +59,11 @@ void Partition::OnLogDurable() {
   if (leader_.is_leading()) Handle(leader_.LocalDurable(log_.durable_end()));
 }
 
+void Partition::OnLogDamaged(const absl::Status& damage) {
+  corrupt_.Note(damage);
+  OpenDamage();
+}
+
 void Partition::PrepareToLead() {
   const absl::Status opened = log_.Open(assignment_.log_options);
   if (!opened.ok()) return FailPending(opened);
@@ -67,11 +72,11 @@ void Partition::PrepareToLead() {
   const auto& epochs = log_.open()->epochs();
   const LeaderEpoch in_log = epochs.empty() ? kNoEpoch : epochs.back().epoch;
   ClaimLeaderEpoch(dependencies_.metadata_store,
-                   {.partition = id_,
-                    .name = assignment_.name,
-                    .leader = assignment_.image.leader,
-                    .in_sync = assignment_.image.in_sync,
-                    .self = dependencies_.options.id,
+                   {.partition = {.id = id_,
+                                  .name = assignment_.name,
+                                  .leader = assignment_.image.leader,
+                                  .in_sync = assignment_.image.in_sync,
+                                  .self = dependencies_.options.id},
                     .above = std::max(in_log, leader_.epoch())},
                    dependencies_.shard, [this](absl::StatusOr<LeaderEpoch> claimed) {
                      is_claiming_ = false;
@@ -104,6 +109,7 @@ void Partition::OnEpochClaimed(const absl::StatusOr<LeaderEpoch>& claimed) {
 void Partition::Adopt(Assignment assignment) {
   if (!closed_.ok()) return;
   assignment_ = std::move(assignment);
+  OpenDamage();
   const metadata::PartitionImage& image = assignment_.image;
   const bool is_leader = image.leader == dependencies_.options.id;
   const bool is_superseded = image.epoch > epoch_;
@@ -135,6 +141,8 @@ void Partition::Retire(base::Task done) {
 
 void Partition::Close(base::Task done) {
   close_done_ = std::move(done);
+  corrupt_.Clear();
+  OpenDamage();
   log_.Shut([this] {
     is_log_shut_ = true;
     FinishClose();
@@ -150,10 +158,28 @@ void Partition::FinishClose() {
   dependencies_.shard.Post(std::exchange(close_done_, nullptr));
 }
 
-std::optional<HealthProblem> Partition::CheckHealth() const {
-  if (log_.trouble().ok()) return std::nullopt;
-  return HealthProblem{.object = base::StrCat("partition ", assignment_.name),
-                       .problem = std::string(log_.trouble().message())};
+std::vector<HealthProblem> Partition::CheckHealth() {
+  const std::string object = base::StrCat("partition ", assignment_.name);
+  std::vector<HealthProblem> problems;
+  if (!log_.trouble().ok()) {
+    problems.push_back({.object = object, .problem = std::string(log_.trouble().message())});
+  }
+  const std::string topic = assignment_.name.substr(0, assignment_.name.rfind('/'));
+  for (const CorruptRanges::Known& damage : OpenDamage()) {
+    problems.push_back(
+        {.object = object,
+         .problem = base::StrCat(damage.what, "; `talosmq partition skip-corrupt ", topic, " ",
+                                 id_.partition.value(), " --to ", damage.range.next.value(),
+                                 "` lets readers pass over them")});
+  }
+  return problems;
+}
+
+std::vector<CorruptRanges::Known> Partition::OpenDamage() {
+  std::vector<CorruptRanges::Known> open = corrupt_.Open(log_start(), assignment_.image.skipped);
+  const auto count = static_cast<int64_t>(open.size());
+  dependencies_.metrics.AddCorruptRanges(count - std::exchange(open_damage_, count));
+  return open;
 }
 
 absl::Status Partition::CheckEpoch(LeaderEpoch known) const {

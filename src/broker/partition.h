@@ -4,6 +4,7 @@
 #include "base/executor.h"
 #include "broker/broker_metrics.h"
 #include "broker/cluster.h"
+#include "broker/corrupt_ranges.h"
 #include "broker/fetch_waiters.h"
 #include "broker/messages.h"
 #include "broker/options.h"
@@ -71,7 +72,11 @@ class Partition final : private ReopenableLog::Owner {
   void DeleteRecords(std::optional<Offset> before, base::Callback<DeletionOutcome> done);
   void ApplyRetention(absl::Time now, base::Callback<absl::Status> done);
   void Describe(base::Callback<PartitionDescription> done);
-  std::optional<HealthProblem> CheckHealth() const;
+  /// Looks for damage that ends below `to` (the newest that is known, or what a read right below
+  /// `to` meets) and answers with the offsets that a reader passes over who goes on at `to`.
+  /// kOffsetOutOfRange; kInvalidArgument: there is none, or `to` lies inside of it.
+  void FindDamageBelow(Offset to, base::Callback<absl::StatusOr<CorruptRange>> done);
+  std::vector<HealthProblem> CheckHealth();
 
   /// Metadata has changed.
   void Adopt(Assignment assignment);
@@ -87,6 +92,7 @@ class Partition final : private ReopenableLog::Owner {
   void OnLogOpened() override;
   void OnLogFailed(const absl::Status& status) override;
   void OnLogDurable() override;
+  void OnLogDamaged(const absl::Status& damage) override;
 
   // Leadership.
   /// Opens the log and claims an epoch, as far as neither is done nor under way.
@@ -111,6 +117,9 @@ class Partition final : private ReopenableLog::Owner {
   void AnswerFetch(WaitingFetch& fetch, storage::ReadResult result);
   void AnswerNothing(WaitingFetch& fetch);
   void RefuseFetch(WaitingFetch& fetch, const absl::Status& status);
+  absl::StatusOr<CorruptRange> DamageBelow(Offset to) const;
+  /// Damage that no operator has decided about. Counts it.
+  std::vector<CorruptRanges::Known> OpenDamage();
   void AnswerOffset(absl::StatusOr<Offset> found, base::Callback<OffsetOutcome> done);
   void AnswerDeletion(const absl::Status& status, base::Callback<DeletionOutcome> done);
   void WhenOpen(base::Callback<absl::Status> use);
@@ -131,6 +140,9 @@ class Partition final : private ReopenableLog::Owner {
   replication::PartitionLeader leader_;
   /// What clients are held to. Invariant: at least the image's and the last claimed one.
   LeaderEpoch epoch_;
+
+  CorruptRanges corrupt_;
+  int64_t open_damage_ = 0;  ///< As the metric was told.
 
   PendingAppends pending_;  ///< Until there is an epoch.
   absl::flat_hash_map<replication::AckTag, std::unique_ptr<PendingAppend>> parked_;

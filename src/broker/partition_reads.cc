@@ -33,8 +33,11 @@ void Partition::TryFetch(WaitingFetch fetch) {
                                log.log_start().value(), ", ", leader_.high_watermark().value(),
                                "], found ", offset.value())));
   }
-  if (offset < leader_.high_watermark()) return ReadCommitted(std::move(fetch));
-  if (fetch.request.wait_until <= dependencies_.clock.Monotonic()) {
+  fetch.request.offset = PassSkipped(assignment_.image.skipped, offset);
+  if (fetch.request.offset < leader_.high_watermark()) return ReadCommitted(std::move(fetch));
+  // That a reader was moved on is news, too.
+  const bool has_news = fetch.request.offset > offset;
+  if (has_news || fetch.request.wait_until <= dependencies_.clock.Monotonic()) {
     return AnswerNothing(fetch);
   }
   const absl::Duration until = fetch.request.wait_until;
@@ -172,6 +175,44 @@ void Partition::ApplyRetention(absl::Time now, base::Callback<absl::Status> done
   });
 }
 
+void Partition::FindDamageBelow(Offset to, base::Callback<absl::StatusOr<CorruptRange>> done) {
+  WhenOpen([this, to, done = std::move(done)](const absl::Status& opened) mutable {
+    if (!opened.ok()) return done(opened);
+    const Offset end = leader_.high_watermark();
+    if (to < log_start() || to > end) {
+      return done(
+          MakeError(Reason::kOffsetOutOfRange,
+                    base::StrCat("partition ", assignment_.name, ": expected an offset in [",
+                                 log_start().value(), ", ", end.value(), "], found ", to.value())));
+    }
+    if (to == log_start()) return done(DamageBelow(to));
+    log_.Read({.offset = Offset(to.value() - 1), .limit = end, .bytes_max = 1},
+              [this, to,
+               done = std::move(done)](const absl::StatusOr<storage::ReadResult>& read) mutable {
+                // Damage that it has met is known by now.
+                if (!read.ok() && !CorruptRangeOf(read.status())) return done(read.status());
+                done(DamageBelow(to));
+              });
+  });
+}
+
+absl::StatusOr<CorruptRange> Partition::DamageBelow(Offset to) const {
+  const CorruptRanges::Known* damage = corrupt_.LastBelow(to);
+  if (damage == nullptr) {
+    return MakeError(
+        Reason::kInvalidArgument,
+        base::StrCat("partition ", assignment_.name, ": expected an offset behind damage, found ",
+                     to.value(), ", below which nothing damaged is known"));
+  }
+  if (to < damage->range.next) {
+    return MakeError(Reason::kInvalidArgument,
+                     base::StrCat("partition ", assignment_.name, ": expected an offset from ",
+                                  damage->range.next.value(), " on, found ", to.value(),
+                                  ", which cannot be read either: ", damage->what));
+  }
+  return CorruptRange{.first = damage->range.first, .next = to};
+}
+
 void Partition::Describe(base::Callback<PartitionDescription> done) {
   WhenOpen([this, done = std::move(done)](const absl::Status& opened) mutable {
     PartitionDescription description{.partition = id_.partition,
@@ -180,6 +221,7 @@ void Partition::Describe(base::Callback<PartitionDescription> done) {
                                      .epoch = epoch_,
                                      .replicas = assignment_.image.replicas,
                                      .in_sync = assignment_.image.in_sync,
+                                     .skipped = assignment_.image.skipped,
                                      .log_start = log_start(),
                                      .high_watermark = leader_.high_watermark(),
                                      .log_end = Offset(0)};

@@ -7,6 +7,7 @@
 #include "talosmq/error.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -219,10 +220,9 @@ void PartitionTable::CollectProblems(base::Callback<std::vector<HealthProblem>> 
   for (const std::unique_ptr<Shard>& shard : shards_) {
     shard->executor.Post([partitions = UsedOn(*shard), collected, all] {
       for (const std::shared_ptr<Partition>& partition : partitions) {
-        std::optional<HealthProblem> problem = partition->CheckHealth();
-        if (!problem.has_value()) continue;
+        std::vector<HealthProblem> problems = partition->CheckHealth();
         const base::MutexLock lock(collected->mutex);
-        collected->problems.push_back(*std::move(problem));
+        std::move(problems.begin(), problems.end(), std::back_inserter(collected->problems));
       }
       all->PartDone();
     });

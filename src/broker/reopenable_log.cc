@@ -8,23 +8,9 @@
 #include "talosmq/error.h"
 
 #include <algorithm>
-#include <string>
 #include <utility>
 
 namespace talosmq::broker {
-namespace {
-
-/// Damage that stays on the disk does not close the log: what lies around it is served.
-absl::Status TroubleIn(const storage::RecoveryReport& report) {
-  if (report.corruptions == 0) return absl::OkStatus();
-  const std::string what = report.notes.empty() ? "" : report.notes.front();
-  return MakeError(
-      Reason::kCorruptData,
-      base::StrCat(report.corruptions, " damaged places below the flushed point: ", what));
-}
-
-}  // namespace
-
 ReopenableLog::ReopenableLog(TopicPartition id, const PartitionOptions& options,
                              Dependencies dependencies, Owner& owner)
     : id_(id),
@@ -67,7 +53,8 @@ void ReopenableLog::OnOpenDone(absl::StatusOr<storage::LogStore::OpenedLog> open
   log_ = std::move(opened->log);
   log_->SetDurableListener([this](const absl::Status& status) { OnDurable(status); });
   state_ = State::kOpen;
-  trouble_ = TroubleIn(opened->report);
+  trouble_ = absl::OkStatus();
+  for (const absl::Status& damage : opened->report.damages) owner_.OnLogDamaged(damage);
   if (is_shut_) {
     BeginClosing();
   } else {
@@ -81,9 +68,9 @@ void ReopenableLog::Read(const storage::ReadRequest& request,
   ++jobs_;
   log_->Read(request,
              [this, done = std::move(done)](absl::StatusOr<storage::ReadResult> result) mutable {
-               const absl::Status status = result.status();
+               if (CorruptRangeOf(result.status())) owner_.OnLogDamaged(result.status());
                done(std::move(result));
-               OnJobDone(status);
+               OnJobDone();
              });
 }
 
@@ -93,9 +80,8 @@ void ReopenableLog::FindOffset(absl::Time time, Offset limit,
   ++jobs_;
   log_->FindOffset(time, limit,
                    [this, done = std::move(done)](absl::StatusOr<Offset> found) mutable {
-                     const absl::Status status = found.status();
                      done(std::move(found));
-                     OnJobDone(status);
+                     OnJobDone();
                    });
 }
 
@@ -103,8 +89,8 @@ base::Callback<absl::Status> ReopenableLog::Job(base::Callback<absl::Status> don
   TALOSMQ_CHECK(state_ == State::kOpen) << "log " << id_.ToString() << " is not open";
   ++jobs_;
   return [this, done = std::move(done)](absl::Status status) mutable {
-    done(status);
-    OnJobDone(status);
+    done(std::move(status));
+    OnJobDone();
   };
 }
 
@@ -119,10 +105,8 @@ void ReopenableLog::ApplyRetention(absl::Time now, Offset limit,
   log_->ApplyRetention(now, limit, std::move(job));
 }
 
-void ReopenableLog::OnJobDone(const absl::Status& status) {
+void ReopenableLog::OnJobDone() {
   --jobs_;
-  // Not a fence, even with the reason of one: that of the log is told to OnDurable first.
-  if (ReasonOf(status) == Reason::kCorruptData && trouble_.ok()) trouble_ = status;
   if (state_ == State::kClosing && jobs_ == 0) {
     dependencies_.shard.Post([this] { CloseWhenQuiet(); });
   }

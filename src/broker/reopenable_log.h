@@ -39,6 +39,8 @@ class ReopenableLog {
     /// It could not be opened, or was fenced: all that waits for it has to be answered.
     virtual void OnLogFailed(const absl::Status& status) = 0;
     virtual void OnLogDurable() = 0;
+    /// Opening it, or a read, has met damage that stays on the disk; what lies around it is served.
+    virtual void OnLogDamaged(const absl::Status& damage) = 0;
   };
 
   struct Dependencies {
@@ -69,7 +71,7 @@ class ReopenableLog {
   /// For good: lets what was appended become durable, closes, then runs `done` on the shard.
   void Shut(base::Task done);
 
-  /// Why the log is not usable, or the last corruption a read has found; OK while all is well.
+  /// Why the log is not usable; OK while it is.
   const absl::Status& trouble() const { return trouble_; }
 
  private:
@@ -79,7 +81,7 @@ class ReopenableLog {
   void OnDurable(const absl::Status& status);
   /// `done`, and what follows when it has run.
   base::Callback<absl::Status> Job(base::Callback<absl::Status> done);
-  void OnJobDone(const absl::Status& status);
+  void OnJobDone();
   void Rest(const absl::Status& trouble, Reason cause);
   void OpenAfterRest();
   void BeginClosing();

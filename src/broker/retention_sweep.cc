@@ -42,8 +42,8 @@ std::vector<TopicPartition> RetentionSweep::LogsLed() const {
 void RetentionSweep::Run() {
   std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
   if (is_stopped_ || !pass.has_value()) return;
-  ApplyToNext(std::make_shared<Sweep>(
-      Sweep{.logs = LogsLed(), .now = Now(), .pass = *std::move(pass)}));
+  ApplyToNext(
+      std::make_shared<Sweep>(Sweep{.logs = LogsLed(), .now = Now(), .pass = *std::move(pass)}));
 }
 
 void RetentionSweep::ApplyToNext(std::shared_ptr<Sweep> sweep) {

@@ -1,8 +1,10 @@
 #include "broker/topic_core.h"
 
+#include "base/status.h"
 #include "base/text.h"
 #include "broker/countdown.h"
 #include "broker/in_time.h"
+#include "broker/partition_state.h"
 #include "metadata/topic_config.h"
 #include "metadata/topic_name.h"
 #include "talosmq/error.h"
@@ -31,6 +33,16 @@ absl::Status ReservedName(std::string_view name) {
                                 "': names that begin with '__' are the system's own"));
 }
 
+/// Bounds the value of a partition's state key, and what a fetch looks through.
+constexpr size_t kSkippedRangesMax = 1000;
+
+absl::Status TooManySkipped(const LedPartition& partition) {
+  return MakeError(
+      Reason::kInvalidArgument,
+      base::StrCat("partition ", partition.name, ": expected at most ", kSkippedRangesMax,
+                   " ranges that readers pass over, found one more"));
+}
+
 /// A partition that is to describe itself. The pass goes last.
 struct Asked {
   base::Gate::Pass pass;
@@ -49,6 +61,7 @@ PartitionDescription Unserved(const TopicImage& topic, PartitionId partition,
   description.epoch = image.epoch;
   description.replicas = image.replicas;
   description.in_sync = image.in_sync;
+  description.skipped = image.skipped;
   return description;
 }
 
@@ -128,6 +141,64 @@ void TopicCore::Delete(std::string name, absl::Duration deadline,
               dependencies_.controller.Delete(std::move(name),
                                               WhenShown(std::move(pass), std::move(answer)));
             });
+}
+
+void TopicCore::SkipCorrupt(std::string name, PartitionId partition, Offset to,
+                            absl::Duration deadline,
+                            base::Callback<absl::StatusOr<CorruptRange>> done) {
+  RunChange(
+      "skip corrupt", deadline, std::move(done),
+      [this, name = std::move(name), partition, to](base::Gate::Pass pass, auto answer) mutable {
+        const auto topic = image()->FindTopic(std::string_view(name));
+        if (topic == nullptr) return answer(UnknownTopic(name));
+        const TopicPartition id{.topic_id = topic->id, .partition = partition};
+        FindDamage(id, to,
+                   [this, id, pass = std::move(pass), answer = std::move(answer)](
+                       const absl::StatusOr<CorruptRange>& damage) mutable {
+                     if (!damage.ok()) return answer(damage.status());
+                     RecordSkipped(id, *damage, std::move(pass), std::move(answer));
+                   });
+      });
+}
+
+void TopicCore::FindDamage(const TopicPartition& id, Offset to,
+                           base::Callback<absl::StatusOr<CorruptRange>> done) {
+  auto route = dependencies_.partitions.Find(id);
+  if (!route.ok()) return done(route.status());
+  route->shard.Post([partition = std::move(route->partition), to, done = std::move(done),
+                     pass = std::move(route->pass)]() mutable {
+    Partition& asked = *partition;
+    asked.FindDamageBelow(
+        to, [partition = std::move(partition), pass = std::move(pass), done = std::move(done)](
+                const absl::StatusOr<CorruptRange>& damage) mutable { done(damage); });
+  });
+}
+
+void TopicCore::RecordSkipped(const TopicPartition& id, CorruptRange range, base::Gate::Pass pass,
+                              base::Callback<absl::StatusOr<CorruptRange>> done) {
+  const auto topic = image()->FindTopic(id.topic_id);
+  if (topic == nullptr) {
+    return done(MakeError(Reason::kUnknownTopicId,
+                          base::StrCat("topic id ", id.topic_id.ToString(), ": it was deleted")));
+  }
+  const metadata::PartitionImage& known =
+      topic->partitions[static_cast<size_t>(id.partition.value())];
+  LedPartition led{.id = id,
+                   .name = base::StrCat(topic->name, "/", id.partition.value()),
+                   .leader = known.leader,
+                   .in_sync = known.in_sync,
+                   .self = dependencies_.options.id};
+  auto skip = [led, range](metadata::PartitionStateRecord& state) {
+    AddSkipped(state.skipped, range);
+    return state.skipped.size() > kSkippedRangesMax ? TooManySkipped(led) : absl::OkStatus();
+  };
+  ChangePartitionState(
+      dependencies_.metadata_store, led, std::move(skip), dependencies_.admin_executor,
+      WhenShown(std::move(pass),
+                [range, done = std::move(done)](const absl::Status& status) mutable {
+                  if (!status.ok()) return done(status);
+                  done(range);
+                }));
 }
 
 base::Callback<absl::StatusOr<Revision>> TopicCore::WhenShown(base::Gate::Pass pass,

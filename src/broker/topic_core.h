@@ -3,10 +3,12 @@
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/gate.h"
+#include "broker/options.h"
 #include "broker/partition_table.h"
 #include "broker/topics.h"
 #include "controller/topic_controller.h"
 #include "metadata/image_publisher.h"
+#include "metadata/metadata_store.h"
 
 #include <map>
 #include <memory>
@@ -24,9 +26,11 @@ class TopicCore final : public TopicService {
     PartitionTable& partitions;
     controller::TopicController& controller;
     metadata::ImagePublisher& images;
+    metadata::MetadataStore& metadata_store;
     base::Executor& admin_executor;
     base::Gate& admin_gate;
     const base::Clock& clock;
+    const BrokerOptions& options;
   };
 
   explicit TopicCore(Dependencies dependencies) : dependencies_(dependencies) {}
@@ -40,6 +44,8 @@ class TopicCore final : public TopicService {
                      base::Callback<absl::Status> done) override;
   void Delete(std::string name, absl::Duration deadline,
               base::Callback<absl::Status> done) override;
+  void SkipCorrupt(std::string name, PartitionId partition, Offset to, absl::Duration deadline,
+                   base::Callback<absl::StatusOr<CorruptRange>> done) override;
   void Describe(std::string name, base::Callback<absl::StatusOr<TopicDescription>> done) override;
   std::shared_ptr<const metadata::ClusterImage> image() const override {
     return dependencies_.images.current();
@@ -50,6 +56,11 @@ class TopicCore final : public TopicService {
   template <typename Answer, typename Change>
   void RunChange(std::string_view what, absl::Duration deadline, base::Callback<Answer> done,
                  Change change);
+  void FindDamage(const TopicPartition& id, Offset to,
+                  base::Callback<absl::StatusOr<CorruptRange>> done);
+  /// Makes it durable that readers of the partition pass over `range`.
+  void RecordSkipped(const TopicPartition& id, CorruptRange range, base::Gate::Pass pass,
+                     base::Callback<absl::StatusOr<CorruptRange>> done);
   void CreateNow(TopicCreation creation, base::Gate::Pass pass,
                  base::Callback<absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>> done);
   /// A callback for the controller that answers `done` once the change is in the image.

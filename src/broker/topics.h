@@ -2,6 +2,7 @@
 
 #include "base/executor.h"
 #include "metadata/cluster_image.h"
+#include "talosmq/error.h"
 #include "talosmq/ids.h"
 
 #include "absl/status/status.h"
@@ -36,6 +37,7 @@ struct PartitionDescription {
   LeaderEpoch epoch;
   std::vector<BrokerId> replicas;
   std::vector<BrokerId> in_sync;
+  std::vector<CorruptRange> skipped;  ///< What SkipCorrupt() has decided, ascending.
   Offset log_start;
   Offset high_watermark;
   Offset log_end;
@@ -74,6 +76,11 @@ class TopicService {
   /// Answers once the deletion is durable; files go behind that.
   virtual void Delete(std::string name, absl::Duration deadline,
                       base::Callback<absl::Status> done) = 0;
+  /// An operator's decision: whoever reads from the damage below `to` goes on at `to`. Answers with
+  /// the offsets that are passed over, once that is durable; else as Partition::FindDamageBelow.
+  virtual void SkipCorrupt(std::string name, PartitionId partition, Offset to,
+                           absl::Duration deadline,
+                           base::Callback<absl::StatusOr<CorruptRange>> done) = 0;
   virtual void Describe(std::string name,
                         base::Callback<absl::StatusOr<TopicDescription>> done) = 0;
   /// Names, ids, leaders: what SDKs poll and `list` shows.

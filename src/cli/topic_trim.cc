@@ -16,9 +16,9 @@ struct TopicTrimOptions {
 
 absl::StatusOr<Document> Trim(const TopicTrimOptions& options, Session& session) {
   TALOSMQ_ASSIGN_OR_RETURN(const auto admin, session.ConnectAdmin());
-  TALOSMQ_ASSIGN_OR_RETURN(const Offset log_start,
-                           admin->DeleteRecords(options.name, PartitionId(options.partition),
-                                                Offset(options.before)));
+  TALOSMQ_ASSIGN_OR_RETURN(
+      const Offset log_start,
+      admin->DeleteRecords(options.name, PartitionId(options.partition), Offset(options.before)));
   return Document{{"topic", options.name},
                   {"partition", options.partition},
                   {"log_start_offset", log_start.value()},

@@ -109,6 +109,18 @@ class BlockingAdmin final : public Admin {
         .status();
   }
 
+  absl::StatusOr<CorruptRange> SkipCorrupt(const std::string& topic, PartitionId partition,
+                                           Offset to) override {
+    v1::SkipCorruptRequest request;
+    request.set_topic(topic);
+    request.set_partition(partition.value());
+    request.set_to_offset(to.value());
+    TALOSMQ_ASSIGN_OR_RETURN(
+        const auto response,
+        Change<v1::SkipCorruptResponse>("/talosmq.v1.TopicService/SkipCorrupt", request));
+    return client::RangeOf(response.skipped());
+  }
+
   absl::StatusOr<ClusterInfo> DescribeCluster() override {
     TALOSMQ_ASSIGN_OR_RETURN(const auto response, Ask<v1::DescribeClusterResponse>(
                                                       "/talosmq.v1.ClusterService/DescribeCluster",

@@ -23,6 +23,9 @@ PartitionInfo ReadPartition(const v1::PartitionInfo& partition) {
   info.live_records = partition.live_records();
   info.lifetime_records = partition.lifetime_records();
   info.lifetime_bytes = partition.lifetime_bytes();
+  for (const v1::CorruptRange& range : partition.skipped()) {
+    info.skipped.push_back(RangeOf(range));
+  }
   return info;
 }
 
@@ -131,7 +134,8 @@ absl::StatusOr<DumpInfo> ReadDumpInfo(const v1::DumpDescription& dump) {
       .partitions = {},
       .files_published = dump.files_published(),
       .records_published = dump.records_published(),
-      .bytes_published = dump.bytes_published()};
+      .bytes_published = dump.bytes_published(),
+      .offsets_skipped = dump.offsets_skipped()};
   for (const v1::DumpPartition& partition : dump.partitions()) {
     info.partitions.push_back({.partition = PartitionId(partition.partition()),
                                .next_offset = Offset(partition.next_offset()),

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "metadata/metadata_store.h"
+#include "talosmq/error.h"
 #include "talosmq/ids.h"
 
 #include "absl/time/time.h"
@@ -21,6 +22,7 @@ struct PartitionImage {
   BrokerId leader;
   LeaderEpoch epoch{0};  ///< 0: nobody has led it yet (no state key).
   std::vector<BrokerId> in_sync;
+  std::vector<CorruptRange> skipped;    ///< As PartitionStateRecord has them.
   Revision revision = Revision::kNone;  ///< Of its own state key; kNone: it has none.
 };
 

@@ -112,6 +112,11 @@ std::string Encode(const PartitionStateRecord& record) {
   message.set_leader(record.leader.value());
   message.set_epoch(record.epoch.value());
   FromBrokers(record.in_sync, *message.mutable_in_sync());
+  for (const CorruptRange& range : record.skipped) {
+    stored::OffsetRange& skipped = *message.add_skipped();
+    skipped.set_first(range.first.value());
+    skipped.set_next(range.next.value());
+  }
   return Serialize(message);
 }
 
@@ -197,9 +202,18 @@ template <>
 absl::StatusOr<PartitionStateRecord> Decode(const KeyValue& entry) {
   stored::PartitionState message;
   if (absl::Status status = Parse(entry, message); !status.ok()) return status;
-  return PartitionStateRecord{.leader = BrokerId(message.leader()),
+  PartitionStateRecord record{.leader = BrokerId(message.leader()),
                               .epoch = LeaderEpoch(message.epoch()),
                               .in_sync = ToBrokers(message.in_sync())};
+  for (const stored::OffsetRange& range : message.skipped()) {
+    const Offset end = record.skipped.empty() ? Offset(-1) : record.skipped.back().next;
+    if (Offset(range.first()) <= end || range.next() <= range.first()) {
+      return Damaged(entry, base::StrCat("expected a range of offsets above ", end.value(),
+                                         ", found ", range.first(), " to ", range.next()));
+    }
+    record.skipped.push_back({.first = Offset(range.first()), .next = Offset(range.next())});
+  }
+  return record;
 }
 
 template <>

@@ -30,6 +30,7 @@ absl::Status ApplyState(const KeyValue& entry, TopicImage& topic) {
   partition.leader = state.leader;
   partition.epoch = state.epoch;
   partition.in_sync = std::move(state.in_sync);
+  partition.skipped = std::move(state.skipped);
   partition.revision = entry.mod_revision;
   return absl::OkStatus();
 }

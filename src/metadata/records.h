@@ -1,6 +1,7 @@
 #pragma once
 
 #include "metadata/cluster_image.h"
+#include "talosmq/error.h"
 #include "talosmq/ids.h"
 
 #include "absl/time/time.h"
@@ -56,6 +57,8 @@ struct PartitionStateRecord {
   BrokerId leader = {};
   LeaderEpoch epoch = {};
   std::vector<BrokerId> in_sync = {};
+  /// Readers pass over them by an operator's decision; ascending, none touches another.
+  std::vector<CorruptRange> skipped = {};
 };
 
 /// A deleted topic whose data still lies on `brokers`. Each takes itself out once its data is gone

@@ -96,6 +96,14 @@ void FillError(const absl::Status& status, v1::Error& error) {
     const absl::Duration wait = RetryAfterOf(status).value_or(kRetryAfterDefault);
     error.set_retry_after_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(wait)));
   }
+  if (const auto range = CorruptRangeOf(status)) {
+    FillRange(*range, *error.mutable_corrupt_range());
+  }
+}
+
+void FillRange(const CorruptRange& range, v1::CorruptRange& to) {
+  to.set_first_offset(range.first.value());
+  to.set_next_offset(range.next.value());
 }
 
 grpc::Status EndOfCall(grpc::CallbackServerContext& context, const absl::Status& status) {

@@ -17,6 +17,8 @@ grpc::StatusCode GrpcCodeOf(Reason reason);
 /// Fills `error` from a status that is not OK; its words are cut at kErrorMessageBytesMax.
 void FillError(const absl::Status& status, v1::Error& error);
 
+void FillRange(const CorruptRange& range, v1::CorruptRange& to);
+
 /// The status a call ends with; not OK ones also leave their reason in the trailer of `context`.
 /// At most once for each call, before Finish.
 grpc::Status EndOfCall(grpc::CallbackServerContext& context, const absl::Status& status);

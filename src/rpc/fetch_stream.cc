@@ -243,8 +243,10 @@ void FetchStream::OnRecordsLocked(const SubscriptionRef& subscription, broker::F
   }
   const bool has_more = bytes > 0 && outcome.next_offset < outcome.high_watermark;
   subscription->phase = has_more ? Phase::kBehind : Phase::kAtEnd;
+  // Also without records: past damage that readers are to pass over.
+  const bool has_moved = outcome.next_offset > subscription->next_offset;
   subscription->next_offset = outcome.next_offset;
-  if (bytes > 0 || !subscription->is_announced) {
+  if (has_moved || !subscription->is_announced) {
     QueueLocked(subscription, std::move(outcome), std::move(share));
   }
 }

@@ -1,6 +1,7 @@
 #include "rpc/topic_handlers.h"
 
 #include "base/text.h"
+#include "rpc/error_status.h"
 #include "rpc/limits.h"
 #include "rpc/topic_messages.h"
 #include "rpc/unary_call.h"
@@ -113,6 +114,23 @@ grpc::ServerUnaryReactor* TopicHandlers::DeleteTopic(grpc::CallbackServerContext
       context, request, response, calls_, [this](auto call) {
         topics_.Delete(call->request.name(), call->DeadlineBy(clock_),
                        [call](const absl::Status& status) { call->Finish(status); });
+      });
+}
+
+grpc::ServerUnaryReactor* TopicHandlers::SkipCorrupt(grpc::CallbackServerContext* context,
+                                                     const grpc::ByteBuffer* request,
+                                                     grpc::ByteBuffer* response) {
+  return ServeUnary<v1::SkipCorruptRequest, v1::SkipCorruptResponse>(
+      context, request, response, calls_, [this](auto call) {
+        const v1::SkipCorruptRequest& asked = call->request;
+        topics_.SkipCorrupt(asked.topic(), PartitionId(asked.partition()),
+                            Offset(asked.to_offset()), call->DeadlineBy(clock_),
+                            [call](const absl::StatusOr<CorruptRange>& skipped) {
+                              if (skipped.ok()) {
+                                FillRange(*skipped, *call->response.mutable_skipped());
+                              }
+                              call->Finish(skipped.status());
+                            });
       });
 }
 

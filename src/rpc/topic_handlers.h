@@ -15,8 +15,9 @@ using RawTopicService = v1::TopicService::WithRawCallbackMethod_CreateTopic<
             v1::TopicService::WithRawCallbackMethod_AlterTopic<
                 v1::TopicService::WithRawCallbackMethod_AddPartitions<
                     v1::TopicService::WithRawCallbackMethod_DeleteTopic<
-                        v1::TopicService::WithRawCallbackMethod_GetMetadata<
-                            v1::TopicService::Service>>>>>>>;
+                        v1::TopicService::WithRawCallbackMethod_SkipCorrupt<
+                            v1::TopicService::WithRawCallbackMethod_GetMetadata<
+                                v1::TopicService::Service>>>>>>>>;
 
 /// talosmq.v1.TopicService over the broker's. Thread-safe; outlives the gRPC server.
 class TopicHandlers final : public RawTopicService {
@@ -40,6 +41,9 @@ class TopicHandlers final : public RawTopicService {
                                           const grpc::ByteBuffer* request,
                                           grpc::ByteBuffer* response) override;
   grpc::ServerUnaryReactor* DeleteTopic(grpc::CallbackServerContext* context,
+                                        const grpc::ByteBuffer* request,
+                                        grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* SkipCorrupt(grpc::CallbackServerContext* context,
                                         const grpc::ByteBuffer* request,
                                         grpc::ByteBuffer* response) override;
   grpc::ServerUnaryReactor* GetMetadata(grpc::CallbackServerContext* context,

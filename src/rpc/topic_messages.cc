@@ -27,6 +27,7 @@ void FillPartition(const broker::PartitionDescription& partition, v1::PartitionI
   to.set_live_records(partition.high_watermark - partition.log_start);
   to.set_lifetime_records(partition.log_end.value());
   to.set_lifetime_bytes(partition.lifetime_bytes);
+  for (const CorruptRange& range : partition.skipped) FillRange(range, *to.add_skipped());
 }
 
 void AddTo(v1::TopicTotals& totals, const v1::PartitionInfo& partition) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "talosmq/error.h"
+
 #include "absl/status/status.h"
 
 #include <cstdint>
@@ -18,5 +20,17 @@ struct Damage {
 
 /// kCorruptData: "FILE: damaged at position N: expected X, found Y".
 absl::Status MakeCorruption(const Damage& damage);
+
+/// Damage of what was durable, and the offsets that cannot be read because of it.
+struct Corruption {
+  Damage damage;
+  CorruptRange hidden;
+};
+
+/// The same, followed by "; offsets A to B cannot be read, the next readable one is C", and with
+/// the range for CorruptRangeOf.
+absl::Status MakeCorruption(const Corruption& corruption);
+/// A corruption that was told of `damage` hides these offsets.
+absl::Status HideOffsets(const absl::Status& damage, const CorruptRange& hidden);
 
 }  // namespace talosmq::storage

@@ -30,11 +30,17 @@ absl::StatusOr<RebuiltIndex> Scan(const IndexRebuild& rebuild, const io::File& f
     const Mismatch at_end{.position = size,
                           .expected = base::StrCat("batches up to offset ", rebuild.end.value()),
                           .found = "the end of the file"};
-    index.damages.push_back(DamageAt(path, 0, step.mismatch.value_or(at_end)));
+    CorruptRange hidden{.first = scanner.chain().next(), .next = rebuild.end};
+    bool goes_on = false;
+    if (step.mismatch) {
+      TALOSMQ_ASSIGN_OR_RETURN(goes_on, scanner.SkipDamage());
+    }
+    goes_on = goes_on && scanner.chain().next() < rebuild.end;
+    if (goes_on) hidden.next = scanner.chain().next();
+    index.damages.push_back(
+        {.damage = DamageAt(path, 0, step.mismatch.value_or(at_end)), .hidden = hidden});
     Append(runs.Finish(), index.entries);
-    if (!step.mismatch) break;
-    TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, scanner.SkipDamage());
-    if (!goes_on || scanner.chain().next() >= rebuild.end) break;
+    if (!goes_on) break;
     runs = RunBuilder(rebuild.segment, scanner.chain().next(), scanner.position(),
                       runs.max_timestamp_ms());
   }

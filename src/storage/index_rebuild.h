@@ -26,8 +26,8 @@ struct IndexRebuild {
 
 struct RebuiltIndex {
   std::vector<IndexEntry> entries;
-  std::vector<Damage> damages;  ///< Of the segment; left out as holes between entries.
-  absl::Status stored;          ///< Of the new file; what was found in the segment holds anyway.
+  std::vector<Corruption> damages;  ///< Of the segment; left out as holes between entries.
+  absl::Status stored;  ///< Of the new file; what was found in the segment holds anyway.
 };
 
 /// Reads a segment that is no longer written and puts a new index in the place of its old one.

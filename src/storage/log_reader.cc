@@ -32,6 +32,10 @@ ReadResult Select(const base::Buffer& bytes, const std::vector<VerifiedBatch>& b
   return result;
 }
 
+absl::Status Refuse(const Damage& damage, const CorruptRange& hidden) {
+  return MakeCorruptData(base::FromAbsl(MakeCorruption(damage).message()), hidden);
+}
+
 }  // namespace
 
 std::optional<Offset> FindInBatch(base::ByteSpan batch, const record::BatchHeader& header,
@@ -53,49 +57,71 @@ int64_t CeilToMillis(absl::Time time) {
   return absl::ToUnixMillis(time + absl::Milliseconds(1) - absl::Nanoseconds(1));
 }
 
-absl::Status LogReader::Corrupt(const Damage& damage) {
-  metrics_.corruptions.Add(1);
-  absl::Status status = MakeCorruption(damage);
-  base::LogError("storage", status.message());
-  return status;
-}
-
 absl::StatusOr<ReadResult> LogReader::Read(const LogSource& log, const ReadRequest& request) {
   metrics_.cold_reads.Add(1);
+  absl::StatusOr<ReadResult> result = ReadOnce(log, request);
+  if (const auto damaged = CorruptRangeOf(result.status())) {
+    const absl::Status refusal = HideOffsets(result.status(), Widen(log, *damaged, request.limit));
+    metrics_.corruptions.Add(1);
+    base::LogError("storage", refusal.message());
+    return refusal;
+  }
+  if (!result.ok()) return result;
+  for (const auto& chunk : result->chunks) {
+    metrics_.cold_read_bytes.Add(static_cast<int64_t>(chunk.size()));
+  }
+  return result;
+}
+
+CorruptRange LogReader::Widen(const LogSource& log, CorruptRange range, Offset limit) {
+  for (int runs = 0; runs < kDamagedRunsMax && range.next < limit; ++runs) {
+    const auto behind = ReadOnce(log, {.offset = range.next, .limit = limit, .bytes_max = 1});
+    const auto damaged = CorruptRangeOf(behind.status());
+    if (!damaged) break;
+    range.next = damaged->next;
+  }
+  return range;
+}
+
+absl::StatusOr<ReadableSegment> LogReader::OpenSegment(
+    const SegmentCache::Request& request, Offset limit,
+    absl::FunctionRef<bool(const IndexEntry&)> is_before) {
+  auto segment = cache_.Open(request, is_before);
+  if (ReasonOf(segment.status()) != Reason::kCorruptData) return segment;
+  const SegmentList& segments = *request.log.segments;
+  const Offset end = segments.is_last(request.segment) ? limit : segments.base(request.segment + 1);
+  return MakeCorruptData(base::FromAbsl(segment.status().message()),
+                         {.first = segments.base(request.segment), .next = std::min(end, limit)});
+}
+
+absl::StatusOr<ReadResult> LogReader::ReadOnce(const LogSource& log, const ReadRequest& request) {
   const auto index = log.segments->Find(request.offset);
   if (!index) {
-    return Corrupt(
-        {.file = log.files->directory,
-         .position = 0,
-         .expected = base::StrCat("a segment that holds offset ", request.offset.value()),
-         .found = "none"});
+    const Offset next = log.segments->empty() ? request.limit : log.segments->base(0);
+    return Refuse({.file = log.files->directory,
+                   .position = 0,
+                   .expected = base::StrCat("a segment that holds offset ", request.offset.value()),
+                   .found = "none"},
+                  {.first = request.offset, .next = std::min(next, request.limit)});
   }
   TALOSMQ_ASSIGN_OR_RETURN(
       const ReadableSegment segment,
-      cache_.Open(
+      OpenSegment(
           {.log = log, .segment = *index, .bytes_max = std::min(request.bytes_max, kReadBytesMax)},
-          [&](const IndexEntry& run) { return run.end_offset <= request.offset; }));
-  const bool is_behind = segment.runs.empty() || segment.runs.front().end_offset > request.limit;
-  absl::StatusOr<ReadResult> result;
-  if (is_behind) {
-    result = ReadBehindRuns(log, segment, request);
-  } else {
-    TALOSMQ_ASSIGN_OR_RETURN(const Batches read, ReadRuns(log, segment, request.limit));
-    if (read.batches.front().header.base_offset > request.offset) {
-      return Corrupt(
-          {.file = segment.path,
-           .position = segment.runs.front().position,
-           .expected = base::StrCat("offset ", request.offset.value(), " before this position"),
-           .found = "a range that could not be read when the index was rebuilt"});
-    }
-    result = Select(read.bytes, read.batches, request);
+          request.limit, [&](const IndexEntry& run) { return run.end_offset <= request.offset; }));
+  if (segment.runs.empty()) return ReadBehindRuns(log, segment, request);
+  const IndexEntry& first = segment.runs.front();
+  if (first.first_offset > request.offset) {
+    return Refuse(
+        {.file = segment.path,
+         .position = segment.runs_begin_position,
+         .expected = base::StrCat("offset ", segment.runs_begin.value(), " at this position"),
+         .found = "a range that could not be read when the index was made again"},
+        {.first = segment.runs_begin, .next = first.first_offset});
   }
-  if (result.ok()) {
-    for (const auto& chunk : result->chunks) {
-      metrics_.cold_read_bytes.Add(static_cast<int64_t>(chunk.size()));
-    }
-  }
-  return result;
+  if (first.end_offset > request.limit) return ReadBehindRuns(log, segment, request);
+  TALOSMQ_ASSIGN_OR_RETURN(const Batches read, ReadRuns(log, segment, request.limit));
+  return Select(read.bytes, read.batches, request);
 }
 
 absl::StatusOr<LogReader::Batches> LogReader::ReadRuns(const LogSource& log,
@@ -120,9 +146,10 @@ absl::StatusOr<LogReader::Batches> LogReader::ReadRuns(const LogSource& log,
     const auto mismatch = VerifyRun(from.first(std::min<size_t>(runs[i].size, from.size())),
                                     log.files->id, runs[i], *log.history, position, read.batches);
     if (!mismatch) continue;
-    const absl::Status corrupt = Corrupt(DamageAt(segment.path, runs[i].position, *mismatch));
-    if (i == 0) return corrupt;
-    break;
+    // Behind sound runs it is left to the read that begins with it.
+    if (i > 0) break;
+    return Refuse(DamageAt(segment.path, runs[i].position, *mismatch),
+                  {.first = runs[i].first_offset, .next = runs[i].end_offset});
   }
   return read;
 }
@@ -146,7 +173,8 @@ absl::StatusOr<ReadResult> LogReader::ReadBehindRuns(const LogSource& log,
       const Mismatch at_end{.position = size,
                             .expected = base::StrCat("batches up to offset ", limit.value()),
                             .found = "the end of the file"};
-      return Corrupt(DamageAt(segment.path, 0, step.mismatch.value_or(at_end)));
+      return Refuse(DamageAt(segment.path, 0, step.mismatch.value_or(at_end)),
+                    {.first = scanner.chain().next(), .next = limit});
     }
     if (step.batch->header.end_offset() <= request.offset) continue;
     bytes += static_cast<int64_t>(step.batch->bytes.size());
@@ -162,8 +190,12 @@ absl::StatusOr<ReadResult> LogReader::ReadBehindRuns(const LogSource& log,
 absl::StatusOr<Offset> LogReader::FindOffset(const LogSource& log, const TimeQuery& query) {
   const size_t first = log.segments->Find(query.begin).value_or(0);
   for (size_t i = first; i < log.segments->size() && log.segments->base(i) < query.limit; ++i) {
-    TALOSMQ_ASSIGN_OR_RETURN(const auto found, FindInSegment(log, i, query));
-    if (found) return std::min(*found, query.limit);
+    const auto found = FindInSegment(log, i, query);
+    if (const auto damaged = CorruptRangeOf(found.status())) {
+      return std::clamp(damaged->first, query.begin, query.limit);
+    }
+    if (!found.ok()) return found.status();
+    if (*found) return std::min(**found, query.limit);
   }
   return query.limit;
 }
@@ -173,11 +205,12 @@ absl::StatusOr<std::optional<Offset>> LogReader::FindInSegment(const LogSource& 
   Offset begin = std::max(log.segments->base(index), query.begin);
   while (true) {
     // The first run that can hold such a record; the next ones only matter if a header lied.
-    TALOSMQ_ASSIGN_OR_RETURN(
-        const ReadableSegment segment,
-        cache_.Open({.log = log, .segment = index, .bytes_max = 1}, [&](const IndexEntry& run) {
-          return run.max_timestamp_ms < query.time_ms || run.end_offset <= begin;
-        }));
+    TALOSMQ_ASSIGN_OR_RETURN(const ReadableSegment segment,
+                             OpenSegment({.log = log, .segment = index, .bytes_max = 1},
+                                         query.limit, [&](const IndexEntry& run) {
+                                           return run.max_timestamp_ms < query.time_ms ||
+                                                  run.end_offset <= begin;
+                                         }));
     if (segment.runs.empty()) {
       if (segment.end) return std::nullopt;
       return FindBehindRuns(log, segment, query);

@@ -15,12 +15,15 @@ namespace talosmq::storage {
 /// Reads batches from segment files and lets no byte out that it has not verified: chain, CRC, and
 /// for everything that has an index entry the check of its run.
 ///
-/// A damaged run is refused with kCorruptData and hides nothing else: runs before it and behind it
-/// are served. Confined to one I/O executor.
+/// A damaged run is refused with kCorruptData, which names its offsets and the next readable one,
+/// and hides nothing else: runs before it and behind it are served. Confined to one I/O executor.
 class LogReader {
  public:
   /// One read takes at most this much, whatever was asked for, but for a single run.
   static constexpr int64_t kReadBytesMax = int64_t{8} << 20;
+  /// Behind a damaged run so many more are looked at; where the last of them ends counts as
+  /// readable, and is refused in its turn when it is not.
+  static constexpr int kDamagedRunsMax = 64;
 
   explicit LogReader(SegmentCache::Dependencies dependencies)
       : metrics_(dependencies.metrics), cache_(dependencies) {}
@@ -34,7 +37,8 @@ class LogReader {
     Offset begin;
     Offset limit;
   };
-  /// As PartitionLog::FindOffset.
+  /// As PartitionLog::FindOffset. A damaged run that may hold the record is the answer: there the
+  /// damage is met, and not passed over.
   absl::StatusOr<Offset> FindOffset(const LogSource& log, const TimeQuery& query);
 
   void Forget(const TopicPartition& log) { cache_.Forget(log); }
@@ -46,6 +50,13 @@ class LogReader {
     std::vector<VerifiedBatch> batches;
   };
 
+  /// As Read; the offsets in kCorruptData end with the damaged run.
+  absl::StatusOr<ReadResult> ReadOnce(const LogSource& log, const ReadRequest& request);
+  /// The range with the damaged runs right behind it.
+  CorruptRange Widen(const LogSource& log, CorruptRange range, Offset limit);
+  /// As SegmentCache::Open; a segment without a file hides all of its offsets.
+  absl::StatusOr<ReadableSegment> OpenSegment(const SegmentCache::Request& request, Offset limit,
+                                              absl::FunctionRef<bool(const IndexEntry&)> is_before);
   absl::StatusOr<Batches> ReadRuns(const LogSource& log, const ReadableSegment& segment,
                                    Offset limit);
   absl::StatusOr<ReadResult> ReadBehindRuns(const LogSource& log, const ReadableSegment& segment,
@@ -55,8 +66,6 @@ class LogReader {
   absl::StatusOr<std::optional<Offset>> FindBehindRuns(const LogSource& log,
                                                        const ReadableSegment& segment,
                                                        const TimeQuery& query);
-  absl::Status Corrupt(const Damage& damage);
-
   StorageMetrics& metrics_;
   SegmentCache cache_;
 };

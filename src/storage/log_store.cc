@@ -360,7 +360,7 @@ class FileLogStore final : public LogStore {
     metrics_.recovered_bytes.Add(report.scanned_bytes);
     metrics_.truncated_bytes.Add(report.truncated_bytes);
     metrics_.indexes_rebuilt.Add(report.indexes_rebuilt);
-    metrics_.corruptions.Add(report.corruptions);
+    metrics_.corruptions.Add(static_cast<int64_t>(report.damages.size()));
     for (const std::string& note : report.notes) {
       base::LogWarning("storage", "log ", files.id.ToString(), ": ", note);
     }

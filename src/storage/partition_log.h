@@ -34,7 +34,9 @@ struct RecoveryReport {
   int64_t scanned_bytes = 0;    ///< Read above the recorded flushed point.
   int64_t truncated_bytes = 0;  ///< Torn or zero tail that was cut. Zeros alone get no note.
   int64_t indexes_rebuilt = 0;
-  int64_t corruptions = 0;  ///< Damage below the flushed point; it stays and is refused to readers.
+  /// Damage below the flushed point: it stays, and the offsets that it hides (CorruptRangeOf) are
+  /// refused to readers.
+  std::vector<absl::Status> damages;
   std::vector<std::string> notes;  ///< One sentence for each thing worth an operator's look.
 };
 
@@ -113,7 +115,8 @@ class PartitionLog {
 
   /// From the tail cache at once (the callback runs inside the call), else by an I/O job that
   /// verifies chain, CRC and index check of every run it touches. kOffsetOutOfRange below
-  /// log_start() or above `limit`; kCorruptData, naming file, position, expected and found.
+  /// log_start() or above `limit`; kCorruptData, naming file, position, expected and found, with
+  /// the offsets that cannot be read and the next one that can (CorruptRangeOf).
   virtual void Read(const ReadRequest& request,
                     base::Callback<absl::StatusOr<ReadResult>> done) = 0;
 

@@ -115,7 +115,7 @@ class Recovery {
                                     .created_ms = input_.now_ms}));
     TALOSMQ_RETURN_IF_ERROR(rebuilt.stored);
     NoteRebuilt(base, "it was missing");
-    for (const Damage& damage : rebuilt.damages) NoteCorruption(damage);
+    for (const Corruption& damage : rebuilt.damages) NoteCorruption(damage);
     return absl::OkStatus();
   }
 
@@ -124,9 +124,9 @@ class Recovery {
     Note(base::StrCat(folder_.Path(segment, kIndexSuffix), ": rebuilt, since ", why));
   }
 
-  void NoteCorruption(const Damage& damage) {
-    ++log_.report.corruptions;
-    Note(std::string(MakeCorruption(damage).message()));
+  void NoteCorruption(const Corruption& corruption) {
+    log_.report.damages.push_back(MakeCorruption(corruption));
+    Note(std::string(log_.report.damages.back().message()));
   }
 
   void NotePlan() {
@@ -137,17 +137,21 @@ class Recovery {
     }
     if (plan_.is_segment_missing) {
       NoteCorruption(
-          {.file = folder_.Path(plan_.flushed.segment, kSegmentSuffix),
-           .position = 0,
-           .expected = base::StrCat("a segment up to offset ", plan_.flushed.end_offset.value()),
-           .found = "no file"});
+          {.damage = {.file = folder_.Path(plan_.flushed.segment, kSegmentSuffix),
+                      .position = 0,
+                      .expected =
+                          base::StrCat("a segment up to offset ", plan_.flushed.end_offset.value()),
+                      .found = "no file"},
+           .hidden = {.first = plan_.flushed.segment, .next = plan_.flushed.end_offset}});
     }
     if (folder_.segments.front() > plan_.flushed.log_start) {
       NoteCorruption(
-          {.file = folder_.directory,
-           .position = 0,
-           .expected = base::StrCat("a segment at offset ", plan_.flushed.log_start.value()),
-           .found = base::StrCat("the first one at ", folder_.segments.front().value())});
+          {.damage = {.file = folder_.directory,
+                      .position = 0,
+                      .expected =
+                          base::StrCat("a segment at offset ", plan_.flushed.log_start.value()),
+                      .found = base::StrCat("the first one at ", folder_.segments.front().value())},
+           .hidden = {.first = plan_.flushed.log_start, .next = folder_.segments.front()}});
     }
     if (plan_.first_segment == facts_.size() || input_.is_suspect || !epochs_.broken.empty())
       return;
@@ -197,7 +201,7 @@ class Recovery {
       log_.log_end = plan_.flushed.end_offset;
       scan_.runs.reset();
     }
-    for (const Damage& damage : scan_.corruptions) NoteCorruption(damage);
+    for (const Corruption& damage : scan_.corruptions) NoteCorruption(damage);
     TALOSMQ_ASSIGN_OR_RETURN(const RepairedTail repaired,
                              RepairTail(file_system_, folder_, plan_, scan_));
     log_.report.scanned_bytes = repaired.kept_bytes;

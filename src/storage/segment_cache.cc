@@ -7,6 +7,7 @@
 #include "storage/segment.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace talosmq::storage {
@@ -33,12 +34,20 @@ absl::StatusOr<ReadableSegment> SegmentCache::Open(
                            .end = EndOf(request),
                            .file = segment->file.get(),
                            .runs = {},
+                           .runs_begin = base,
+                           .runs_begin_position = 0,
                            .runs_end = base,
                            .runs_end_position = 0};
   int64_t bytes = 0;
   const auto take = [&](std::span<const IndexEntry> entries) {
-    for (auto entry = std::partition_point(entries.begin(), entries.end(), is_before);
-         entry != entries.end() && (readable.runs.empty() || bytes < request.bytes_max); ++entry) {
+    auto entry = std::partition_point(entries.begin(), entries.end(), is_before);
+    if (readable.runs.empty() && entry != entries.begin()) {
+      const IndexEntry& before = *std::prev(entry);
+      readable.runs_begin = std::max(readable.runs_begin, before.end_offset);
+      readable.runs_begin_position = std::max(readable.runs_begin_position, before.end_position());
+    }
+    for (; entry != entries.end() && (readable.runs.empty() || bytes < request.bytes_max);
+         ++entry) {
       if (!readable.runs.empty() && entry->position < readable.runs.back().end_position()) continue;
       readable.runs.push_back(*entry);
       bytes += entry->size;
@@ -124,7 +133,7 @@ absl::Status SegmentCache::Rebuild(const Request& request, const std::string& wh
     base::LogWarning("storage", segment.path, ": the rebuilt index is in memory only: ",
                      base::FromAbsl(rebuilt->stored.message()));
   }
-  for (const Damage& damage : rebuilt->damages) {
+  for (const Corruption& damage : rebuilt->damages) {
     dependencies_.metrics.corruptions.Add(1);
     base::LogError("storage", MakeCorruption(damage).message());
   }

@@ -34,6 +34,9 @@ struct ReadableSegment {
   std::optional<Offset> end;  ///< Base of the next segment; nothing for the last one.
   const io::File* file = nullptr;
   std::vector<IndexEntry> runs;  ///< The ones that were asked for.
+  /// Where the run before them ends; what lies between the two cannot be read.
+  Offset runs_begin;
+  uint64_t runs_begin_position = 0;
   /// Where the bytes behind all known runs begin: batches there have no entry yet.
   Offset runs_end;
   uint64_t runs_end_position = 0;

@@ -5,6 +5,7 @@
 #include "storage/segment.h"
 #include "storage/segment_scanner.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace talosmq::storage {
@@ -118,6 +119,7 @@ class Scan {
   absl::StatusOr<bool> PassDamage(StopKind kind, const Damage& damage,
                                   std::optional<Offset> next_base, SegmentScanner& scanner) {
     const FlushedPoint& flushed = input_.plan.flushed;
+    const Offset first = scanner.chain().next();
     const bool holds_point =
         kind == StopKind::kCorruption && result_.segments.back().base == flushed.segment;
     TALOSMQ_ASSIGN_OR_RETURN(bool goes_on, scanner.SkipDamage());
@@ -129,7 +131,10 @@ class Scan {
       result_.tear = damage;
       return false;
     }
-    result_.corruptions.push_back(damage);
+    const Offset end = next_base.value_or(std::max(first, flushed.end_offset));
+    result_.corruptions.push_back(
+        {.damage = damage,
+         .hidden = {.first = first, .next = goes_on ? scanner.chain().next() : end}});
     is_damaged_ = true;
     Keep(result_.runs->Finish());
     result_.runs.emplace(

@@ -34,7 +34,7 @@ struct TailScan {
   /// State of the last segment's runs, to append behind; nothing when the segment is damaged and
   /// must not be appended to.
   std::optional<RunBuilder> runs;
-  std::vector<Damage> corruptions;
+  std::vector<Corruption> corruptions;
   /// Why the tail is cut; nothing for mere zeros, which every process that was killed leaves.
   std::optional<Damage> tear;
 };

@@ -132,7 +132,7 @@ class Simulation {
     ModelledLog& log = logs_[id];
     const auto report = world_.Open(id);
     ASSERT_TRUE(report.ok()) << report.status();
-    ASSERT_EQ(report->corruptions, 0) << "a crash damages nothing that was durable";
+    ASSERT_EQ(report->damages.size(), 0U) << "a crash damages nothing that was durable";
     ASSERT_TRUE(has_journal() || report->indexes_rebuilt == 0)
         << "entries are durable before the point above them is";
     const absl::Status recovered =

@@ -68,7 +68,7 @@ class Scenario {
     for (const TopicPartition& id : {StorageWorld::kLog, kOther}) {
       const auto report = world_.Open(id);
       ASSERT_TRUE(report.ok()) << report.status();
-      EXPECT_EQ(report->corruptions, 0);
+      EXPECT_EQ(report->damages.size(), 0U);
       const auto log = world_.ReadAll(id);
       ASSERT_TRUE(log.ok()) << log.status();
       const absl::Status durable = durable_.Check(id, *log);

@@ -72,6 +72,15 @@ TEST(ErrorTest, NotLeaderTellsWhoLeads) {
   EXPECT_EQ(LeaderAddressOf(MakeError(Reason::kNotLeader, "nobody knows")), "");
 }
 
+TEST(ErrorTest, CorruptDataTellsWhichOffsetsItHides) {
+  const CorruptRange range{.first = Offset(7), .next = Offset(12)};
+  const absl::Status status = base::Annotate(MakeCorruptData("file 3", range), "partition 3");
+  EXPECT_EQ(ReasonOf(status), Reason::kCorruptData);
+  EXPECT_EQ(CorruptRangeOf(status), range);
+  EXPECT_EQ(CorruptRangeOf(MakeError(Reason::kCorruptData, "node.json")), std::nullopt);
+  EXPECT_EQ(CorruptRangeOf(absl::OkStatus()), std::nullopt);
+}
+
 TEST(AnnotateTest, ReasonAndPayloadsStay) {
   const absl::Status status = base::Annotate(MakeNotLeader("words", "host:1"), "partition 3");
   EXPECT_EQ(status.message(), "partition 3: words");

@@ -1,10 +1,10 @@
 // Records that go before their topic does: by DeleteRecords and by retention.
 
 #include "broker/retention_sweep.h"
-#include "broker_harness.h"
 #include "storage/segment.h"
 #include "talosmq/error.h"
 
+#include "broker_harness.h"
 #include "gtest/gtest.h"
 
 #include <string>
@@ -91,10 +91,10 @@ TEST_F(DeletionTest, BeyondTheHighWatermarkIsRefusedAndChangesNothing) {
 }
 
 TEST_F(DeletionTest, UnknownPartitionIsRefused) {
-  EXPECT_EQ(ReasonOf(Delete({.topic_id = TopicId({1, 2, 3}), .partition = PartitionId(0)},
-                            std::nullopt)
-                         .status),
-            Reason::kUnknownTopicId);
+  EXPECT_EQ(
+      ReasonOf(Delete({.topic_id = TopicId({1, 2, 3}), .partition = PartitionId(0)}, std::nullopt)
+                   .status),
+      Reason::kUnknownTopicId);
 }
 
 TEST_F(DeletionTest, BelowTheStartAnswersWithTheStart) {
@@ -170,9 +170,7 @@ TEST_F(DeletionTest, LogsThatNothingHasUsedSinceTheStartAreReachedInTime) {
     int found = 0;
     for (int32_t i = 0; i < count; ++i) {
       const TopicPartition log{.topic_id = topic, .partition = PartitionId(i)};
-      found += static_cast<int>(harness_.disk()
-                                    .List(storage::LogDirectory("data", log))
-                                    ->size());
+      found += static_cast<int>(harness_.disk().List(storage::LogDirectory("data", log))->size());
     }
     return found;
   };

@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 
 #include <optional>
+#include <vector>
 
 namespace talosmq::broker {
 namespace {
@@ -22,10 +23,12 @@ class CountingOwner final : public ReopenableLog::Owner {
   }
   void OnLogFailed(const absl::Status& status) override { told = status; }
   void OnLogDurable() override {}
+  void OnLogDamaged(const absl::Status& damage) override { damages.push_back(damage); }
 
   ReopenableLog* log = nullptr;
   absl::Status cause;
   absl::Status told;
+  std::vector<absl::Status> damages;
   int opened = 0;
 };
 

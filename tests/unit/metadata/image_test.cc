@@ -112,13 +112,16 @@ TEST_F(ImageBuilderTest, FreshPartitionsHaveTheDefaultState) {
 
 TEST_F(ImageBuilderTest, StateKeySaysWhoLeads) {
   Apply(TopicKeys("t", Id(1), 3));
-  const PartitionStateRecord state{
-      .leader = BrokerId(2), .epoch = LeaderEpoch(5), .in_sync = {BrokerId(2)}};
+  const PartitionStateRecord state{.leader = BrokerId(2),
+                                   .epoch = LeaderEpoch(5),
+                                   .in_sync = {BrokerId(2)},
+                                   .skipped = {{.first = Offset(3), .next = Offset(7)}}};
   const std::string key = PartitionStateKey({.topic_id = Id(1), .partition = PartitionId(1)});
   Apply({{.key = key, .value = Encode(state)}});
   const auto topic = Image()->FindTopic(Id(1));
   EXPECT_EQ(topic->partitions[1].leader, BrokerId(2));
   EXPECT_EQ(topic->partitions[1].epoch, LeaderEpoch(5));
+  EXPECT_EQ(topic->partitions[1].skipped, state.skipped);
   EXPECT_EQ(topic->partitions[1].revision, Revision{revision_});
   EXPECT_EQ(topic->partitions[0].epoch, LeaderEpoch(0));
   Apply({{.key = key}});

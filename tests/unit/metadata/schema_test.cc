@@ -167,6 +167,21 @@ TEST(CodecTest, RecordsComeBackAsTheyWere) {
   EXPECT_EQ(Decode<ProducerIdsRecord>(Stored(ProducerIdsRecord{5}))->next_id, 5);
 }
 
+TEST(CodecTest, SkippedRangesComeBackAndTouchingOnesAreDamage) {
+  const auto range = [](int64_t first, int64_t next) {
+    return CorruptRange{.first = Offset(first), .next = Offset(next)};
+  };
+  const std::vector<CorruptRange> skipped = {range(0, 4), range(7, 9)};
+  EXPECT_EQ(Decode<PartitionStateRecord>(Stored(PartitionStateRecord{.skipped = skipped}))->skipped,
+            skipped);
+  for (const auto& wrong : {std::vector{range(4, 4)}, std::vector{range(0, 4), range(4, 9)},
+                            std::vector{range(7, 9), range(0, 4)}, std::vector{range(-1, 4)}}) {
+    const auto decoded =
+        Decode<PartitionStateRecord>(Stored(PartitionStateRecord{.skipped = wrong}));
+    EXPECT_EQ(ReasonOf(decoded.status()), Reason::kCorruptData);
+  }
+}
+
 TEST(CodecTest, SameRecordIsTheSameBytes) {
   TopicRecord record{.name = "t", .partitions = 1, .replicas = 1};
   for (int i = 0; i < 50; ++i) record.configs["label." + std::to_string(i)] = "v";

@@ -272,6 +272,12 @@ class FakeTopics final : public broker::TopicService {
   void Delete(std::string, absl::Duration, base::Callback<absl::Status> done) override {
     done(absl::OkStatus());
   }
+  void SkipCorrupt(std::string name, PartitionId, Offset to, absl::Duration,
+                   base::Callback<absl::StatusOr<CorruptRange>> done) override {
+    const CorruptRange damage{.first = Offset(3), .next = Offset(5)};
+    if (to >= damage.next) return done(CorruptRange{.first = damage.first, .next = to});
+    done(MakeCorruptData(base::StrCat(name, " is damaged"), damage));
+  }
   void Describe(std::string name,
                 base::Callback<absl::StatusOr<broker::TopicDescription>> done) override {
     if (name != topic_->name) {
@@ -281,6 +287,7 @@ class FakeTopics final : public broker::TopicService {
     broker::TopicDescription description{.topic = topic_, .configs = {}, .partitions = {}};
     description.configs.push_back({"segment.bytes", "268435456", true});
     description.partitions.resize(2);
+    description.partitions[0].skipped = {{.first = Offset(1), .next = Offset(4)}};
     description.partitions[1].status = MakeError(Reason::kStorageFenced, "the log is fenced");
     const base::MutexLock lock(mutex_);
     if (holding_) {

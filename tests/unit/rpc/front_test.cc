@@ -129,8 +129,30 @@ TEST_F(TopicHandlersTest, DescriptionHasAnErrorForThePartitionThatFailed) {
       v1::TopicService::NewStub(channel_)->DescribeTopic(Context().get(), request, &response).ok());
   ASSERT_EQ(response.partitions_size(), 2);
   EXPECT_FALSE(response.partitions(0).has_error());
+  ASSERT_EQ(response.partitions(0).skipped_size(), 1);
+  EXPECT_EQ(response.partitions(0).skipped(0).first_offset(), 1);
+  EXPECT_EQ(response.partitions(0).skipped(0).next_offset(), 4);
   EXPECT_EQ(response.partitions(1).error().reason(), v1::REASON_STORAGE_FENCED);
   EXPECT_EQ(response.configs(0).key(), "segment.bytes");
+}
+
+TEST_F(TopicHandlersTest, SkipCorruptTellsWhatIsPassedOverOrWhatIsDamaged) {
+  const auto stub = v1::TopicService::NewStub(channel_);
+  v1::SkipCorruptRequest request;
+  request.set_topic("orders");
+  request.set_to_offset(7);
+  v1::SkipCorruptResponse response;
+  ASSERT_TRUE(stub->SkipCorrupt(Context().get(), request, &response).ok());
+  EXPECT_EQ(response.skipped().first_offset(), 3);
+  EXPECT_EQ(response.skipped().next_offset(), 7);
+  request.set_to_offset(4);
+  const auto context = Context();
+  const grpc::Status refused = stub->SkipCorrupt(context.get(), request, &response);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::DATA_LOSS);
+  const v1::Error error = TrailerOf(*context);
+  EXPECT_EQ(error.reason(), v1::REASON_CORRUPT_DATA);
+  EXPECT_EQ(error.corrupt_range().first_offset(), 3);
+  EXPECT_EQ(error.corrupt_range().next_offset(), 5);
 }
 
 TEST_F(TopicHandlersTest, MetadataAnswersEachNameAndIdOnItsOwn) {

@@ -109,6 +109,10 @@ class FixedTopics final : public broker::TopicService {
   void Delete(std::string, absl::Duration, base::Callback<absl::Status> done) override {
     done(Unasked());
   }
+  void SkipCorrupt(std::string, PartitionId, Offset, absl::Duration,
+                   base::Callback<absl::StatusOr<CorruptRange>> done) override {
+    done(Unasked());
+  }
   void Describe(std::string,
                 base::Callback<absl::StatusOr<broker::TopicDescription>> done) override {
     done(Unasked());

@@ -241,7 +241,7 @@ TEST_F(RecoveryTest, DamageBelowTheFlushedPointIsRefusedAndTheRestServed) {
     const auto before = world_.Read(Offset(2), 1 << 20);
     ASSERT_TRUE(before.ok());
     EXPECT_EQ(before->next_offset, Offset(4)) << "up to the damage";
-    EXPECT_EQ(report.corruptions, 0) << "what lies below the flushed point is not even read";
+    EXPECT_EQ(report.damages.size(), 0U) << "what lies below the flushed point is not even read";
     world_.FlipBit(Segment(), position);
   }
 }
@@ -252,7 +252,7 @@ TEST_F(RecoveryTest, DamageBehindTheLastRunAndBelowTheFlushedPointStays) {
   const std::vector<uint64_t> positions = Positions(Segment());
   world_.FlipBit(Segment(), positions[1] + 80);
   const RecoveryReport report = ReopenWell();
-  EXPECT_EQ(report.corruptions, 1);
+  EXPECT_EQ(report.damages.size(), 1U);
   EXPECT_EQ(world_.log().log_end(), Offset(3));
   EXPECT_TRUE(world_.Read(Offset(0), 10).ok());
   EXPECT_EQ(ReasonOf(world_.Read(Offset(1), 10).status()), Reason::kCorruptData);
@@ -436,7 +436,7 @@ TEST_F(RecoveryTest, MissingFirstSegmentIsToldAndHidesOnlyItself) {
   Record();
   world_.RemoveFile(Segment());
   const RecoveryReport report = ReopenWell();
-  EXPECT_GE(report.corruptions, 1);
+  EXPECT_GE(report.damages.size(), 1U);
   EXPECT_EQ(world_.log().log_start(), Offset(0));
   EXPECT_EQ(ReasonOf(world_.Read(Offset(1), 10).status()), Reason::kCorruptData);
   EXPECT_TRUE(world_.Read(Offset(3), 10).ok());
@@ -449,7 +449,7 @@ TEST_F(RecoveryTest, MissingLastSegmentKeepsItsOffsets) {
   ASSERT_TRUE(world_.Exists(Segment(6)));
   world_.RemoveFile(Segment(6));
   const RecoveryReport report = ReopenWell();
-  EXPECT_GE(report.corruptions, 1);
+  EXPECT_GE(report.damages.size(), 1U);
   EXPECT_EQ(world_.log().log_end(), Offset(8));
   EXPECT_TRUE(world_.Read(Offset(5), 10).ok());
   EXPECT_EQ(ReasonOf(world_.Read(Offset(6), 10).status()), Reason::kCorruptData);
@@ -467,7 +467,7 @@ TEST_F(RecoveryTest, TornGroupBeforeTheFirstCheckpointIsCut) {
   // As a power cut within their flush leaves it: the last one reached the disk, the second did not.
   world_.FlipBit(Segment(), positions[1] + 70);
   const RecoveryReport report = ReopenWell();
-  EXPECT_EQ(report.corruptions, 0);
+  EXPECT_EQ(report.damages.size(), 0U);
   ExpectDense(1);
 }
 
@@ -489,7 +489,7 @@ TEST_F(RecoveryTest, WithoutACheckpointABrokenBatchBeforeWholeOnesIsCorruption) 
   world_.RemoveFile("data/checkpoint");
   world_.FlipBit(Segment(), positions[2] + 70);
   const RecoveryReport report = ReopenWell();
-  EXPECT_EQ(report.corruptions, 1);
+  EXPECT_EQ(report.damages.size(), 1U);
   EXPECT_EQ(world_.log().log_end(), Offset(5));
   EXPECT_TRUE(world_.Read(Offset(1), 10).ok());
   EXPECT_EQ(ReasonOf(world_.Read(Offset(2), 10).status()), Reason::kCorruptData);
@@ -695,7 +695,7 @@ TEST_F(RecoveryTest, EpochFileWhoseNameWasNotSyncedIsNotBuiltUponUnsynced) {
   Append(1);
   world_.CutPower(PowerCut::DropUnsynced());
   const RecoveryReport report = ReopenWell();
-  EXPECT_EQ(report.corruptions, 0);
+  EXPECT_EQ(report.damages.size(), 0U);
   ExpectDense(2);
 }
 
