@@ -182,6 +182,9 @@ class Admin {
 
   virtual absl::StatusOr<ClusterInfo> DescribeCluster() = 0;
   virtual absl::StatusOr<ClusterHealth> CheckHealth() = 0;
+  /// Deletes a log that CheckHealth() names as orphan, for good. kInvalidArgument when a topic owns
+  /// it, kUnknownPartition when it is not there (any more).
+  virtual absl::Status DeleteOrphan(const TopicPartition& log) = 0;
 
   virtual absl::Status CreateDump(const DumpDefinition& dump) = 0;
   virtual absl::StatusOr<std::vector<DumpInfo>> ListDumps() = 0;

@@ -82,6 +82,8 @@ struct TopicPartition {
 
   /// "<topic id>/<partition>", as the log's folder is called below topics/.
   std::string ToString() const;
+  /// Reads the form of ToString(); nothing for any other text.
+  static std::optional<TopicPartition> Parse(std::string_view text);
   friend constexpr auto operator<=>(const TopicPartition&, const TopicPartition&) = default;
 
   template <typename H>

@@ -2,6 +2,9 @@
 
 #include "base/text.h"
 
+#include "absl/strings/numbers.h"
+
+#include <cstdint>
 #include <cstring>
 
 namespace talosmq {
@@ -63,6 +66,19 @@ std::string_view TopicId::bytes() const {
 
 std::string TopicPartition::ToString() const {
   return base::StrCat(topic_id.ToString(), "/", partition.value());
+}
+
+std::optional<TopicPartition> TopicPartition::Parse(std::string_view text) {
+  const size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const std::optional<TopicId> topic_id = TopicId::Parse(text.substr(0, slash));
+  int32_t partition = 0;
+  if (!topic_id || !absl::SimpleAtoi(base::ToAbsl(text.substr(slash + 1)), &partition)) {
+    return std::nullopt;
+  }
+  const TopicPartition parsed{.topic_id = *topic_id, .partition = PartitionId(partition)};
+  if (partition < 0 || parsed.ToString() != text) return std::nullopt;
+  return parsed;
 }
 
 }  // namespace talosmq

@@ -27,7 +27,8 @@ namespace talosmq::broker {
 ///
 /// Invariants:
 /// 1. A partition lives on one shard and is reached by tasks only.
-/// 2. A log is deleted only because a deletion record names this broker (G10).
+/// 2. A log is deleted only because a deletion record or an operator names it; the operator's
+///    command takes none that a topic owns (G10).
 /// Thread-safe. Owns partitions and services; borrows everything in Dependencies, which outlives it
 /// (the executors run until Stop() has called back).
 /// Crash: nothing of its own is on disk; logs and metadata are, and deletions under way resume.

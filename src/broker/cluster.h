@@ -34,12 +34,17 @@ struct ServerInfo {
   absl::Duration uptime;
 };
 
-/// What is told of the server and its cluster. Same threading rules as MessageService.
+/// What is told of the server and its cluster, and what an operator decides. Same threading rules
+/// as MessageService.
 class ClusterService {
  public:
   virtual ~ClusterService() = default;
   virtual ServerInfo GetServerInfo() const = 0;
   virtual void CheckHealth(base::Callback<HealthReport> done) = 0;
+  /// Deletes the folder of a log that no topic owns and its entry in the log catalogue, durably.
+  /// kInvalidArgument when a topic owns it, kUnknownPartition when there is no such folder. May be
+  /// repeated, also after a deletion that was interrupted.
+  virtual void DeleteOrphan(const TopicPartition& log, base::Callback<absl::Status> done) = 0;
 };
 
 }  // namespace talosmq::broker

@@ -1,5 +1,6 @@
 #include "broker/cluster_core.h"
 
+#include "base/log.h"
 #include "base/text.h"
 #include "broker/try_post.h"
 
@@ -12,15 +13,21 @@
 namespace talosmq::broker {
 namespace {
 
-/// Folders that no topic of the image has a partition for (G10: told, never deleted).
+/// The topic that has a partition for the log; null when there is none.
+std::shared_ptr<const metadata::TopicImage> OwnerOf(const TopicPartition& log,
+                                                    const metadata::ClusterImage& image) {
+  auto topic = image.FindTopic(log.topic_id);
+  if (topic == nullptr) return nullptr;
+  const auto partitions = static_cast<int64_t>(topic->partitions.size());
+  return log.partition.value() < partitions ? std::move(topic) : nullptr;
+}
+
+/// Folders that no topic owns (G10: told, and deleted only by an operator's command).
 std::vector<std::string> FindOrphans(const metadata::ClusterImage& image,
                                      const std::vector<TopicPartition>& folders) {
   std::vector<std::string> orphans;
   for (const TopicPartition& folder : folders) {
-    const std::shared_ptr<const metadata::TopicImage> topic = image.FindTopic(folder.topic_id);
-    const int64_t partitions =
-        topic == nullptr ? 0 : static_cast<int64_t>(topic->partitions.size());
-    if (folder.partition.value() >= partitions) orphans.push_back(folder.ToString());
+    if (OwnerOf(folder, image) == nullptr) orphans.push_back(folder.ToString());
   }
   return orphans;
 }
@@ -77,6 +84,44 @@ void ClusterCore::CheckHealth(base::Callback<HealthReport> done) {
             });
       });
   if (!is_posted) done(OneProblem("its administration has too much to do"));
+}
+
+void ClusterCore::DeleteOrphan(const TopicPartition& log, base::Callback<absl::Status> done) {
+  std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
+  if (!pass.has_value()) return done(MakeError(Reason::kShuttingDown, "the broker is stopping"));
+  const bool is_posted = TryPostWith(
+      dependencies_.admin_executor, done,
+      [this, log, pass = *std::move(pass)](base::Callback<absl::Status> answer) mutable {
+        DeleteOrphanNow(log, std::move(pass), std::move(answer));
+      });
+  if (!is_posted) {
+    done(MakeError(Reason::kOverloaded, "the broker's administration has too much to do"));
+  }
+}
+
+void ClusterCore::DeleteOrphanNow(const TopicPartition& log, base::Gate::Pass pass,
+                                  base::Callback<absl::Status> done) {
+  const auto owner = OwnerOf(log, *dependencies_.images.current());
+  if (owner != nullptr) {
+    return done(MakeError(Reason::kInvalidArgument,
+                          base::StrCat("log ", log.ToString(), " is no orphan: topic '",
+                                       owner->name, "' owns it, and it goes with that only")));
+  }
+  const auto folders = dependencies_.log_store.ListFolders();
+  if (!folders.ok()) return done(folders.status());
+  const bool is_there = std::find(folders->begin(), folders->end(), log) != folders->end();
+  // Also without a folder: an interrupted deletion leaves the entry in the catalogue.
+  dependencies_.log_store.DeleteLog(log, [log, is_there, pass = std::move(pass),
+                                          done = std::move(done)](absl::Status status) mutable {
+    if (status.ok() && !is_there) {
+      status = MakeError(Reason::kUnknownPartition,
+                         base::StrCat("there is no log ", log.ToString(), " on the disk"));
+    }
+    if (status.ok()) {
+      base::LogInfo("broker", "deleted orphan ", log.ToString(), " by an operator's command");
+    }
+    done(std::move(status));
+  });
 }
 
 HealthReport ClusterCore::CheckDisk() const {

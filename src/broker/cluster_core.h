@@ -14,7 +14,8 @@
 
 namespace talosmq::broker {
 
-/// ClusterService: who this is, and what ails it. Thread-safe. Borrows what it is made of.
+/// ClusterService: who this is, what ails it, and the end of orphans. Thread-safe. Borrows what it
+/// is made of.
 class ClusterCore final : public ClusterService {
  public:
   struct Dependencies {
@@ -33,10 +34,13 @@ class ClusterCore final : public ClusterService {
 
   ServerInfo GetServerInfo() const override;
   void CheckHealth(base::Callback<HealthReport> done) override;
+  void DeleteOrphan(const TopicPartition& log, base::Callback<absl::Status> done) override;
 
  private:
   /// What can be told without asking the partitions.
   HealthReport CheckDisk() const;
+  void DeleteOrphanNow(const TopicPartition& log, base::Gate::Pass pass,
+                       base::Callback<absl::Status> done);
 
   const Dependencies dependencies_;
   const absl::Duration started_;  ///< By the monotonic clock.

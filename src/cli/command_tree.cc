@@ -80,6 +80,7 @@ void AddCommands(CLI::App& app, Action& selected) {
 
   CLI::App& orphan = AddGroup(app, "orphan", "Logs on disk that belong to no topic");
   AddOrphanList(orphan, selected);
+  AddOrphanDelete(orphan, selected);
 
   CLI::App& log = AddGroup(app, "log", "Look at a data directory on this machine");
   AddLogInspect(log, selected);

@@ -1,10 +1,7 @@
 #include "base/status.h"
 #include "cli/commands.h"
 
-#include "absl/strings/numbers.h"
-
-#include <algorithm>
-#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace talosmq::cli {
@@ -13,13 +10,11 @@ namespace {
 struct OrphanListOptions {};
 
 /// The server names an orphan "<topic id>/<partition>".
-Document DescribeOrphan(const std::string& name) {
-  const size_t slash = std::min(name.find('/'), name.size());
-  int32_t partition = 0;
-  const bool has_partition =
-      absl::SimpleAtoi(name.substr(std::min(slash + 1, name.size())), &partition);
-  return {{"topic_id", name.substr(0, slash)},
-          {"partition", has_partition ? Document(partition) : Document()}};
+Document DescribeOrphan(const std::string& id) {
+  const std::optional<TopicPartition> log = TopicPartition::Parse(id);
+  return {{"id", id},
+          {"topic_id", log ? Document(log->topic_id.ToString()) : Document()},
+          {"partition", log ? Document(log->partition.value()) : Document()}};
 }
 
 absl::StatusOr<Document> List(Session& session) {
@@ -40,11 +35,11 @@ void AddOrphanList(CLI::App& parent, Action& selected) {
       parent, "list", "List the logs on disk that belong to no topic", Run, selected);
   command->footer(
       "The server keeps them until an operator decides, for they may be what is left of a lost\n"
-      "metadata store.\n"
+      "metadata store. 'talosmq orphan delete ID' deletes one.\n"
       "\n"
       "Examples:\n"
       "  talosmq orphan list\n"
-      "  talosmq orphan list -o json | jq -r '.[].topic_id'");
+      "  talosmq orphan list -o json | jq -r '.[].id'");
 }
 
 }  // namespace talosmq::cli

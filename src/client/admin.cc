@@ -135,6 +135,14 @@ class BlockingAdmin final : public Admin {
     return client::ReadClusterHealth(response);
   }
 
+  absl::Status DeleteOrphan(const TopicPartition& log) override {
+    v1::DeleteOrphanRequest request;
+    request.set_topic_id(std::string(log.topic_id.bytes()));
+    request.set_partition(log.partition.value());
+    return Change<v1::DeleteOrphanResponse>("/talosmq.v1.ClusterService/DeleteOrphan", request)
+        .status();
+  }
+
   absl::Status CreateDump(const DumpDefinition& dump) override {
     v1::CreateDumpRequest request;
     client::WriteDumpDefinition(dump, *request.mutable_definition());

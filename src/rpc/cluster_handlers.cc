@@ -76,4 +76,15 @@ grpc::ServerUnaryReactor* ClusterHandlers::CheckHealth(grpc::CallbackServerConte
       });
 }
 
+grpc::ServerUnaryReactor* ClusterHandlers::DeleteOrphan(grpc::CallbackServerContext* context,
+                                                        const grpc::ByteBuffer* request,
+                                                        grpc::ByteBuffer* response) {
+  return ServeUnary<v1::DeleteOrphanRequest, v1::DeleteOrphanResponse>(
+      context, request, response, calls_, [this](auto call) {
+        const auto log = ParseTarget(call->request.topic_id(), call->request.partition());
+        if (!log.ok()) return call->Finish(log.status());
+        cluster_.DeleteOrphan(*log, [call](const absl::Status& status) { call->Finish(status); });
+      });
+}
+
 }  // namespace talosmq::rpc

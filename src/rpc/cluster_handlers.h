@@ -11,7 +11,8 @@ namespace talosmq::rpc {
 
 using RawClusterService = v1::ClusterService::WithRawCallbackMethod_GetServerInfo<
     v1::ClusterService::WithRawCallbackMethod_DescribeCluster<
-        v1::ClusterService::WithRawCallbackMethod_CheckHealth<v1::ClusterService::Service>>>;
+        v1::ClusterService::WithRawCallbackMethod_CheckHealth<
+            v1::ClusterService::WithRawCallbackMethod_DeleteOrphan<v1::ClusterService::Service>>>>;
 
 /// talosmq.v1.ClusterService over the broker's. Thread-safe; outlives the gRPC server.
 class ClusterHandlers final : public RawClusterService {
@@ -29,6 +30,10 @@ class ClusterHandlers final : public RawClusterService {
   grpc::ServerUnaryReactor* CheckHealth(grpc::CallbackServerContext* context,
                                         const grpc::ByteBuffer* request,
                                         grpc::ByteBuffer* response) override;
+
+  grpc::ServerUnaryReactor* DeleteOrphan(grpc::CallbackServerContext* context,
+                                         const grpc::ByteBuffer* request,
+                                         grpc::ByteBuffer* response) override;
 
  private:
   broker::ClusterService& cluster_;

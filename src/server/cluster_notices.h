@@ -24,6 +24,10 @@ class ClusterNotices final : public broker::ClusterService {
         });
   }
 
+  void DeleteOrphan(const TopicPartition& log, base::Callback<absl::Status> done) override {
+    cluster_.DeleteOrphan(log, std::move(done));
+  }
+
  private:
   broker::ClusterService& cluster_;
   const std::vector<broker::HealthProblem> warnings_;

@@ -58,7 +58,8 @@ class ServerListTest(unittest.TestCase):
 
     def test_no_server_at_all_is_told_soon_with_every_address(self):
         for command in (["topic", "list"], ["consume", "t"], ["produce", "t"], ["broker", "list"],
-                        ["orphan", "list"], ["partition", "list"], ["dump", "watch", "j"]):
+                        ["orphan", "list"], ["orphan", "delete", "01234567-89ab-cdef-0123-456789abcdef/0"],
+                        ["partition", "list"], ["dump", "watch", "j"]):
             with self.subTest(command=command):
                 began = time.monotonic()
                 status, out, err = talosmq(None, "--server", f"{NOBODY},127.0.0.1:2", *command)

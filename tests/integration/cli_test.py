@@ -4,6 +4,7 @@ import datetime
 import json
 import re
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -107,7 +108,8 @@ class FormsTest(CliTest):
         known = {" ".join(command[:2]) for command in known + [*self.benches()]}
         # Those that stream and those with nothing to list have tests of their own; a script is no
         # document.
-        elsewhere = {"produce", "consume", "dump watch", "orphan list", "completion bash", "completion zsh"}
+        elsewhere = {"produce", "consume", "dump watch", "orphan list", "orphan delete",
+                     "completion bash", "completion zsh"}
         self.assertEqual(known | elsewhere, set(self.all_commands()))
 
     def all_commands(self):
@@ -427,21 +429,44 @@ class NothingThereTest(CliTest):
                 self.assertEqual((status, out), (0, "[]\n"))
                 self.assertIn(why, err)
 
-    def test_orphans_are_listed(self):
-        orphan = "01234567-89ab-cdef-0123-456789abcdef"
+
+class OrphanTest(CliTest):
+    """Logs that no topic owns are there until somebody deletes them by name."""
+
+    ORPHAN = "01234567-89ab-cdef-0123-456789abcdef"
+
+    def setUp(self):
         self.server.process.send_signal(signal.SIGTERM)
         self.server.process.wait(timeout=60)
-        log = self.server.data / "topics" / orphan / "3"
-        log.mkdir(parents=True)
+        for partition in range(3):
+            log = self.server.data / "topics" / self.ORPHAN / str(partition)
+            log.mkdir(parents=True, exist_ok=True)
+            (log / f"{0:020}.log").write_bytes(b"what was there")
         self.server.start()
-        try:
+        self.addCleanup(shutil.rmtree, self.server.data / "topics" / self.ORPHAN, True)
+
+    def test_log_of_a_topic_is_refused_and_kept(self):
+        topic = self.make_topic("owned", "-p", "1")
+        self.run_ok("produce", topic, stdin=b"kept\n")
+        log = f"{self.run_json('topic', 'describe', topic)['topic_id']}/0"
+        self.assertIn("'owned' owns it", self.run_failing("orphan", "delete", log))
+        self.assertEqual(self.run_ok("consume", topic, "-e", "-f", "%v"), "kept")
+
+    def test_they_are_listed_and_deleted_one_by_one_in_every_form(self):
+        for partition, form in enumerate(("table", "json", "yaml")):
+            ids = [f"{self.ORPHAN}/{left}" for left in range(partition, 3)]
             rows = self.run_json("orphan", "list")
-            self.assertEqual(rows, [{"topic_id": orphan, "partition": 3}])
+            self.assertEqual(rows, [{"id": id, "topic_id": self.ORPHAN, "partition": int(id[-1])}
+                                    for id in ids])
             self.assertEqual(yaml.safe_load(self.run_ok("orphan", "list", "-o", "yaml")), rows)
-            self.assertIn(orphan, self.run_ok("orphan", "list"))
-        finally:
-            log.rmdir()
-            log.parent.rmdir()
+            self.assertIn(ids[0], self.run_ok("orphan", "list"))
+            self.assertEqual(self.run_json("cluster", "health")["orphans"], ids)
+            out = self.run_ok("orphan", "delete", ids[0], "-o", form)
+            if form != "table":
+                self.assertEqual(yaml.safe_load(out), {"id": ids[0], "result": "deleted"})
+            self.assertIn(f"no log {ids[0]}", self.run_failing("orphan", "delete", ids[0]))
+        self.assertEqual(self.run_json("orphan", "list"), [])
+        self.assertFalse((self.server.data / "topics" / self.ORPHAN).exists())
 
 
 class CompletionTest(CliTest):

@@ -76,5 +76,23 @@ TEST(NewTopicIdTest, SystemGivesAnotherEveryTime) {
   EXPECT_NE(base::NewTopicId(random), base::NewTopicId(random));
 }
 
+TEST(TopicPartitionTest, OtherTextsAreNotLogs) {
+  const std::string id(kText);
+  for (const std::string& text :
+       {std::string(), id, id + "/", id + "/-1", id + "/+1", id + "/01", id + "/ 1", id + "/1 ",
+        id + "/1/", id + "/2147483648", id + "//1", "/" + id + "/1", std::string("orders/1"),
+        id + "/../1"}) {
+    EXPECT_FALSE(TopicPartition::Parse(text).has_value()) << text;
+  }
+}
+
+TEST(TopicPartitionTest, TextComesBack) {
+  for (const char* partition : {"/0", "/7", "/2147483647"}) {
+    const auto log = TopicPartition::Parse(std::string(kText) + partition);
+    ASSERT_TRUE(log.has_value()) << partition;
+    EXPECT_EQ(log->ToString(), std::string(kText) + partition);
+  }
+}
+
 }  // namespace
 }  // namespace talosmq

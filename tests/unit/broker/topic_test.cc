@@ -1,3 +1,5 @@
+#include "base/bytes.h"
+#include "io/file_system.h"
 #include "talosmq/error.h"
 
 #include "gmock/gmock.h"
@@ -54,6 +56,25 @@ class TopicTest : public ::testing::Test {
   }
   TopicPartition First(const std::string& name, int32_t partitions = 1) {
     return {.topic_id = harness_.CreateTopic(name, partitions), .partition = PartitionId(0)};
+  }
+
+  /// A log on the disk that no topic owns.
+  TopicPartition MakeOrphan(int32_t partition) {
+    const TopicPartition orphan{.topic_id = TopicId({9}), .partition = PartitionId(partition)};
+    const std::string folder = "data/topics/" + orphan.ToString();
+    io::FileSystem& disk = harness_.disk();
+    EXPECT_TRUE(disk.MakeDirectories(folder).ok());
+    for (const char* name : {"/00000000000000000000.log", "/epochs"}) {
+      EXPECT_TRUE(io::WriteFileAtomically(disk, folder + name, base::AsBytes("what was")).ok());
+    }
+    return orphan;
+  }
+  absl::Status DeleteOrphan(const TopicPartition& log) {
+    const auto answer = std::make_shared<Answer<absl::Status>>();
+    harness_.broker().cluster().DeleteOrphan(log, WriteDown(answer));
+    harness_.Run();
+    EXPECT_EQ(answer->calls, 1);
+    return answer->value;
   }
 
   BrokerHarness harness_;
@@ -269,6 +290,58 @@ TEST_F(TopicTest, FoldersThatNoTopicOwnsAreReportedAndKept) {
   harness_.Start();
   EXPECT_THAT(harness_.CheckHealthNow().orphans, ElementsAre(orphan.ToString()));
   EXPECT_TRUE(HasFolder(orphan));
+}
+
+TEST_F(TopicTest, LogOfATopicIsNoOrphanAndKept) {
+  const TopicPartition owned = First("orders");
+  harness_.AppendNow(owned, {.values = {"a"}});
+  const absl::Status refused = DeleteOrphan(owned);
+  EXPECT_EQ(ReasonOf(refused), Reason::kInvalidArgument);
+  EXPECT_THAT(refused.ToString(), testing::HasSubstr("'orders'"));
+  harness_.Kill();
+  harness_.Start();
+  EXPECT_EQ(harness_.ReadAll(owned).size(), 1u);
+}
+
+TEST_F(TopicTest, OrphanThatIsNotThereIsToldAndNothingIsDeleted) {
+  const TopicPartition orphan = MakeOrphan(4);
+  const TopicPartition other{.topic_id = orphan.topic_id, .partition = PartitionId(5)};
+  EXPECT_EQ(ReasonOf(DeleteOrphan(other)), Reason::kUnknownPartition);
+  EXPECT_TRUE(HasFolder(orphan));
+}
+
+TEST_F(TopicTest, PartitionBeyondThoseOfItsTopicIsAnOrphan) {
+  const TopicPartition owned = First("orders");
+  const TopicPartition beyond{.topic_id = owned.topic_id, .partition = PartitionId(1)};
+  ASSERT_TRUE(harness_.disk().MakeDirectories("data/topics/" + beyond.ToString()).ok());
+  EXPECT_TRUE(DeleteOrphan(beyond).ok());
+  EXPECT_FALSE(HasFolder(beyond));
+}
+
+TEST_F(TopicTest, DeletedOrphanStaysDeletedAfterAPowerCut) {
+  const TopicPartition orphan = MakeOrphan(4);
+  const TopicPartition kept = MakeOrphan(5);
+  EXPECT_TRUE(DeleteOrphan(orphan).ok());
+  harness_.CutPower(support::PowerCut::DropUnsynced());
+  harness_.Start();
+  EXPECT_FALSE(HasFolder(orphan));
+  EXPECT_THAT(harness_.CheckHealthNow().orphans, ElementsAre(kept.ToString()));
+}
+
+TEST_F(TopicTest, InterruptedDeletionOfAnOrphanIsRepeated) {
+  for (uint64_t nth = 1;; ++nth) {
+    const TopicPartition orphan = MakeOrphan(4);
+    harness_.disk().DieAtChange(nth);
+    const bool is_through = DeleteOrphan(orphan).ok();
+    harness_.CutPower(support::PowerCut::Random(nth));
+    harness_.Start();
+    const absl::Status again = DeleteOrphan(orphan);
+    EXPECT_TRUE(again.ok() || ReasonOf(again) == Reason::kUnknownPartition) << again;
+    EXPECT_FALSE(HasFolder(orphan));
+    EXPECT_THAT(harness_.CheckHealthNow().orphans, ElementsAre());
+    if (is_through) break;
+    ASSERT_LT(nth, 50u);
+  }
 }
 
 }  // namespace

@@ -41,6 +41,14 @@ TEST(CommandLineTest, NumbersTellTheirBound) {
   ExpectWrongUsage({"produce", "t", "--partition", "-1"}, {"at least 0", "found '-1'"});
 }
 
+TEST(CommandLineTest, OrphanWithoutAnIdOfTheListIsRefused) {
+  for (const char* id :
+       {"orders", "orders/0", "00112233-4455-6677-8899-aabbccddeeff",
+        "00112233-4455-6677-8899-aabbccddeeff/-1", "00112233-4455-6677-8899-aabbccddeeff/.."}) {
+    ExpectWrongUsage({"orphan", "delete", id}, {"orphan list", "TOPIC_ID/PARTITION", id});
+  }
+}
+
 TEST(CommandLineTest, CommandsOfLaterVersionsAreUnknown) {
   for (const char* command : {"group", "user", "schema"}) {
     ExpectWrongUsage({command}, {"unknown command", "there are topic"});
@@ -50,7 +58,6 @@ TEST(CommandLineTest, CommandsOfLaterVersionsAreUnknown) {
   }
   ExpectWrongUsage({"broker", "drain", "1"}, {"unknown command 'drain'", "there are list"});
   ExpectWrongUsage({"partition", "move"}, {"unknown command 'move'"});
-  ExpectWrongUsage({"orphan", "delete", "x"}, {"unknown command 'delete'"});
   ExpectWrongUsage({"topic", "trim", "t"}, {"unknown command 'trim'"});
   ExpectWrongUsage({"dump", "apply"}, {"unknown command 'apply'"});
   ExpectWrongUsage({"cluster", "rebalance"}, {"unknown command 'rebalance'"});

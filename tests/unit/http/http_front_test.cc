@@ -23,6 +23,9 @@ class FakeCluster final : public broker::ClusterService {
  public:
   broker::ServerInfo GetServerInfo() const override { return {}; }
   void CheckHealth(base::Callback<broker::HealthReport> done) override { done(report); }
+  void DeleteOrphan(const TopicPartition&, base::Callback<absl::Status> done) override {
+    done(absl::OkStatus());
+  }
 
   broker::HealthReport report;
 };

@@ -348,6 +348,12 @@ class FakeCluster final : public broker::ClusterService {
                               .warnings = {{"listener grpc", "open to the world"}},
                               .orphans = {"a/0"}});
   }
+  void DeleteOrphan(const TopicPartition& log, base::Callback<absl::Status> done) override {
+    deleted_orphan = log;
+    done(MakeError(Reason::kInvalidArgument, "topic 'orders' owns it"));
+  }
+
+  std::optional<TopicPartition> deleted_orphan;
 };
 
 class FakeDumps final : public broker::DumpControl {

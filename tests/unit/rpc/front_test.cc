@@ -196,6 +196,25 @@ TEST_F(ClusterHandlersTest, ProblemsAndOrphansAreTold) {
   EXPECT_EQ(response.orphans(0), "a/0");
 }
 
+TEST_F(ClusterHandlersTest, OrphanToDeleteIsNamedWholeOrRefused) {
+  const auto stub = v1::ClusterService::NewStub(channel_);
+  v1::DeleteOrphanRequest request;
+  v1::DeleteOrphanResponse response;
+  request.set_topic_id("short");
+  EXPECT_EQ(stub->DeleteOrphan(Context().get(), request, &response).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+  const TopicPartition orphan{.topic_id = TopicId({7}), .partition = PartitionId(3)};
+  request.set_topic_id(std::string(orphan.topic_id.bytes()));
+  request.set_partition(-1);
+  EXPECT_FALSE(stub->DeleteOrphan(Context().get(), request, &response).ok());
+  EXPECT_FALSE(cluster_.deleted_orphan.has_value());
+  request.set_partition(3);
+  const grpc::Status refused = stub->DeleteOrphan(Context().get(), request, &response);
+  EXPECT_EQ(cluster_.deleted_orphan, orphan);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(refused.error_message(), "topic 'orders' owns it");
+}
+
 TEST_F(ClusterHandlersTest, BrokersTellAddressAndBootCounter) {
   v1::DescribeClusterResponse response;
   ASSERT_TRUE(v1::ClusterService::NewStub(channel_)
