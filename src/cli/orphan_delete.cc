@@ -38,7 +38,8 @@ void AddOrphanDelete(CLI::App& parent, Action& selected) {
             "The log, as 'talosmq orphan list' names it: TOPIC_ID/PARTITION")
       ->required();
   command->footer(
-      "A log that belongs to a topic is refused: it goes with its topic. What may be left of a lost\n"
+      "A log that belongs to a topic is refused: it goes with its topic. What may be left of a "
+      "lost\n"
       "metadata store is better copied away first.\n"
       "\n"
       "Examples:\n"

@@ -1,3 +1,6 @@
+#include "base/bytes.h"
+#include "base/check.h"
+#include "base/crc32c.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/status.h"
@@ -113,8 +116,86 @@ absl::StatusOr<std::shared_ptr<rocksdb::DB>> OpenDatabase(const std::string& dir
   return std::shared_ptr<rocksdb::DB>(db);
 }
 
+absl::Status LostWrites(std::string_view directory, std::string_view what) {
+  return MakeError(Reason::kCorruptData,
+                   base::StrCat("key-value store ", directory, ": has lost writes: ", what));
+}
+
+/// What the store has now; of its manifest what is durable.
+absl::StatusOr<StoreMark> MarkOf(rocksdb::DB& db, const std::string& directory) {
+  StoreMark mark{.writes = static_cast<int64_t>(db.GetLatestSequenceNumber())};
+  std::vector<std::string> files;
+  uint64_t manifest_bytes = 0;
+  const rocksdb::Status told = db.GetLiveFiles(files, &manifest_bytes, /*flush_memtable=*/false);
+  if (!told.ok()) return StoreError(directory, "list files", told);
+  const auto manifest = std::find_if(files.begin(), files.end(), [](const std::string& file) {
+    return file.starts_with("/MANIFEST");
+  });
+  TALOSMQ_CHECK(manifest != files.end()) << "RocksDB has a manifest";
+  mark.manifest = manifest->substr(1);
+  mark.manifest_bytes = static_cast<int64_t>(manifest_bytes);
+  return mark;
+}
+
+/// The CRC-32C of the first `bytes` of a file; kCorruptData when it has fewer.
+absl::StatusOr<uint32_t> CrcOf(const std::string& directory, const std::string& file,
+                               int64_t bytes) {
+  std::string content;
+  const rocksdb::Status read =
+      rocksdb::ReadFileToString(rocksdb::Env::Default(), directory + "/" + file, &content);
+  if (!read.ok()) return StoreError(directory, "read", read);
+  if (std::cmp_less(content.size(), bytes)) {
+    return LostWrites(directory, base::StrCat(file, ": expected at least ", bytes, " bytes, found ",
+                                              content.size()));
+  }
+  return base::Crc32c(
+      base::AsBytes(std::string_view(content).substr(0, static_cast<size_t>(bytes))));
+}
+
+/// Whether manifest `a` was made before `b`: they are numbered.
+bool IsOlder(const std::string& a, const std::string& b) {
+  return std::pair(a.size(), a) < std::pair(b.size(), b);
+}
+
+absl::Status CheckManifest(const std::string& directory, const StoreMark& mark,
+                           const StoreMark& found) {
+  // A newer one was made whole, by an opening that went by the mark.
+  if (IsOlder(mark.manifest, found.manifest)) return absl::OkStatus();
+  if (mark.manifest != found.manifest) {
+    return LostWrites(directory, base::StrCat("expected ", mark.manifest, " or a newer one, found ",
+                                              found.manifest));
+  }
+  TALOSMQ_ASSIGN_OR_RETURN(const uint32_t crc,
+                           CrcOf(directory, mark.manifest, mark.manifest_bytes));
+  if (crc == mark.manifest_crc) return absl::OkStatus();
+  return LostWrites(directory,
+                    base::StrCat(mark.manifest, ": expected the CRC-32C ", mark.manifest_crc,
+                                 " of the first ", mark.manifest_bytes, " bytes, found ", crc));
+}
+
+/// Judges a store without changing anything in its folder. To open it for writing is to replace
+/// files, and to delete those that a damaged manifest does not name any more.
+absl::Status CheckWhole(const std::string& directory, const StoreMark& mark) {
+  rocksdb::Options options = MakeOptions();
+  options.create_if_missing = false;
+  rocksdb::DB* opened = nullptr;
+  rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, directory, &opened);
+  const std::unique_ptr<rocksdb::DB> db(opened);
+  if (status.ok()) status = db->VerifyChecksum();
+  if (!status.ok()) {
+    return MakeError(Reason::kCorruptData, base::StrCat("key-value store ", directory,
+                                                        ": cannot be read: ", status.ToString()));
+  }
+  TALOSMQ_ASSIGN_OR_RETURN(const StoreMark found, MarkOf(*db, directory));
+  if (found.writes < mark.writes) {
+    return LostWrites(directory,
+                      base::StrCat("expected at least ", mark.writes, ", found ", found.writes));
+  }
+  return mark.manifest.empty() ? absl::OkStatus() : CheckManifest(directory, mark, found);
+}
+
 /// One RocksDB database, opened again by itself after it had run out of space. Thread-safe.
-class RocksStore final : public Store {
+class RocksStore final : public DiskStore {
  public:
   RocksStore(std::string directory, std::shared_ptr<rocksdb::DB> db)
       : directory_(std::move(directory)), db_(std::move(db)) {}
@@ -141,13 +222,22 @@ class RocksStore final : public Store {
     return found;
   }
 
+  absl::StatusOr<StoreMark> Sync() override {
+    TALOSMQ_RETURN_IF_ERROR(CheckFence());
+    TALOSMQ_ASSIGN_OR_RETURN(const auto db, Use());
+    TALOSMQ_ASSIGN_OR_RETURN(StoreMark mark, MarkOf(*db, directory_));
+    mark.manifest_crc = mark_.manifest_crc;
+    if (mark == mark_) return mark;
+    const rocksdb::Status synced = db->SyncWAL();
+    if (!synced.ok()) return Fail("sync", synced);
+    TALOSMQ_ASSIGN_OR_RETURN(mark.manifest_crc,
+                             CrcOf(directory_, mark.manifest, mark.manifest_bytes));
+    mark_ = mark;
+    return mark;
+  }
+
   absl::Status Write(const WriteBatch& batch, Durability durability) override {
-    if (is_fenced_.load()) {
-      return MakeError(Reason::kStorageFenced,
-                       base::StrCat("key-value store ", directory_,
-                                    ": refuses writes after an earlier error until it is opened "
-                                    "again"));
-    }
+    TALOSMQ_RETURN_IF_ERROR(CheckFence());
     if (is_full_.load()) TALOSMQ_RETURN_IF_ERROR(OpenAgain());
     rocksdb::WriteBatch operations;
     for (const WriteBatch::Operation& operation : batch.operations()) {
@@ -162,11 +252,23 @@ class RocksStore final : public Store {
     options.sync = durability == Durability::kSynced;
     const rocksdb::Status written = db->Write(options, &operations);
     if (written.ok()) return absl::OkStatus();
-    (written.IsNoSpace() ? is_full_ : is_fenced_).store(true);
-    return StoreError(directory_, "write", written);
+    return Fail("write", written);
   }
 
  private:
+  absl::Status CheckFence() const {
+    if (!is_fenced_.load()) return absl::OkStatus();
+    return MakeError(
+        Reason::kStorageFenced,
+        base::StrCat("key-value store ", directory_,
+                     ": refuses writes after an earlier error until it is opened again"));
+  }
+
+  absl::Status Fail(std::string_view call, const rocksdb::Status& status) {
+    (status.IsNoSpace() ? is_full_ : is_fenced_).store(true);
+    return StoreError(directory_, call, status);
+  }
+
   /// The database, for one call.
   absl::StatusOr<std::shared_ptr<rocksdb::DB>> Use() {
     const base::MutexLock lock(mutex_);
@@ -215,6 +317,7 @@ class RocksStore final : public Store {
   const std::string directory_;
   std::atomic<bool> is_fenced_ = false;
   std::atomic<bool> is_full_ = false;  ///< A write found no space.
+  StoreMark mark_;                     ///< Of the last Sync().
 
   base::Mutex mutex_;
   std::shared_ptr<rocksdb::DB> db_ ABSL_GUARDED_BY(mutex_);  ///< Null while it is opened again.
@@ -223,7 +326,9 @@ class RocksStore final : public Store {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Store>> OpenRocksStore(const std::string& directory) {
+absl::StatusOr<std::unique_ptr<DiskStore>> OpenRocksStore(const std::string& directory,
+                                                          const StoreMark& mark) {
+  if (mark.writes > 0) TALOSMQ_RETURN_IF_ERROR(CheckWhole(directory, mark));
   TALOSMQ_ASSIGN_OR_RETURN(auto db, OpenDatabase(directory));
   return std::make_unique<RocksStore>(directory, std::move(db));
 }

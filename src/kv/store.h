@@ -3,6 +3,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,8 +55,30 @@ class Store {
   virtual absl::Status Write(const WriteBatch& batch, Durability durability) = 0;
 };
 
-/// Opens or creates the RocksDB form in `directory`. Small caches: it must fit an idle server.
-absl::StatusOr<std::unique_ptr<Store>> OpenRocksStore(const std::string& directory);
+/// What a store that is opened again must still have. Its own files cannot tell: with the end of
+/// its log or of its manifest, the list of its tables, cut off it is a whole store of another time.
+struct StoreMark {
+  int64_t writes = 0;          ///< Puts and deletes since it was made; 0: there may be none yet.
+  std::string manifest = {};   ///< The name of that list; empty: not known.
+  int64_t manifest_bytes = 0;  ///< Of its beginning.
+  uint32_t manifest_crc = 0;   ///< CRC-32C of those.
+
+  friend bool operator==(const StoreMark&, const StoreMark&) = default;
+};
+
+/// A form that lives on the disk.
+class DiskStore : public Store {
+ public:
+  /// Makes everything written so far durable and tells what that is. Free when nothing has changed
+  /// since the last time. By one caller at a time.
+  virtual absl::StatusOr<StoreMark> Sync() = 0;
+};
+
+/// Opens the RocksDB form in `directory`. Small caches: it must fit an idle server. With a mark of
+/// Sync() the store must be there, be readable whole and have all that the mark says, or it is
+/// kCorruptData and no file of it was changed; without writes in it a missing store is made.
+absl::StatusOr<std::unique_ptr<DiskStore>> OpenRocksStore(const std::string& directory,
+                                                          const StoreMark& mark = {});
 
 /// An in-memory form with the semantics of a power cut, for tests and the simulator.
 class MemoryStore : public Store {

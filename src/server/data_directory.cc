@@ -75,14 +75,16 @@ absl::Status DataDirectory::CheckAgainst(const std::optional<StoredBoot>& stored
     return CheckAbsent({"topics"}, base::StrCat("the metadata store in ", kv_path(), " is empty"));
   }
   if (stored->cluster_id != identity_.cluster_id) {
-    return MakeError(Reason::kCorruptData,
-                     base::StrCat(node_path(), " belongs to cluster ", identity_.cluster_id,
-                                  ", the metadata store to cluster ", stored->cluster_id));
+    return MakeError(
+        Reason::kCorruptData,
+        base::StrCat(node_path(), " belongs to cluster ", identity_.cluster_id,
+                     ", the metadata store in ", kv_path(), " to cluster ", stored->cluster_id));
   }
   if (stored->directory_id != identity_.directory_id) {
     return MakeError(Reason::kCorruptData,
                      base::StrCat(node_path(), " is of directory ", identity_.directory_id,
-                                  ", the metadata store knows directory ", stored->directory_id));
+                                  ", the metadata store in ", kv_path(), " knows directory ",
+                                  stored->directory_id));
   }
   if (stored->boot_counter <= identity_.boot_counter || old_copy == OldCopy::kAccept) {
     return absl::OkStatus();
@@ -103,6 +105,25 @@ absl::Status DataDirectory::BeginBoot(int64_t stored_boot_counter) {
   TALOSMQ_RETURN_IF_ERROR(SaveNodeIdentity(file_system_, node_path(), raised));
   identity_ = std::move(raised);
   return absl::OkStatus();
+}
+
+absl::Status DataDirectory::NoteStore(const kv::StoreMark& mark) {
+  if (mark == identity_.store) return absl::OkStatus();
+  NodeIdentity noted = identity_;
+  noted.store = mark;
+  TALOSMQ_RETURN_IF_ERROR(SaveNodeIdentity(file_system_, node_path(), noted));
+  identity_ = std::move(noted);
+  return absl::OkStatus();
+}
+
+absl::Status DataDirectory::DescribeStoreError(const absl::Status& status) const {
+  if (identity_.store.writes == 0) return status;
+  return base::Annotate(
+      status, base::StrCat(node_path(), " says that this directory has a metadata store in ",
+                           kv_path(), ", which cannot be used; no log and no file of it was ",
+                           "changed. Put back the whole directory, or move it away to begin anew; "
+                           "if only its newest writes are missing, recovery.accept_restored_copy: "
+                           "true starts once with what is there"));
 }
 
 absl::Status DataDirectory::WriteListeners(const ListenerPorts& ports) {

@@ -23,8 +23,9 @@ struct ListenerPorts {
 /// The data directory as a whole: that one server only has it, whose it is, and what it tells
 /// others.
 ///
-/// Layout: lock, node.json, listeners.json (while a server runs), reserve (unless the disk is
-/// full), kv/ (metadata and log catalogue), topics/<topic id>/<partition>/ (logs).
+/// Layout: lock, node.json, listeners.json (while a server runs), failed-starts.json (until a
+/// server is ready), reserve (unless the disk is full), kv/ (metadata and log catalogue),
+/// topics/<topic id>/<partition>/ (logs).
 ///
 /// Invariants:
 /// 1. Nothing in it is deleted because something else is missing (G10): without node.json, but with
@@ -59,6 +60,11 @@ class DataDirectory {
   absl::Status CheckAgainst(const std::optional<StoredBoot>& stored, OldCopy old_copy) const;
   /// Raises the boot counter above both and marks the directory as in use.
   absl::Status BeginBoot(int64_t stored_boot_counter);
+
+  /// What the metadata store must have at the next start.
+  absl::Status NoteStore(const kv::StoreMark& mark);
+  /// Says of an error of the metadata store that this directory is one with data.
+  absl::Status DescribeStoreError(const absl::Status& status) const;
 
   absl::Status WriteListeners(const ListenerPorts& ports);
   /// Everything is closed: removes listeners.json and marks the stop as clean.

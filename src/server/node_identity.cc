@@ -11,16 +11,23 @@
 namespace talosmq::server {
 namespace {
 
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
+/// The one before had no mark of the store.
+constexpr int kFormatMin = 1;
 constexpr uint64_t kFileBytesMax = 64 << 10;
 
 absl::Status Damaged(std::string_view what) { return MakeError(Reason::kCorruptData, what); }
 
-std::string Checksum(const NodeIdentity& identity) {
-  const std::string text =
-      base::StrCat(kFormat, "\n", identity.cluster_id, "\n", identity.broker.value(), "\n",
+std::string Checksum(const NodeIdentity& identity, int64_t format) {
+  std::string text =
+      base::StrCat(format, "\n", identity.cluster_id, "\n", identity.broker.value(), "\n",
                    identity.directory_id, "\n", identity.metadata_store, "\n",
                    identity.boot_counter, "\n", identity.is_clean ? "clean" : "running");
+  if (format > kFormatMin) {
+    const kv::StoreMark& store = identity.store;
+    text += base::StrCat("\n", store.writes, "\n", store.manifest, "\n", store.manifest_bytes, "\n",
+                         store.manifest_crc);
+  }
   return absl::StrFormat("%08x", base::Crc32c(base::AsBytes(text)));
 }
 
@@ -85,7 +92,11 @@ std::string Encode(const NodeIdentity& identity) {
       {"metadata_store", identity.metadata_store},
       {"boot_counter", identity.boot_counter},
       {"clean_stop", identity.is_clean},
-      {"crc32c", Checksum(identity)},
+      {"store_writes", identity.store.writes},
+      {"store_manifest", identity.store.manifest},
+      {"store_manifest_bytes", identity.store.manifest_bytes},
+      {"store_manifest_crc32c", identity.store.manifest_crc},
+      {"crc32c", Checksum(identity, kFormat)},
   };
   return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
@@ -96,9 +107,10 @@ absl::StatusOr<NodeIdentity> DecodeNodeIdentity(std::string_view text) {
   Fields fields(object);
   const int64_t format = fields.Number("format", INT32_MAX);
   TALOSMQ_RETURN_IF_ERROR(fields.status());
-  if (format != kFormat) {
+  if (format < kFormatMin || format > kFormat) {
     return MakeError(Reason::kUnsupportedVersion,
-                     base::StrCat("it has format ", format, ", this program knows ", kFormat));
+                     base::StrCat("it has format ", format, ", this program knows ", kFormatMin,
+                                  " to ", kFormat));
   }
   NodeIdentity identity;
   identity.cluster_id = fields.Text("cluster_id");
@@ -107,9 +119,16 @@ absl::StatusOr<NodeIdentity> DecodeNodeIdentity(std::string_view text) {
   identity.metadata_store = fields.Text("metadata_store");
   identity.boot_counter = fields.Number("boot_counter", INT64_MAX);
   identity.is_clean = fields.Flag("clean_stop");
+  if (format > kFormatMin) {
+    identity.store.writes = fields.Number("store_writes", INT64_MAX);
+    identity.store.manifest = fields.Text("store_manifest");
+    identity.store.manifest_bytes = fields.Number("store_manifest_bytes", INT64_MAX);
+    identity.store.manifest_crc =
+        static_cast<uint32_t>(fields.Number("store_manifest_crc32c", UINT32_MAX));
+  }
   const std::string checksum = fields.Text("crc32c");
   TALOSMQ_RETURN_IF_ERROR(fields.status());
-  if (const std::string expected = Checksum(identity); checksum != expected) {
+  if (const std::string expected = Checksum(identity, format); checksum != expected) {
     return Damaged(base::StrCat("its values have the CRC-32C ", expected, ", crc32c says ",
                                 base::Printable(checksum, 20)));
   }

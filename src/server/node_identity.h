@@ -1,6 +1,7 @@
 #pragma once
 
 #include "io/file_system.h"
+#include "kv/store.h"
 #include "talosmq/ids.h"
 
 #include "absl/status/status.h"
@@ -23,6 +24,9 @@ struct NodeIdentity {
   /// never below the store's; a lower one is an older copy.
   int64_t boot_counter = 0;
   bool is_clean = true;  ///< The last stop closed everything.
+  /// What the metadata store had a second ago or later. One that has less has lost it, or is
+  /// another one.
+  kv::StoreMark store = {};
 
   friend bool operator==(const NodeIdentity&, const NodeIdentity&) = default;
 };

@@ -18,6 +18,8 @@
 #include "server/dump_adapter.h"
 #include "server/no_dumps.h"
 #include "server/registration.h"
+#include "server/start_guard.h"
+#include "server/store_witness.h"
 #include "server/threads.h"
 #include "storage/disk_reserve.h"
 #include "storage/log_store.h"
@@ -80,6 +82,13 @@ class Node final : public Server {
 
   absl::Status Stop() override;
 
+  /// A start that has failed is counted, with its reason.
+  void NoteFailed(const absl::Status& why) {
+    if (start_guard_ == nullptr) return;
+    const absl::Status noted = start_guard_->NoteFailed(why);
+    if (!noted.ok()) base::LogWarning("server", "failed starts: ", noted.message());
+  }
+
  private:
   absl::Status OpenDirectory();
   absl::Status StartMetadata();
@@ -101,8 +110,10 @@ class Node final : public Server {
   const std::unique_ptr<http::PrometheusRegistry> metrics_;
   std::unique_ptr<DataDirectory> directory_;
   std::unique_ptr<storage::DiskReserve> reserve_;
+  std::unique_ptr<StartGuard> start_guard_;
   Threads threads_;
-  std::unique_ptr<kv::Store> kv_;
+  std::unique_ptr<kv::DiskStore> kv_;
+  std::unique_ptr<StoreWitness> store_witness_;
   std::unique_ptr<metadata::MetadataStore> metadata_store_;
   std::unique_ptr<metadata::ImagePublisher> images_;
   std::unique_ptr<controller::TopicController> topic_controller_;
@@ -128,7 +139,14 @@ absl::Status Node::OpenDirectory() {
       reserve_,
       storage::DiskReserve::Open({.directory = directory_->path(), .bytes = config_.reserve_bytes},
                                  {dependencies_.file_system, *metrics_}));
-  TALOSMQ_ASSIGN_OR_RETURN(kv_, kv::OpenRocksStore(directory_->kv_path()));
+  TALOSMQ_ASSIGN_OR_RETURN(start_guard_,
+                           StartGuard::Begin(dependencies_.file_system, directory_->path()));
+  kv::StoreMark mark = identity.store;
+  // An older copy of the store has less; it has to be there and readable all the same.
+  if (config_.accept_restored_copy) mark = {.writes = std::min<int64_t>(mark.writes, 1)};
+  auto opened = kv::OpenRocksStore(directory_->kv_path(), mark);
+  if (!opened.ok()) return directory_->DescribeStoreError(opened.status());
+  kv_ = *std::move(opened);
   return absl::OkStatus();
 }
 
@@ -146,6 +164,10 @@ absl::Status Node::StartMetadata() {
                                        Advertised(config_.grpc_listen.ToString()), *metadata_store_,
                                        threads_.admin(), dependencies_.clock));
   is_registered_ = true;
+  store_witness_ = std::make_unique<StoreWitness>(
+      StoreWitness::Dependencies{*directory_, *kv_, *threads_.io().front()});
+  // Before there is a log: from now on a store that is missing is never taken for a new one.
+  TALOSMQ_RETURN_IF_ERROR(store_witness_->Record());
   TALOSMQ_RETURN_IF_ERROR(Await<absl::Status>([this](auto ready) {
     images_ =
         metadata::ImagePublisher::Start(*metadata_store_, threads_.images(), std::move(ready));
@@ -231,7 +253,11 @@ absl::Status Node::StartFronts() {
     TALOSMQ_RETURN_IF_ERROR(UpdateAddress(directory_->identity(), Advertised(ports_.grpc),
                                           *metadata_store_, threads_.admin()));
   }
-  return directory_->WriteListeners(ports_);
+  // First: whoever reads the ports may kill a server that is ready.
+  TALOSMQ_RETURN_IF_ERROR(start_guard_->NoteReady());
+  TALOSMQ_RETURN_IF_ERROR(directory_->WriteListeners(ports_));
+  store_witness_->Start();
+  return absl::OkStatus();
 }
 
 absl::Status Node::Stop() {
@@ -246,6 +272,7 @@ absl::Status Node::Stop() {
   }
   if (log_store_ != nullptr) status.Update(log_store_->Close());
   if (images_ != nullptr) images_->Stop();
+  if (store_witness_ != nullptr) store_witness_->Stop();
   threads_.Stop();
   grpc_.reset();
   http_.reset();
@@ -255,6 +282,7 @@ absl::Status Node::Stop() {
   log_store_.reset();
   images_.reset();
   metadata_store_.reset();
+  store_witness_.reset();
   kv_.reset();
   if (is_registered_ && status.ok()) status.Update(directory_->MarkCleanStop());
   is_stopped_ = true;
@@ -270,6 +298,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config,
   auto node = std::make_unique<Node>(std::move(config), dependencies);
   const absl::Status status = node->StartParts();
   if (status.ok()) return node;
+  node->NoteFailed(status);
   const absl::Status stopped = node->Stop();
   if (!stopped.ok()) base::LogError("server", "stopping after that: ", stopped.ToString());
   return status;

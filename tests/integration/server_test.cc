@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -100,6 +101,200 @@ TEST_F(ServerTest, MissingNodeFileStopsTheStartAndNothingIsDeleted) {
   EXPECT_THAT(TryStart().status().ToString(),
               AllOf(HasSubstr("node.json is missing"), HasSubstr(data_dir() + "/kv")));
   EXPECT_TRUE(std::filesystem::exists(data_dir() + "/kv/CURRENT"));
+}
+
+/// A directory with topics and records that nobody serves, and damaged copies of it.
+class DamagedStoreTest : public ServerTest {
+ protected:
+  using Files = std::map<std::string, std::string>;
+
+  void SetUp() override {
+    const auto server = Start();
+    ASSERT_NE(server, nullptr);
+    ASSERT_EQ(Cli(*server, {"topic", "create", "empty", "-p", "2"}).status, 0);
+    ASSERT_EQ(Cli(*server, {"topic", "create", "orders", "-p", "2"}).status, 0);
+    const std::string lines = WriteFile("lines", "one\ntwo\n");
+    for (const char* partition : {"0", "1"}) {
+      ASSERT_EQ(Cli(*server, {"produce", "orders", "-f", lines, "--partition", partition}).status,
+                0);
+    }
+    ASSERT_TRUE(server->Terminate().ok());
+    Keep();
+  }
+
+  /// What the damaged copies are made of.
+  void Keep() {
+    std::filesystem::remove_all(sound_dir());
+    std::filesystem::copy(data_dir(), sound_dir(), std::filesystem::copy_options::recursive);
+    logs_ = Content(sound_dir() + "/topics");
+    store_ = Content(sound_dir() + "/kv");
+  }
+  void Restore() const {
+    std::filesystem::remove_all(data_dir());
+    std::filesystem::copy(sound_dir(), data_dir(), std::filesystem::copy_options::recursive);
+  }
+
+  static Files Content(const std::string& directory) {
+    Files files;
+    for (const auto& file : std::filesystem::recursive_directory_iterator(directory)) {
+      if (file.is_regular_file()) files[file.path()] = ReadFile(file.path());
+    }
+    Files below;
+    for (auto& [path, content] : files) below[path.substr(directory.size())] = std::move(content);
+    return below;
+  }
+
+  /// Starts a server over a copy whose store holds `damaged`: it is refused, names node.json and
+  /// the store, and leaves every file as it was; or it serves all there was. True when refused.
+  bool IsRefused(const Files& damaged, const std::string& damage) {
+    SCOPED_TRACE(damage);
+    Restore();
+    std::filesystem::remove_all(data_dir() + "/kv");
+    if (!damaged.empty()) std::filesystem::create_directory(data_dir() + "/kv");
+    for (const auto& [path, content] : damaged) {
+      std::ofstream(data_dir() + "/kv" + path, std::ios::binary) << content;
+    }
+    const auto server = TryStart();
+    if (!server.ok()) {
+      EXPECT_THAT(server.status().ToString(),
+                  AllOf(HasSubstr(data_dir() + "/node.json"), HasSubstr(data_dir() + "/kv")));
+      EXPECT_EQ(Content(data_dir() + "/topics"), logs_);
+      EXPECT_EQ(std::filesystem::exists(data_dir() + "/kv") ? Content(data_dir() + "/kv") : Files(),
+                damaged);
+      return true;
+    }
+    ExpectAll(**server);
+    EXPECT_TRUE((*server)->Terminate().ok());
+    EXPECT_EQ(Content(data_dir() + "/topics"), logs_);
+    return false;
+  }
+  void ExpectAll(const ServerProcess& server) {
+    const Result topics = Cli(server, {"topic", "list"});
+    EXPECT_THAT(topics.output, AllOf(HasSubstr("empty"), HasSubstr("orders")));
+    const Result read = Cli(server, {"consume", "orders", "-e", "-f", "%p%o%v "});
+    EXPECT_THAT(read.output, AllOf(HasSubstr("00one 01two "), HasSubstr("10one 11two ")));
+    EXPECT_THAT(Cli(server, {"orphan", "list"}).output, HasSubstr("no orphans"));
+  }
+
+  static bool IsData(const std::string& path) {
+    return path == "/CURRENT" || path.starts_with("/MANIFEST") || path.ends_with(".sst") ||
+           path.ends_with(".log");
+  }
+
+  /// Each file removed, cut and with a bit flipped here and there.
+  void DamageEachFile() {
+    for (const auto& [path, content] : store_) {
+      Files damaged = store_;
+      damaged.erase(path);
+      EXPECT_EQ(IsRefused(damaged, path + " is removed"), IsData(path)) << path;
+      for (const size_t size : {size_t{0}, content.size() / 2}) {
+        damaged[path] = content.substr(0, size);
+        EXPECT_TRUE(IsRefused(damaged, path + " is cut") || !IsData(path) || size > 0) << path;
+      }
+      if (!IsData(path)) continue;
+      for (const size_t at : {size_t{0}, size_t{5}, content.size() / 3, content.size() / 2}) {
+        damaged[path] = content;
+        if (at < content.size()) damaged[path][at] = static_cast<char>(content[at] ^ 0x10);
+        IsRefused(damaged, path + " has a flipped bit at " + std::to_string(at));
+      }
+    }
+  }
+
+  std::string sound_dir() const { return data_dir() + ".sound"; }
+
+  Files logs_;
+  Files store_;
+};
+
+TEST_F(DamagedStoreTest, MissingStoreStopsTheStart) {
+  EXPECT_TRUE(IsRefused({}, "kv is missing"));
+  Restore();
+  std::filesystem::remove_all(data_dir() + "/kv");
+  std::filesystem::remove_all(data_dir() + "/topics");
+  EXPECT_THAT(TryStart().status().ToString(), HasSubstr(data_dir() + "/kv"));
+}
+
+TEST_F(DamagedStoreTest, EachFileOfTheStoreIsNeededOrNotMissedAfterACleanStop) { DamageEachFile(); }
+
+TEST_F(DamagedStoreTest, EachFileOfTheStoreIsNeededOrNotMissedAfterAKill) {
+  Start()->Kill();
+  Keep();
+  DamageEachFile();
+}
+
+TEST_F(DamagedStoreTest, OlderCopyOfTheStoreIsRefusedUntilItIsAccepted) {
+  const Files older = store_;
+  auto server = Start();
+  ASSERT_EQ(Cli(*server, {"topic", "create", "late", "-p", "1"}).status, 0);
+  ASSERT_TRUE(server->Terminate().ok());
+  Keep();
+  EXPECT_TRUE(IsRefused(older, "the store is an older copy"));
+  server = Start({"--set", "recovery.accept_restored_copy=true"});
+  ASSERT_NE(server, nullptr);
+  ExpectAll(*server);
+  ASSERT_TRUE(server->Terminate().ok());
+  server = Start();
+  ASSERT_NE(server, nullptr);
+  ExpectAll(*server);
+}
+
+TEST_F(DamagedStoreTest, StoreOfAnotherServerIsRefusedAndTheLogsAreKept) {
+  const auto other = ServerProcess::Start(
+      {.program = kServerProgram, .data_dir = directory_.path() + "/other", .arguments = {}});
+  ASSERT_TRUE(other.ok()) << other.status();
+  for (const char* topic : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    ASSERT_EQ(Cli(**other, {"topic", "create", topic, "-p", "2"}).status, 0);
+  }
+  ASSERT_TRUE((*other)->Terminate().ok());
+  std::filesystem::remove_all(data_dir() + "/kv");
+  std::filesystem::copy(directory_.path() + "/other/kv", data_dir() + "/kv");
+  EXPECT_THAT(TryStart().status().ToString(),
+              AllOf(HasSubstr(data_dir() + "/node.json"), HasSubstr(data_dir() + "/kv")));
+  EXPECT_EQ(Content(data_dir() + "/topics"), logs_);
+}
+
+/// Starts that fail, one after another.
+class CrashLoopTest : public ServerTest {
+ protected:
+  std::string guard_file() const { return data_dir() + "/failed-starts.json"; }
+};
+
+TEST_F(CrashLoopTest, SixthStartAfterFiveFailedOnesIsRefusedWithWhatToDo) {
+  ASSERT_TRUE(Start()->Terminate().ok());
+  std::filesystem::rename(data_dir() + "/kv/CURRENT", data_dir() + "/away");
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_THAT(TryStart().status().ToString(), HasSubstr("metadata store"));
+  }
+  std::filesystem::rename(data_dir() + "/away", data_dir() + "/kv/CURRENT");
+  EXPECT_THAT(TryStart().status().ToString(),
+              AllOf(HasSubstr(guard_file()), HasSubstr("5 starts in a row"),
+                    HasSubstr("metadata store"), HasSubstr("remove this file")));
+  std::filesystem::remove(guard_file());
+  EXPECT_NE(Start(), nullptr);
+  EXPECT_FALSE(std::filesystem::exists(guard_file()));
+}
+
+TEST_F(CrashLoopTest, ServerThatIsKilledOnceItIsReadyIsStartedForEver) {
+  for (int i = 0; i < 7; ++i) {
+    const auto server = Start();
+    ASSERT_NE(server, nullptr) << i;
+    server->Kill();
+    EXPECT_FALSE(std::filesystem::exists(guard_file()));
+  }
+}
+
+TEST_F(CrashLoopTest, WrongSettingsAndTakenPortsAreNotCounted) {
+  const auto other = ServerProcess::Start(
+      {.program = kServerProgram, .data_dir = directory_.path() + "/other", .arguments = {}});
+  ASSERT_TRUE(other.ok()) << other.status();
+  for (int i = 0; i < 6; ++i) {
+    EXPECT_FALSE(TryStart({"--set", "grpc.listen=" + (*other)->grpc_address()}).ok());
+    EXPECT_FALSE(TryStart({"--set", "http.listen=" + (*other)->http_address()}).ok());
+    EXPECT_FALSE(TryStart({"--set", "tls.cert=/no/file", "--set", "tls.key=/no/file"}).ok());
+    EXPECT_FALSE(TryStart({"--set", "no.such=1"}).ok());
+  }
+  EXPECT_FALSE(std::filesystem::exists(guard_file()));
+  EXPECT_NE(Start(), nullptr);
 }
 
 TEST_F(ServerTest, UnknownSettingStopsTheStartNamingTheNearestOne) {

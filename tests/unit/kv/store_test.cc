@@ -14,6 +14,8 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
+#include <map>
 
 namespace talosmq::kv {
 namespace {
@@ -229,6 +231,133 @@ TEST_F(RocksStoreTest, FailedWriteFencesUntilReopened) {
   const auto store = Open();
   EXPECT_TRUE(store->Write(Put("c", "1"), Durability::kSynced).ok());
   EXPECT_THAT(store->Get("a").value(), Optional(std::string("1")));
+}
+
+/// A store with a table, a write-ahead log and a count of its writes, and damaged copies of it.
+class DamagedRocksStoreTest : public RocksStoreTest {
+ protected:
+  using Files = std::map<std::string, std::string>;
+
+  void SetUp() override {
+    Fill({"a", "b", "c"});  // The next opening makes a table of them.
+    Fill({"d", "e", "f"});
+    const auto opened = OpenRocksStore(Directory());
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    ASSERT_TRUE((*opened)->Write(Put("g", "v"), Durability::kSynced).ok());
+    ASSERT_TRUE((*opened)->Write(Put("h", "v"), Durability::kUnsynced).ok());
+    mark_ = (*opened)->Sync().value();
+  }
+
+  Files Content() const {
+    Files files;
+    for (const auto& file : std::filesystem::directory_iterator(Directory())) {
+      std::ifstream stream(file.path(), std::ios::binary);
+      files[file.path().filename()].assign(std::istreambuf_iterator<char>(stream), {});
+    }
+    return files;
+  }
+  void Restore(const Files& files) const {
+    std::filesystem::remove_all(Directory());
+    std::filesystem::create_directory(Directory());
+    for (const auto& [name, content] : files) {
+      std::ofstream(Directory() + "/" + name, std::ios::binary) << content;
+    }
+  }
+
+  /// Refused with every file as it was, or with nothing missing; true when refused.
+  bool IsRefused(const Files& damaged, const std::string& damage) const {
+    Restore(damaged);
+    const auto opened = OpenRocksStore(Directory(), mark_);
+    if (!opened.ok()) {
+      EXPECT_EQ(ReasonOf(opened.status()), Reason::kCorruptData) << damage << opened.status();
+      EXPECT_THAT(opened.status().ToString(), HasSubstr(Directory()));
+      EXPECT_EQ(Content(), damaged) << damage;
+      return true;
+    }
+    const auto entries = (*opened)->Scan("", "", 100);
+    EXPECT_TRUE(entries.ok()) << damage << entries.status();
+    EXPECT_THAT(KeysOf(entries), ElementsAre("a", "b", "c", "d", "e", "f", "g", "h")) << damage;
+    return false;
+  }
+
+  static bool IsData(const std::string& name) {
+    return name == "CURRENT" || name.starts_with("MANIFEST") || name.ends_with(".sst") ||
+           name.ends_with(".log");
+  }
+
+  StoreMark mark_;
+};
+
+TEST_F(DamagedRocksStoreTest, EveryRemovedFileIsMissedOrNotNeeded) {
+  const Files whole = Content();
+  for (const auto& [name, content] : whole) {
+    Files damaged = whole;
+    damaged.erase(name);
+    EXPECT_EQ(IsRefused(damaged, "removed " + name), IsData(name)) << name;
+  }
+}
+
+TEST_F(DamagedRocksStoreTest, EveryCutFileIsRefusedOrNotNeeded) {
+  const Files whole = Content();
+  for (const auto& [name, content] : whole) {
+    const size_t step = content.size() / 40 + 1;
+    for (size_t size = 0; size < content.size(); size += step) {
+      Files damaged = whole;
+      damaged[name].resize(size);
+      const bool is_refused = IsRefused(damaged, name + " cut at " + std::to_string(size));
+      EXPECT_TRUE(is_refused || size > 0 || !IsData(name)) << name;
+    }
+  }
+}
+
+TEST_F(DamagedRocksStoreTest, EveryFlippedBitIsRefusedOrChangesNothing) {
+  const Files whole = Content();
+  for (const auto& [name, content] : whole) {
+    int refused = 0;
+    // Its records are few and short: each byte counts.
+    const size_t step = name.starts_with("MANIFEST") ? 1 : content.size() / 80 + 1;
+    for (size_t at = 0; at < content.size(); at += step) {
+      Files damaged = whole;
+      damaged[name][at] = static_cast<char>(damaged[name][at] ^ (1 << (at / step % 8)));
+      refused += IsRefused(damaged, name + " flipped at " + std::to_string(at));
+    }
+    EXPECT_EQ(refused > 0, IsData(name)) << name;
+  }
+}
+
+TEST_F(DamagedRocksStoreTest, OlderCopyIsRefusedWithBothCounts) {
+  const Files older = Content();
+  {
+    const auto opened = OpenRocksStore(Directory(), mark_);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    ASSERT_TRUE((*opened)->Write(Put("i", "v"), Durability::kSynced).ok());
+    mark_ = (*opened)->Sync().value();
+  }
+  Restore(older);
+  const absl::Status refused = OpenRocksStore(Directory(), mark_).status();
+  EXPECT_THAT(refused.ToString(), HasSubstr("expected at least 9, found 8"));
+  EXPECT_EQ(Content(), older);
+}
+
+TEST_F(DamagedRocksStoreTest, FolderWithoutAStoreIsRefusedAndNotFilled) {
+  EXPECT_TRUE(IsRefused({}, "empty"));
+  std::filesystem::remove(Directory());
+  EXPECT_FALSE(OpenRocksStore(Directory(), mark_).ok());
+  EXPECT_FALSE(std::filesystem::exists(Directory()));
+}
+
+TEST_F(DamagedRocksStoreTest, EveryMarkHoldsForAllThatComesAfterIt) {
+  std::vector<StoreMark> marks = {mark_};
+  for (int i = 0; i < 3; ++i) {
+    const auto opened = OpenRocksStore(Directory(), marks.back());
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    EXPECT_EQ((*opened)->Sync().value().writes, marks.back().writes);
+    ASSERT_TRUE((*opened)->Write(Put("x", std::to_string(i)), Durability::kSynced).ok());
+    marks.push_back((*opened)->Sync().value());
+    EXPECT_EQ((*opened)->Sync().value(), marks.back());
+    EXPECT_EQ(marks.back().writes, mark_.writes + i + 1);
+  }
+  for (const StoreMark& mark : marks) EXPECT_TRUE(OpenRocksStore(Directory(), mark).ok());
 }
 
 /// A database on a disk of its own of 32 MiB. Mounting needs root, as these tests run.

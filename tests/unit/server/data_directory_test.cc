@@ -1,9 +1,11 @@
 #include "server/data_directory.h"
 
 #include "base/bytes.h"
+#include "base/crc32c.h"
 #include "support/memory_file_system.h"
 #include "talosmq/error.h"
 
+#include "absl/strings/str_format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -16,6 +18,9 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+
+const kv::StoreMark kMark{
+    .writes = 5, .manifest = "M", .manifest_bytes = 1 << 20, .manifest_crc = 0xffffffff};
 
 class CountingRandom final : public base::Random {
  public:
@@ -89,7 +94,9 @@ TEST_F(DataDirectoryTest, DamagedNodeFileIsRefusedNamingTheDamage) {
   EXPECT_THAT(error_with("cluster_id", "cluster"), HasSubstr("cluster_id is missing"));
   EXPECT_THAT(error_with("\"clean_stop\": true", "\"clean_stop\": 1"),
               HasSubstr("clean_stop is not true or false"));
-  EXPECT_THAT(error_with("\"format\": 1", "\"format\": 2"), HasSubstr("format 2"));
+  EXPECT_THAT(error_with("\"format\": 2", "\"format\": 3"), HasSubstr("format 3"));
+  EXPECT_THAT(error_with("\"format\": 2", "\"format\": 1"), HasSubstr("crc32c"));
+  EXPECT_THAT(error_with("\"store_writes\": 0", "\"store_writes\": 1"), HasSubstr("crc32c"));
   for (size_t size = 0; size + 2 < good.size(); ++size) {
     Write("/data/node.json", good.substr(0, size));
     EXPECT_FALSE(Open().ok()) << "cut at " << size;
@@ -105,6 +112,38 @@ TEST_F(DataDirectoryTest, EveryFlippedBitOfTheNodeFileIsFound) {
     const auto decoded = DecodeNodeIdentity(text);
     EXPECT_TRUE(!decoded.ok() || *decoded == identity) << "bit " << i << ": " << text;
   }
+}
+
+TEST_F(DataDirectoryTest, NodeFileOfFormatOneKnowsNoStore) {
+  constexpr std::string_view kOld =
+      R"({"format": 1, "cluster_id": "c", "broker_id": 0, "directory_id": "d",
+          "metadata_store": "rocksdb:", "boot_counter": 3, "clean_stop": true,
+          "crc32c": "CRC"})";
+  const std::string checksum =
+      absl::StrFormat("%08x", base::Crc32c(base::AsBytes("1\nc\n0\nd\nrocksdb:\n3\nclean")));
+  std::string text(kOld);
+  text.replace(text.find("CRC"), 3, checksum);
+  const auto decoded = DecodeNodeIdentity(text);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->boot_counter, 3);
+  EXPECT_EQ(decoded->store, kv::StoreMark());
+}
+
+TEST_F(DataDirectoryTest, ErrorOfTheStoreNamesBothOnceThereWasOne) {
+  const auto directory = MustOpen();
+  const absl::Status error = MakeError(Reason::kCorruptData, "cannot be read");
+  EXPECT_EQ(directory->DescribeStoreError(error), error);
+  ASSERT_TRUE(directory->NoteStore(kMark).ok());
+  const absl::Status described = directory->DescribeStoreError(error);
+  EXPECT_EQ(ReasonOf(described), Reason::kCorruptData);
+  EXPECT_THAT(described.ToString(),
+              AllOf(HasSubstr("/data/node.json"), HasSubstr("/data/kv"),
+                    HasSubstr("cannot be read"), HasSubstr("accept_restored_copy")));
+}
+
+TEST_F(DataDirectoryTest, MarkOfTheStoreOutlivesARestart) {
+  ASSERT_TRUE(MustOpen()->NoteStore(kMark).ok());
+  EXPECT_EQ(MustOpen()->identity().store, kMark);
 }
 
 TEST_F(DataDirectoryTest, AnotherMetadataStoreIsRefused) {
