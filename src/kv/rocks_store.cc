@@ -223,13 +223,11 @@ class RocksStore final : public DiskStore {
   }
 
   absl::StatusOr<StoreMark> Sync() override {
-    TALOSMQ_RETURN_IF_ERROR(CheckFence());
-    TALOSMQ_ASSIGN_OR_RETURN(const auto db, Use());
-    TALOSMQ_ASSIGN_OR_RETURN(StoreMark mark, MarkOf(*db, directory_));
+    TALOSMQ_ASSIGN_OR_RETURN(StoreMark mark, Look());
     mark.manifest_crc = mark_.manifest_crc;
     if (mark == mark_) return mark;
-    const rocksdb::Status synced = db->SyncWAL();
-    if (!synced.ok()) return Fail("sync", synced);
+    // Not SyncWAL(): on a log that found no space this version aborts the process.
+    TALOSMQ_RETURN_IF_ERROR(Write(WriteBatch(), Durability::kSynced));
     TALOSMQ_ASSIGN_OR_RETURN(mark.manifest_crc,
                              CrcOf(directory_, mark.manifest, mark.manifest_bytes));
     mark_ = mark;
@@ -237,7 +235,12 @@ class RocksStore final : public DiskStore {
   }
 
   absl::Status Write(const WriteBatch& batch, Durability durability) override {
-    TALOSMQ_RETURN_IF_ERROR(CheckFence());
+    if (is_fenced_.load()) {
+      return MakeError(Reason::kStorageFenced,
+                       base::StrCat("key-value store ", directory_,
+                                    ": refuses writes after an earlier error until it is opened "
+                                    "again"));
+    }
     if (is_full_.load()) TALOSMQ_RETURN_IF_ERROR(OpenAgain());
     rocksdb::WriteBatch operations;
     for (const WriteBatch::Operation& operation : batch.operations()) {
@@ -252,21 +255,15 @@ class RocksStore final : public DiskStore {
     options.sync = durability == Durability::kSynced;
     const rocksdb::Status written = db->Write(options, &operations);
     if (written.ok()) return absl::OkStatus();
-    return Fail("write", written);
+    (written.IsNoSpace() ? is_full_ : is_fenced_).store(true);
+    return StoreError(directory_, "write", written);
   }
 
  private:
-  absl::Status CheckFence() const {
-    if (!is_fenced_.load()) return absl::OkStatus();
-    return MakeError(
-        Reason::kStorageFenced,
-        base::StrCat("key-value store ", directory_,
-                     ": refuses writes after an earlier error until it is opened again"));
-  }
-
-  absl::Status Fail(std::string_view call, const rocksdb::Status& status) {
-    (status.IsNoSpace() ? is_full_ : is_fenced_).store(true);
-    return StoreError(directory_, call, status);
+  /// Lets go of the database before it returns: a write may have to open it again.
+  absl::StatusOr<StoreMark> Look() {
+    TALOSMQ_ASSIGN_OR_RETURN(const auto db, Use());
+    return MarkOf(*db, directory_);
   }
 
   /// The database, for one call.

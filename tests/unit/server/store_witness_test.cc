@@ -41,8 +41,8 @@ class StoreWitnessTest : public testing::Test {
     auto directory = DataDirectory::Open(files_, "/data", "rocksdb:", random_);
     EXPECT_TRUE(directory.ok()) << directory.status();
     directory_ = *std::move(directory);
-    witness_ = std::make_unique<StoreWitness>(
-        StoreWitness::Dependencies{*directory_, store_, executor_});
+    witness_ =
+        std::make_unique<StoreWitness>(StoreWitness::Dependencies{*directory_, store_, executor_});
   }
 
   void LetOneIntervalPass() {
