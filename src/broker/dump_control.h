@@ -40,6 +40,7 @@ struct DumpDescription {
   int64_t files_published = 0;
   int64_t records_published = 0;
   int64_t bytes_published = 0;
+  int64_t offsets_skipped = 0;  ///< That could not be read, under on_corrupt=skip.
 };
 
 /// What the fronts may ask of the dump jobs; the composition root binds it to src/sink.

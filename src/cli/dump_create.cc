@@ -50,7 +50,8 @@ void AddDumpCreate(CLI::App& parent, Action& selected) {
       *command, "-c,--config", ParseKeyValue,
       [&dump](KeyValue pair) { dump.configs[std::move(pair.key)] = std::move(pair.value); },
       "When a file is closed and published: roll.bytes (default 134217728), roll.records "
-      "(1000000) or roll.ms (60000); may be given several times")
+      "(1000000) or roll.ms (60000); at records that cannot be read: on_corrupt=fail, the default, "
+      "or skip; may be given several times")
       ->type_name("KEY=VALUE");
   command->footer(
       "Examples:\n"

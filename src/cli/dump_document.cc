@@ -52,6 +52,7 @@ Document SummarizeDump(const DumpInfo& dump) {
           {"files_published", dump.files_published},
           {"records_published", dump.records_published},
           {"bytes_published", dump.bytes_published},
+          {"offsets_skipped", dump.offsets_skipped},
           {"error", dump.error.empty() ? Document() : Document(dump.error)}};
 }
 

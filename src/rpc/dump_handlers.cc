@@ -71,6 +71,7 @@ void FillDescription(const broker::DumpDescription& dump, v1::DumpDescription& t
   to.set_files_published(dump.files_published);
   to.set_records_published(dump.records_published);
   to.set_bytes_published(dump.bytes_published);
+  to.set_offsets_skipped(dump.offsets_skipped);
 }
 
 }  // namespace

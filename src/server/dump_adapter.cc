@@ -49,19 +49,19 @@ broker::DumpState FromSink(sink::JobPhase phase) {
 
 broker::DumpDescription FromSink(const sink::JobDescription& job) {
   const sink::JobDefinition& definition = job.record.definition;
-  broker::DumpDescription description{
-      .definition = {.name = definition.name,
-                     .topic = definition.topic,
-                     .target = definition.target,
-                     .format = FromSink(definition.format),
-                     .configs = sink::RollLimitsToConfigs(definition.roll)},
-      .topic_id = job.record.topic_id,
-      .state = FromSink(job.record.phase),
-      .error = job.record.error,
-      .partitions = {},
-      .files_published = job.files_published,
-      .records_published = job.records_published,
-      .bytes_published = job.bytes_published};
+  broker::DumpDescription description{.definition = {.name = definition.name,
+                                                     .topic = definition.topic,
+                                                     .target = definition.target,
+                                                     .format = FromSink(definition.format),
+                                                     .configs = sink::ConfigsOf(definition)},
+                                      .topic_id = job.record.topic_id,
+                                      .state = FromSink(job.record.phase),
+                                      .error = job.record.error,
+                                      .partitions = {},
+                                      .files_published = job.files_published,
+                                      .records_published = job.records_published,
+                                      .bytes_published = job.bytes_published,
+                                      .offsets_skipped = job.offsets_skipped};
   for (const sink::PartitionProgress& partition : job.partitions) {
     description.partitions.push_back({.partition = partition.partition,
                                       .next_offset = partition.next_offset,

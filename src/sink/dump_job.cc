@@ -22,7 +22,10 @@ PublishCounters MakeCounters(base::MetricRegistry& metrics, const std::string& j
           metrics.AddCounter("talosmq_dump_records_published_total",
                              "Records in the files published by a dump job.", labels),
           metrics.AddCounter("talosmq_dump_bytes_published_total",
-                             "Bytes of the files published by a dump job.", labels)};
+                             "Bytes of the files published by a dump job.", labels),
+          metrics.AddCounter("talosmq_dump_offsets_skipped_total",
+                             "Offsets that a dump job left out, since they could not be read.",
+                             labels)};
 }
 
 /// At most so many bytes of UTF-8 `text`, without half a character at the end.
@@ -178,6 +181,7 @@ void DumpJob::StartPartition(PartitionId id) {
                                  .topic = definition.topic,
                                  .source = {.topic_id = stored_.record.topic_id, .partition = id},
                                  .roll = definition.roll,
+                                 .on_corrupt = definition.on_corrupt,
                                  .claim = stored_.record.claim,
                                  .job_version = stored_.version,
                                  .stored = partition.stored};
@@ -322,6 +326,7 @@ void DumpJob::Describe(base::Callback<absl::StatusOr<JobDescription>> done) {
       description.files_published += record->files_published;
       description.records_published += record->records_published;
       description.bytes_published += record->bytes_published;
+      description.offsets_skipped += record->offsets_skipped;
       next = record->next_offset;
     }
     const Offset seen =

@@ -48,6 +48,7 @@ struct JobDescription {
   int64_t files_published = 0;
   int64_t records_published = 0;
   int64_t bytes_published = 0;
+  int64_t offsets_skipped = 0;
 };
 
 /// One dump job: its phase, and while it runs one PartitionDump for each partition of its topic.

@@ -98,12 +98,10 @@ void DumpJobs::Create(JobRequest request, Done done) {
                                  .roll = {}};
         absl::Status checked = CheckJobName(request.name);
         auto target = NormalizeTarget(request.target);
-        auto roll = ParseRollLimits(request.configs);
         checked.Update(target.status());
-        checked.Update(roll.status());
+        checked.Update(ApplyConfigs(request.configs, definition));
         if (!checked.ok()) return (*answer)(checked);
         definition.target = *std::move(target);
-        definition.roll = *roll;
         services_.source.FindTopic(
             definition.topic, [this, definition, answer](absl::StatusOr<SourceTopic> topic) {
               services_.executor.Post([this, definition, answer, topic = std::move(topic)] {

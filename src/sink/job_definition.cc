@@ -38,6 +38,14 @@ absl::StatusOr<int64_t> ParseBounded(std::string_view key, std::string_view text
                    ", found '", base::Printable(text, kQuotedBytesMax), "'"));
 }
 
+absl::StatusOr<OnCorrupt> ParseOnCorrupt(std::string_view key, std::string_view text) {
+  if (text == "fail") return OnCorrupt::kFail;
+  if (text == "skip") return OnCorrupt::kSkip;
+  return MakeError(Reason::kInvalidDumpJob,
+                   base::StrCat("dump setting ", key, ": expected fail or skip, found '",
+                                base::Printable(text, kQuotedBytesMax), "'"));
+}
+
 }  // namespace
 
 absl::Status CheckJobName(std::string_view name) {
@@ -50,33 +58,39 @@ absl::Status CheckJobName(std::string_view name) {
                                 base::Printable(name, kQuotedBytesMax), "'"));
 }
 
-absl::StatusOr<RollLimits> ParseRollLimits(const std::map<std::string, std::string>& configs) {
-  RollLimits limits;
+absl::Status ApplyConfigs(const std::map<std::string, std::string>& configs,
+                          JobDefinition& definition) {
+  RollLimits& roll = definition.roll;
   for (const auto& [key, text] : configs) {
     if (key == "roll.bytes") {
       TALOSMQ_ASSIGN_OR_RETURN(const int64_t bytes,
                                ParseBounded(key, text, kRollBytesMin, kRollBytesMax));
-      limits.bytes = static_cast<uint64_t>(bytes);
+      roll.bytes = static_cast<uint64_t>(bytes);
     } else if (key == "roll.records") {
-      TALOSMQ_ASSIGN_OR_RETURN(limits.records,
+      TALOSMQ_ASSIGN_OR_RETURN(roll.records,
                                ParseBounded(key, text, kRollRecordsMin, kRollRecordsMax));
     } else if (key == "roll.ms") {
       TALOSMQ_ASSIGN_OR_RETURN(const int64_t age_ms,
                                ParseBounded(key, text, kRollMsMin, kRollMsMax));
-      limits.age = absl::Milliseconds(age_ms);
+      roll.age = absl::Milliseconds(age_ms);
+    } else if (key == "on_corrupt") {
+      TALOSMQ_ASSIGN_OR_RETURN(definition.on_corrupt, ParseOnCorrupt(key, text));
     } else {
-      return MakeError(Reason::kInvalidDumpJob,
-                       base::StrCat("dump setting '", base::Printable(key, kQuotedBytesMax),
-                                    "' is unknown; expected roll.bytes, roll.records or roll.ms"));
+      return MakeError(
+          Reason::kInvalidDumpJob,
+          base::StrCat("dump setting '", base::Printable(key, kQuotedBytesMax),
+                       "' is unknown; expected roll.bytes, roll.records, roll.ms or on_corrupt"));
     }
   }
-  return limits;
+  return absl::OkStatus();
 }
 
-std::map<std::string, std::string> RollLimitsToConfigs(const RollLimits& limits) {
-  return {{"roll.bytes", absl::StrCat(limits.bytes)},
-          {"roll.records", absl::StrCat(limits.records)},
-          {"roll.ms", absl::StrCat(absl::ToInt64Milliseconds(limits.age))}};
+std::map<std::string, std::string> ConfigsOf(const JobDefinition& definition) {
+  const RollLimits& roll = definition.roll;
+  return {{"roll.bytes", absl::StrCat(roll.bytes)},
+          {"roll.records", absl::StrCat(roll.records)},
+          {"roll.ms", absl::StrCat(absl::ToInt64Milliseconds(roll.age))},
+          {"on_corrupt", definition.on_corrupt == OnCorrupt::kSkip ? "skip" : "fail"}};
 }
 
 absl::StatusOr<std::string> NormalizeTarget(std::string_view target) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "talosmq/consumer.h"
 #include "talosmq/ids.h"
 
 #include "absl/status/status.h"
@@ -42,6 +43,7 @@ struct JobDefinition {
   std::string target;  ///< "file:///DIR" with DIR as NormalizeTarget writes it.
   FormatKind format = FormatKind::kJson;
   RollLimits roll;
+  OnCorrupt on_corrupt = OnCorrupt::kFail;
 
   friend bool operator==(const JobDefinition&, const JobDefinition&) = default;
 };
@@ -49,11 +51,13 @@ struct JobDefinition {
 /// 1 to 249 of letters, digits, '.', '_' and '-', not "." or ".."; else kInvalidDumpJob.
 absl::Status CheckJobName(std::string_view name);
 
-/// "roll.bytes", "roll.records" and "roll.ms" as decimal numbers; what is not named keeps its
-/// default. kInvalidDumpJob names an unknown key, or key, bounds and value.
-absl::StatusOr<RollLimits> ParseRollLimits(const std::map<std::string, std::string>& configs);
-/// All three keys with the value in force; ParseRollLimits reads them back.
-std::map<std::string, std::string> RollLimitsToConfigs(const RollLimits& limits);
+/// "roll.bytes", "roll.records" and "roll.ms" as decimal numbers, "on_corrupt" as "fail" or "skip";
+/// what is not named stays as it is. kInvalidDumpJob names an unknown key, or key, bounds and
+/// value.
+absl::Status ApplyConfigs(const std::map<std::string, std::string>& configs,
+                          JobDefinition& definition);
+/// All keys with the value in force; ApplyConfigs reads them back.
+std::map<std::string, std::string> ConfigsOf(const JobDefinition& definition);
 
 /// The target without doubled and closing slashes, so that equal folders have equal targets.
 /// kInvalidDumpJob for anything but "file://" and an absolute path of plain characters ('%', '?'

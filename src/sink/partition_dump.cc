@@ -8,6 +8,7 @@
 #include "sink/file_name.h"
 #include "sink/source_errors.h"
 
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -124,7 +125,11 @@ void PartitionDump::DoAction(const SweepFiles& action) {
   OnActionDone(target_->Sweep(action.epoch_max));
 }
 
-void PartitionDump::DoAction(const TaskEnded&) { End(absl::OkStatus()); }
+void PartitionDump::DoAction(const TaskEnded&) { End(unreadable_); }
+
+void PartitionDump::EndWhenPublished() {
+  if (auto action = machine_->FinishSoon(); action.has_value()) Do(*std::move(action));
+}
 
 void PartitionDump::OnActionDone(const absl::Status& status) {
   if (!status.ok()) return End(status);
@@ -144,6 +149,13 @@ void PartitionDump::OnTimer() {
 
 void PartitionDump::OnRead(uint64_t round, absl::StatusOr<SourceRead> read) {
   if (is_over_ || round != read_round_) return;
+  const std::optional<CorruptRange> damaged = CorruptRangeOf(read.status());
+  if (damaged.has_value() && damaged->next > machine_->position()) {
+    const absl::Status why = base::Annotate(
+        read.status(), base::StrCat("reading at offset ", machine_->position().value()));
+    if (!PassOver(damaged->next, why).ok()) return EndWhenPublished();
+    return Do(machine_->OnRead(damaged->next, Now()));
+  }
   if (!read.ok()) {
     if (!IsTransientSourceError(ReasonOf(read.status()))) {
       return End(base::Annotate(
@@ -160,6 +172,7 @@ void PartitionDump::OnRead(uint64_t round, absl::StatusOr<SourceRead> read) {
   high_watermark_ = read->high_watermark;
   const Moment now = Now();
   const absl::StatusOr<Offset> position = Take(*read, now);
+  if (!unreadable_.ok()) return EndWhenPublished();
   if (!position.ok()) return End(position.status());
   Do(machine_->OnRead(*position, now));
 }
@@ -175,7 +188,7 @@ absl::StatusOr<Offset> PartitionDump::Take(const SourceRead& read, Moment now) {
                                       header.last_offset().value(), ": expected ", header.size(),
                                       " bytes, found ", rest.size()));
       }
-      TALOSMQ_ASSIGN_OR_RETURN(const bool go_on, TakeBatch(rest.first(header.size()), now));
+      TALOSMQ_ASSIGN_OR_RETURN(const bool go_on, TakeBatch(header, rest.first(header.size()), now));
       if (!go_on) {
         TALOSMQ_RETURN_IF_ERROR(files_->WriteThrough());
         return machine_->position();
@@ -187,23 +200,40 @@ absl::StatusOr<Offset> PartitionDump::Take(const SourceRead& read, Moment now) {
   return read.next_offset;
 }
 
-absl::StatusOr<bool> PartitionDump::TakeBatch(base::ByteSpan batch, Moment now) {
-  TALOSMQ_ASSIGN_OR_RETURN(auto reader, record::BatchReader::Open(batch, record::DecodeLimits{}));
-  if (reader.header().is_control()) return true;
-  for (;;) {
-    TALOSMQ_ASSIGN_OR_RETURN(const std::optional<record::RecordView> view, reader.Next());
+absl::StatusOr<bool> PartitionDump::TakeBatch(const record::BatchHeader& header,
+                                              base::ByteSpan batch, Moment now) {
+  if (header.is_control() || header.end_offset() <= machine_->position()) return true;
+  auto reader = record::BatchReader::Open(batch, record::DecodeLimits{});
+  absl::Status readable = reader.status();
+  while (readable.ok()) {
+    const auto next = reader->Next();
+    readable = next.status();
+    if (!readable.ok()) break;
+    const std::optional<record::RecordView>& view = *next;
     if (!view.has_value()) return true;
     if (view->offset < machine_->position()) continue;
     const std::optional<int32_t> ordinal = machine_->Place(HourOf(view->timestamp_ms), now);
     if (!ordinal.has_value()) return false;
-    TALOSMQ_ASSIGN_OR_RETURN(
-        const uint64_t bytes,
-        files_->Append(*ordinal, {.topic = assignment_.topic,
-                                  .partition = assignment_.source.partition,
-                                  .timestamp_type = reader.header().timestamp_type(),
-                                  .record = *view}));
+    TALOSMQ_ASSIGN_OR_RETURN(const uint64_t bytes,
+                             files_->Append(*ordinal, {.topic = assignment_.topic,
+                                                       .partition = assignment_.source.partition,
+                                                       .timestamp_type = header.timestamp_type(),
+                                                       .record = *view}));
     if (machine_->Added(*ordinal, view->offset, bytes)) return false;
   }
+  TALOSMQ_RETURN_IF_ERROR(PassOver(header.end_offset(), readable));
+  return true;
+}
+
+absl::Status PartitionDump::PassOver(Offset next, const absl::Status& why) {
+  // A wrong CRC came about on the way here: the next read may bring the batch as it is.
+  const bool is_stored_so = ReasonOf(why) != Reason::kCorruptBatch;
+  if (assignment_.on_corrupt == OnCorrupt::kFail || !is_stored_so) return unreadable_ = why;
+  base::LogWarning("sink", Where(), ": leaves out offsets ", machine_->position().value(), " to ",
+                   next.value() - 1, ": ", base::FromAbsl(why.message()));
+  services_.counters.skipped.Add(next - machine_->position());
+  machine_->Skip(next);
+  return absl::OkStatus();
 }
 
 void PartitionDump::Save(TaskRecord record, base::Task saved) {

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/metrics.h"
+#include "record/batch.h"
 #include "sink/back_off.h"
 #include "sink/format.h"
 #include "sink/job_state.h"
@@ -31,6 +32,7 @@ struct PublishCounters {
   base::Counter& files;
   base::Counter& records;
   base::Counter& bytes;
+  base::Counter& skipped;  ///< Offsets that were left out.
 };
 
 /// One partition of one run of a job.
@@ -39,6 +41,7 @@ struct PartitionAssignment {
   std::string topic;
   TopicPartition source;
   RollLimits roll;
+  OnCorrupt on_corrupt = OnCorrupt::kFail;
   uint64_t claim = 0;  ///< Of the job's run.
   StateVersion job_version = StateVersion::kNone;
   std::optional<StoredTask> stored;  ///< What an earlier run left; nothing: a new partition.
@@ -47,8 +50,9 @@ struct PartitionAssignment {
 /// The worker that dumps one partition: claims its task (epoch + 1), then does the I/O that its
 /// TaskMachine asks for.
 ///
-/// Errors of the source and of the store that may pass are tried again with back-off; everything
-/// else, above all any error of the target, ends the worker. Confined to the sink's executor.
+/// Errors of the source and of the store that may pass are tried again with back-off. Records that
+/// cannot be read are passed over, or end the worker once all before them is published. Everything
+/// else, above all any error of the target, ends it. Confined to the sink's executor.
 /// Shared because reads and saves that are under way refer to it; whoever runs it stops it. A
 /// crash, or Stop, at any point leaves what the next claim finishes or writes anew.
 class PartitionDump : public std::enable_shared_from_this<PartitionDump> {
@@ -97,7 +101,12 @@ class PartitionDump : public std::enable_shared_from_this<PartitionDump> {
   /// Places what `read` holds; stops early when the machine says so.
   absl::StatusOr<Offset> Take(const SourceRead& read, Moment now);
   /// False: stop here. Records below the machine's position are left out.
-  absl::StatusOr<bool> TakeBatch(base::ByteSpan batch, Moment now);
+  absl::StatusOr<bool> TakeBatch(const record::BatchHeader& header, base::ByteSpan batch,
+                                 Moment now);
+  /// Goes on at `next` when the job skips what cannot be read; else the error, which is kept.
+  absl::Status PassOver(Offset next, const absl::Status& why);
+  /// Publishes what was read before the unreadable, then ends with that error.
+  void EndWhenPublished();
   void ArmTimer();
   void OnTimer();
 
@@ -122,6 +131,7 @@ class PartitionDump : public std::enable_shared_from_this<PartitionDump> {
   uint64_t read_round_ = 0;
   base::TimerId timer_ = base::TimerId::kNone;  ///< Wakes the machine while it reads.
   base::TimerId retry_ = base::TimerId::kNone;
+  absl::Status unreadable_;  ///< Not OK: what the worker ends with, once all before is published.
   bool is_claiming_ = false;
   bool is_finishing_ = false;
   bool is_over_ = false;

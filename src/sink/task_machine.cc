@@ -70,6 +70,13 @@ bool TaskMachine::Added(int32_t ordinal, Offset offset, uint64_t bytes) {
   return is_full_;
 }
 
+void TaskMachine::Skip(Offset next) {
+  TALOSMQ_CHECK(stage_ == Stage::kReading);
+  TALOSMQ_CHECK(next >= position_) << next.value() << " after " << position_.value();
+  skipped_ += next - position_;
+  position_ = next;
+}
+
 TaskAction TaskMachine::OnRead(Offset position, Moment now) {
   TALOSMQ_CHECK(stage_ == Stage::kReading);
   position_ = std::max(position_, position);
@@ -111,6 +118,7 @@ TaskAction TaskMachine::Commit() {
 
 TaskAction TaskMachine::SaveDone() {
   record_.next_offset = position_;
+  record_.offsets_skipped += std::exchange(skipped_, 0);
   record_.intent.reset();
   stage_ = Stage::kSavingDone;
   return SaveRecord{record_};
@@ -123,6 +131,8 @@ TaskAction TaskMachine::OnDone() {
       return ReadOrEnd();
     case Stage::kSealing:
       record_.intent = Intent{.epoch = record_.epoch, .next_offset = position_, .files = open_};
+      // With the intent that passes them: it is what the next epoch goes by.
+      record_.offsets_skipped += std::exchange(skipped_, 0);
       stage_ = Stage::kSavingIntent;
       return SaveRecord{record_};
     case Stage::kSavingIntent:

@@ -69,7 +69,9 @@ class TaskMachine {
   std::optional<int32_t> Place(Hour hour, Moment now);
   /// One record of `bytes` went into the open file `ordinal`. True: stop here, a bound is reached.
   [[nodiscard]] bool Added(int32_t ordinal, Offset offset, uint64_t bytes);
-  /// Everything below `position` was placed or holds no record. Answers ReadRecords.
+  /// What lies in [position(), next) cannot be read and is to be left out.
+  void Skip(Offset next);
+  /// Everything below `position` was placed, skipped or holds no record. Answers ReadRecords.
   TaskAction OnRead(Offset position, Moment now);
   /// Time has passed. Nothing: go on waiting for the read.
   std::optional<TaskAction> OnTime(Moment now);
@@ -116,7 +118,8 @@ class TaskMachine {
   bool is_swept_ = false;
   bool is_full_ = false;  ///< A bound of bytes, records or open files is reached.
 
-  Offset position_;  ///< Invariant: >= record_.next_offset while no intent is open.
+  Offset position_;      ///< Invariant: >= record_.next_offset while no intent is open.
+  int64_t skipped_ = 0;  ///< Offsets below position_ that record_ does not count yet.
   std::vector<CommittedFile> open_;
   int32_t ordinal_next_ = 0;
   std::optional<Moment> opened_;  ///< When the first thing not yet committed came.

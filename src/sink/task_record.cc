@@ -13,7 +13,8 @@
 namespace talosmq::sink {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
+constexpr uint8_t kVersionMin = 1;
 constexpr int32_t kNoHour = std::numeric_limits<int32_t>::min();
 
 /// Appends big-endian numbers and length-prefixed text.
@@ -68,10 +69,10 @@ class Decoder {
 };
 
 absl::Status CheckVersion(std::string_view what, uint8_t version) {
-  if (version == kVersion) return absl::OkStatus();
+  if (version >= kVersionMin && version <= kVersion) return absl::OkStatus();
   return MakeError(Reason::kUnsupportedVersion,
-                   base::StrCat("stored ", what, ": expected version ", int{kVersion}, ", found ",
-                                int{version}));
+                   base::StrCat("stored ", what, ": expected version ", int{kVersionMin}, " to ",
+                                int{kVersion}, ", found ", int{version}));
 }
 
 absl::Status CheckEnd(std::string_view what, const Decoder& decoder, size_t bytes) {
@@ -141,13 +142,15 @@ std::string EncodeJobRecord(const JobRecord& record) {
   encoder.Number(record.definition.roll.bytes);
   encoder.Number(record.definition.roll.records);
   encoder.Number(absl::ToInt64Milliseconds(record.definition.roll.age));
+  encoder.Number(static_cast<uint8_t>(record.definition.on_corrupt == OnCorrupt::kSkip ? 1 : 0));
   encoder.Text(record.error);
   return encoder.Finish();
 }
 
 absl::StatusOr<JobRecord> DecodeJobRecord(std::string_view bytes) {
   Decoder decoder(bytes);
-  TALOSMQ_RETURN_IF_ERROR(CheckVersion("dump job", decoder.Number<uint8_t>()));
+  const auto version = decoder.Number<uint8_t>();
+  TALOSMQ_RETURN_IF_ERROR(CheckVersion("dump job", version));
   const auto phase = decoder.Number<uint8_t>();
   const auto format = decoder.Number<uint8_t>();
   decoder.Require(phase >= static_cast<uint8_t>(JobPhase::kRunning) &&
@@ -165,6 +168,9 @@ absl::StatusOr<JobRecord> DecodeJobRecord(std::string_view bytes) {
   record.definition.roll.bytes = decoder.Number<uint64_t>();
   record.definition.roll.records = decoder.Number<int64_t>();
   record.definition.roll.age = absl::Milliseconds(decoder.Number<int64_t>());
+  const uint8_t skips = version > 1 ? decoder.Number<uint8_t>() : 0;
+  decoder.Require(skips <= 1);
+  record.definition.on_corrupt = skips == 1 ? OnCorrupt::kSkip : OnCorrupt::kFail;
   record.error = decoder.Text();
   // Names become paths, so what no job could have been made with is not believed either.
   decoder.Require(CheckJobName(record.definition.name).ok());
@@ -184,6 +190,7 @@ std::string EncodeTaskRecord(const TaskRecord& record) {
   encoder.Number(record.files_published);
   encoder.Number(record.records_published);
   encoder.Number(record.bytes_published);
+  encoder.Number(record.offsets_skipped);
   encoder.Number(static_cast<uint8_t>(record.intent.has_value() ? 1 : 0));
   if (record.intent.has_value()) EncodeIntent(encoder, *record.intent);
   return encoder.Finish();
@@ -191,7 +198,8 @@ std::string EncodeTaskRecord(const TaskRecord& record) {
 
 absl::StatusOr<TaskRecord> DecodeTaskRecord(std::string_view bytes) {
   Decoder decoder(bytes);
-  TALOSMQ_RETURN_IF_ERROR(CheckVersion("dump task", decoder.Number<uint8_t>()));
+  const auto version = decoder.Number<uint8_t>();
+  TALOSMQ_RETURN_IF_ERROR(CheckVersion("dump task", version));
   TaskRecord record;
   record.epoch = decoder.Number<int64_t>();
   record.claim = decoder.Number<uint64_t>();
@@ -200,6 +208,7 @@ absl::StatusOr<TaskRecord> DecodeTaskRecord(std::string_view bytes) {
   record.files_published = decoder.Number<int64_t>();
   record.records_published = decoder.Number<int64_t>();
   record.bytes_published = decoder.Number<int64_t>();
+  if (version > 1) record.offsets_skipped = decoder.Number<int64_t>();
   const auto has_intent = decoder.Number<uint8_t>();
   decoder.Require(record.epoch > 0 && record.next_offset >= Offset(0) && has_intent <= 1);
   if (has_intent == 1) {

@@ -71,6 +71,7 @@ struct TaskRecord {
   int64_t files_published = 0;
   int64_t records_published = 0;
   int64_t bytes_published = 0;
+  int64_t offsets_skipped = 0;  ///< Below next_offset, or that of the intent; could not be read.
   std::optional<Intent> intent;
 
   friend bool operator==(const TaskRecord&, const TaskRecord&) = default;
@@ -82,6 +83,7 @@ inline constexpr size_t kOpenFilesMax = 16;
 
 std::string EncodeJobRecord(const JobRecord& record);
 std::string EncodeTaskRecord(const TaskRecord& record);
+/// Version 1, which knew nothing of on_corrupt, is read as well.
 /// kUnsupportedVersion for another version byte; kCorruptData for bytes that are cut off, left over
 /// or out of range.
 absl::StatusOr<JobRecord> DecodeJobRecord(std::string_view bytes);

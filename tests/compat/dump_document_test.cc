@@ -28,6 +28,7 @@ sink::TaskRecord ExampleTask() {
   task.files_published = 3;
   task.records_published = 1200;
   task.bytes_published = 345'678;
+  task.offsets_skipped = 5;
   task.intent = sink::Intent{.epoch = 7, .next_offset = Offset(2000), .files = {}};
   task.intent->files.push_back({.ordinal = 4,
                                 .hour = sink::HourOf(kSixOClockMs),

@@ -53,6 +53,10 @@ void MemoryRecordSource::AppendRaw(TopicPartition to, base::Buffer batch, int64_
   AnswerWaiting(to);
 }
 
+void MemoryRecordSource::Damage(TopicPartition of, CorruptRange range) {
+  logs_.at(of).damaged = range;
+}
+
 void MemoryRecordSource::SetLogStart(TopicPartition of, Offset start) {
   logs_.at(of).start = start;
 }
@@ -105,6 +109,10 @@ void MemoryRecordSource::Read(TopicPartition source, Offset offset, int64_t byte
                           base::StrCat("offset ", offset.value(), " is not in [",
                                        (*log)->start.value(), ", ", (*log)->end().value(), "]")));
   }
+  const std::optional<CorruptRange>& damaged = (*log)->damaged;
+  if (damaged && offset >= damaged->first && offset < damaged->next) {
+    return done(MakeCorruptData("0.log: damaged at position 7", *damaged));
+  }
   if (offset < (*log)->end()) return done(Collect(**log, offset, bytes_max));
   const uint64_t number = ++last_wait_;
   waiting_.push_back({number, source, offset, bytes_max, std::move(done)});
@@ -125,6 +133,7 @@ sink::SourceRead MemoryRecordSource::Collect(const Log& log, Offset offset, int6
   int64_t bytes = 0;
   for (const Batch& batch : log.batches) {
     if (batch.end <= offset) continue;
+    if (log.damaged && offset < log.damaged->first && batch.end > log.damaged->first) break;
     if (!read.chunks.empty() && bytes + static_cast<int64_t>(batch.bytes.size()) > bytes_max) break;
     bytes += static_cast<int64_t>(batch.bytes.size());
     read.chunks.push_back(batch.bytes);

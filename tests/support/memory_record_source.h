@@ -3,9 +3,11 @@
 #include "base/executor.h"
 #include "record/batch.h"
 #include "sink/record_source.h"
+#include "talosmq/error.h"
 
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,8 @@ class MemoryRecordSource final : public sink::RecordSource {
   /// A batch with `base` as its base offset, as Append makes it.
   static base::Buffer MakeBatch(Offset base, const std::vector<record::RecordInput>& records,
                                 record::Codec codec);
+  /// Reads inside of the range are refused as the broker would, those before it end there.
+  void Damage(TopicPartition of, CorruptRange range);
   /// Retention has taken everything below.
   void SetLogStart(TopicPartition of, Offset start);
   /// The next `count` reads fail.
@@ -50,6 +54,7 @@ class MemoryRecordSource final : public sink::RecordSource {
   struct Log {
     std::vector<Batch> batches;
     Offset start{0};
+    std::optional<CorruptRange> damaged;
     Offset end() const { return batches.empty() ? Offset(0) : batches.back().end; }
   };
   struct WaitingRead {

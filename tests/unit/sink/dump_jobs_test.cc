@@ -261,6 +261,63 @@ TEST_F(DumpJobsTest, PoisonBatchFailsTheJobAndNamesItsOffsets) {
   EXPECT_EQ(world_.checker.CheckComplete(), absl::OkStatus()) << "what came before is published";
 }
 
+TEST_F(DumpJobsTest, PoisonBatchIsLeftOutAndCountedWhenTheJobSkips) {
+  ASSERT_TRUE(process_->CreateJson({{"roll.ms", "100"}, {"on_corrupt", "skip"}}).ok());
+  world_.Append(0, {kNow});
+  base::Buffer batch = support::MemoryRecordSource::MakeBatch(
+      Offset(1), {{.timestamp_ms = kNow, .key = "k", .value = "v", .headers = {}}},
+      record::Codec::kNone);
+  batch.mutable_bytes()[record::kHeaderBytes] = std::byte{0x7e};
+  record::PatchMaxTimestamp(batch.mutable_bytes(), kNow);
+  world_.source.AppendRaw(world_.PartitionOf(0), batch, 1);
+  world_.Append(0, {kNow});
+  process_->Pass(absl::Seconds(1));
+  EXPECT_EQ(world_.checker.CheckComplete(), absl::OkStatus());
+  EXPECT_EQ(Described().offsets_skipped, 1);
+  EXPECT_EQ(Described().record.phase, JobPhase::kRunning);
+}
+
+/// Two records, two offsets that the source refuses, one more record.
+class DamagedSourceTest : public DumpJobsTest {
+ protected:
+  DamagedSourceTest() {
+    world_.Append(0, {kNow, kNow});
+    world_.source.AppendRaw(world_.PartitionOf(0), base::Buffer::Allocate(100), 2);
+    world_.Append(0, {kNow});
+    world_.source.Damage(world_.PartitionOf(0), {.first = Offset(2), .next = Offset(4)});
+  }
+};
+
+TEST_F(DamagedSourceTest, JobFailsAndNamesWhatIsDamaged) {
+  ASSERT_TRUE(process_->CreateJson({{"roll.ms", "100"}}).ok());
+  process_->Pass(absl::Seconds(1));
+  ExpectFailed(Reason::kCorruptData, "reading at offset 2: 0.log: damaged at position 7");
+  EXPECT_EQ(Described().offsets_skipped, 0);
+  EXPECT_EQ(Described().partitions[0].next_offset, Offset(2)) << "what came before is published";
+}
+
+TEST_F(DamagedSourceTest, JobThatSkipsGoesOnBehindItAndCountsAlsoAcrossARestart) {
+  ASSERT_TRUE(process_->CreateJson({{"roll.ms", "100"}, {"on_corrupt", "skip"}}).ok());
+  process_->Pass(absl::Seconds(1));
+  EXPECT_EQ(world_.checker.CheckComplete(), absl::OkStatus());
+  EXPECT_EQ(Described().records_published, 3);
+  EXPECT_EQ(Described().offsets_skipped, 2);
+  Restart();
+  world_.Append(0, {kNow});
+  process_->Pass(absl::Seconds(1));
+  EXPECT_EQ(world_.checker.CheckComplete(), absl::OkStatus());
+  EXPECT_EQ(Described().offsets_skipped, 2);
+}
+
+TEST_F(DamagedSourceTest, DamageAtTheEndIsPassedOverAndSaved) {
+  world_.source.Damage(world_.PartitionOf(0), {.first = Offset(2), .next = Offset(5)});
+  ASSERT_TRUE(process_->CreateJson({{"roll.ms", "100"}, {"on_corrupt", "skip"}}).ok());
+  process_->Pass(absl::Seconds(1));
+  EXPECT_EQ(Described().partitions[0].next_offset, Offset(5));
+  EXPECT_EQ(Described().partitions[0].lag_records(), 0);
+  EXPECT_EQ(Described().offsets_skipped, 3);
+}
+
 TEST_F(DumpJobsTest, DamagedBatchFailsTheJob) {
   ASSERT_TRUE(process_->CreateJson({}).ok());
   base::Buffer batch = support::MemoryRecordSource::MakeBatch(

@@ -19,15 +19,16 @@ TEST(JobNameTest, OnlyNamesOfPlainCharactersPass) {
   }
 }
 
-TEST(RollLimitsTest, UnnamedLimitsKeepTheirDefaults) {
-  const auto limits = ParseRollLimits({{"roll.records", "5"}});
-  ASSERT_TRUE(limits.ok()) << limits.status();
-  EXPECT_EQ(limits->records, 5);
-  EXPECT_EQ(limits->bytes, uint64_t{128} << 20);
-  EXPECT_EQ(limits->age, absl::Seconds(60));
+TEST(JobConfigsTest, UnnamedSettingsKeepTheirDefaults) {
+  JobDefinition definition;
+  ASSERT_TRUE(ApplyConfigs({{"roll.records", "5"}}, definition).ok());
+  EXPECT_EQ(definition.roll.records, 5);
+  EXPECT_EQ(definition.roll.bytes, uint64_t{128} << 20);
+  EXPECT_EQ(definition.roll.age, absl::Seconds(60));
+  EXPECT_EQ(definition.on_corrupt, OnCorrupt::kFail);
 }
 
-TEST(RollLimitsTest, ValuesOutOfBoundsAreRefusedByName) {
+TEST(JobConfigsTest, ValuesOutOfBoundsAreRefusedByName) {
   for (const auto& [key, value] :
        std::vector<std::pair<std::string, std::string>>{{"roll.bytes", "4095"},
                                                         {"roll.bytes", "17179869185"},
@@ -40,16 +41,26 @@ TEST(RollLimitsTest, ValuesOutOfBoundsAreRefusedByName) {
                                                         {"roll.ms", ""},
                                                         {"roll.ms", "1s"},
                                                         {"roll.ms", " 1000"},
-                                                        {"roll.mss", "1000"}}) {
-    const auto limits = ParseRollLimits({{key, value}});
-    EXPECT_EQ(ReasonOf(limits.status()), Reason::kInvalidDumpJob) << key << "=" << value;
-    EXPECT_NE(limits.status().message().find(key.c_str()), std::string::npos);
+                                                        {"roll.mss", "1000"},
+                                                        {"on_corrupt", ""},
+                                                        {"on_corrupt", "Skip"}}) {
+    JobDefinition definition;
+    const absl::Status applied = ApplyConfigs({{key, value}}, definition);
+    EXPECT_EQ(ReasonOf(applied), Reason::kInvalidDumpJob) << key << "=" << value;
+    EXPECT_NE(applied.message().find(key.c_str()), std::string::npos);
   }
 }
 
-TEST(RollLimitsTest, ConfigsReadBack) {
-  const RollLimits limits{.bytes = 4096, .records = 7, .age = absl::Milliseconds(100)};
-  EXPECT_EQ(*ParseRollLimits(RollLimitsToConfigs(limits)), limits);
+TEST(JobConfigsTest, ConfigsReadBack) {
+  const JobDefinition definition{
+      .name = {},
+      .topic = {},
+      .target = {},
+      .roll = {.bytes = 4096, .records = 7, .age = absl::Milliseconds(100)},
+      .on_corrupt = OnCorrupt::kSkip};
+  JobDefinition again;
+  ASSERT_TRUE(ApplyConfigs(ConfigsOf(definition), again).ok());
+  EXPECT_EQ(again, definition);
 }
 
 TEST(TargetTest, EqualFoldersHaveEqualTargets) {

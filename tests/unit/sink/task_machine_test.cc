@@ -58,6 +58,29 @@ TEST(TaskMachineTest, CommitGoesThroughIntentAndDone) {
   EXPECT_FALSE(machine.may_have_intent());
 }
 
+TEST(TaskMachineTest, SkippedOffsetsAreCountedOnceWithTheIntentThatPassesThem) {
+  TaskMachine machine = Reading({.records = 1});
+  machine.Skip(Offset(103));
+  EXPECT_EQ(machine.position(), Offset(103));
+  EXPECT_TRUE(Take(machine, kHour, At(absl::ZeroDuration())));
+  machine.OnRead(Offset(104), At(absl::ZeroDuration()));
+  const auto intent = std::get<SaveRecord>(machine.OnDone()).record;
+  EXPECT_EQ(intent.offsets_skipped, 3) << "a worker that only finishes the intent counts no more";
+  machine.OnDone();
+  EXPECT_EQ(std::get<SaveRecord>(machine.OnDone()).record.offsets_skipped, 3);
+}
+
+TEST(TaskMachineTest, SkippedOffsetsWithoutARecordAreSavedWhenTheirTimeComes) {
+  TaskMachine machine = Reading({.age = absl::Seconds(1)});
+  machine.Skip(Offset(103));
+  machine.OnRead(Offset(103), At(absl::ZeroDuration()));
+  const auto action = machine.OnTime(At(absl::Seconds(1)));
+  ASSERT_TRUE(action.has_value());
+  const auto done = std::get<SaveRecord>(*action).record;
+  EXPECT_EQ(done.next_offset, Offset(103));
+  EXPECT_EQ(done.offsets_skipped, 3);
+}
+
 TEST(TaskMachineTest, OpenIntentIsFinishedBeforeAnythingIsSweptOrRead) {
   TaskRecord record = Claimed();
   record.intent = Intent{.epoch = 4, .next_offset = Offset(101), .files = {CommittedFile{}}};

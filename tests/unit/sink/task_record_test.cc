@@ -19,6 +19,7 @@ TaskRecord SampleTask() {
   task.files_published = 3;
   task.records_published = 1200;
   task.bytes_published = 345'678;
+  task.offsets_skipped = 11;
   Intent intent{.epoch = 7, .next_offset = Offset(2000), .files = {}};
   intent.files.push_back({.ordinal = 4,
                           .hour = 498'702,
@@ -42,7 +43,8 @@ JobRecord SampleJob() {
                     .topic = "orders",
                     .target = "file:///srv/lake",
                     .format = FormatKind::kRaw,
-                    .roll = {.bytes = 4096, .records = 10, .age = absl::Seconds(1)}};
+                    .roll = {.bytes = 4096, .records = 10, .age = absl::Seconds(1)},
+                    .on_corrupt = OnCorrupt::kSkip};
   job.topic_id = SampleTask().topic_id;
   job.phase = JobPhase::kFailed;
   job.error = "disk full";
@@ -73,11 +75,22 @@ TEST(TaskRecordTest, EveryCutIsCorrupt) {
 
 TEST(TaskRecordTest, AnotherVersionIsRefusedByNumber) {
   std::string bytes = EncodeTaskRecord(SampleTask());
-  bytes[0] = 2;
+  bytes[0] = 3;
   const auto decoded = DecodeTaskRecord(bytes);
   EXPECT_EQ(ReasonOf(decoded.status()), Reason::kUnsupportedVersion);
-  EXPECT_NE(decoded.status().message().find("found 2"), std::string::npos);
+  EXPECT_NE(decoded.status().message().find("found 3"), std::string::npos);
   EXPECT_EQ(ReasonOf(DecodeTaskRecord("").status()), Reason::kUnsupportedVersion);
+}
+
+TEST(TaskRecordTest, FirstVersionIsReadAsNothingSkipped) {
+  TaskRecord task = SampleTask();
+  std::string bytes = EncodeTaskRecord(task);
+  bytes[0] = 1;
+  bytes.erase(1 + 8 + 8 + 16 + 8 + 3 * 8, 8);
+  task.offsets_skipped = 0;
+  const auto decoded = DecodeTaskRecord(bytes);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(*decoded, task);
 }
 
 TEST(TaskRecordTest, FilesThatContradictTheirIntentAreCorrupt) {
@@ -96,6 +109,17 @@ TEST(JobRecordTest, ComesBackAsItWas) {
   const auto decoded = DecodeJobRecord(EncodeJobRecord(SampleJob()));
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(*decoded, SampleJob());
+}
+
+TEST(JobRecordTest, FirstVersionIsReadAsOneThatFails) {
+  JobRecord job = SampleJob();
+  std::string bytes = EncodeJobRecord(job);
+  bytes[0] = 1;
+  bytes.erase(bytes.size() - job.error.size() - 2 - 1, 1);
+  job.definition.on_corrupt = OnCorrupt::kFail;
+  const auto decoded = DecodeJobRecord(bytes);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(*decoded, job);
 }
 
 TEST(JobRecordTest, EveryCutIsCorrupt) {
