@@ -82,6 +82,11 @@ bool DecodeBatch(TopicId topic, const FetchedChunk& chunk, const record::BatchHe
         return false;
       }
       decoded.skipped_records += header.count;
+      decoded.skipped.push_back(
+          {.partition = chunk.partition,
+           .first = header.base_offset,
+           .next = header.end_offset(),
+           .why = Corrupt(chunk, header.base_offset, header.last_offset(), status)});
     }
   }
   decoded.position = std::max(decoded.position, header.end_offset());
@@ -92,7 +97,12 @@ bool DecodeBatch(TopicId topic, const FetchedChunk& chunk, const record::BatchHe
 
 DecodedChunk DecodeChunk(TopicId topic, const FetchedChunk& chunk, Offset position,
                          OnCorrupt on_corrupt) {
-  DecodedChunk decoded{.batches = {}, .position = position, .status = absl::OkStatus()};
+  DecodedChunk decoded{
+      .batches = {}, .position = position, .skipped = {}, .status = absl::OkStatus()};
+  for (const SkippedOffsets& skipped : chunk.skipped) {
+    decoded.skipped.push_back(skipped);
+    decoded.skipped_records += skipped.next - skipped.first;
+  }
   size_t at = 0;
   while (at < chunk.records.size()) {
     const absl::StatusOr<record::BatchHeader> header =

@@ -14,7 +14,8 @@ struct DecodedChunk {
   std::vector<RecordBatchView> batches;
   /// Of the record after the last one in `batches`, or after what was skipped.
   Offset position;
-  int64_t skipped_records = 0;
+  int64_t skipped_records = 0;  ///< As far as headers tell; of what the server refuses, offsets.
+  std::vector<SkippedOffsets> skipped;
   /// kCorruptData naming the offsets that cannot be read: reading has stopped at `position`.
   absl::Status status;
 };

@@ -221,6 +221,7 @@ class BlockingConsumer final : public Consumer {
     assigned.position = decoded.position;
     skipped_records_ += decoded.skipped_records;
     client::TellRecordsTaken(client_.metrics(), topic_->name, chunk, decoded);
+    client::TellSkipped(options_, decoded);
     for (RecordBatchView& batch : decoded.batches) polled.batches.push_back(std::move(batch));
     if (!decoded.status.ok()) {
       assigned.has_stopped = true;

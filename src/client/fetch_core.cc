@@ -131,7 +131,7 @@ void FetchCore::OnChunk(PartitionId id, Partition& partition, FetchedPartition f
   if (!fetched.status.ok()) {
     by_subscription_.erase(partition.subscription);
     partition.subscription = 0;
-    OnError(id, partition, fetched.status);
+    OnError(id, partition, fetched);
     return;
   }
   partition.failures = 0;
@@ -161,11 +161,17 @@ void FetchCore::OnClosed(FetchSession& session, const absl::Status& why) {
   if (was_used) base::LogDebug("sdk", base::FromAbsl(why.message()));
 }
 
-void FetchCore::OnError(PartitionId id, Partition& partition, const absl::Status& status) {
+void FetchCore::OnError(PartitionId id, Partition& partition, const FetchedPartition& fetched) {
+  const absl::Status& status = fetched.status;
+  const std::optional<CorruptRange> damaged = CorruptRangeOf(status);
+  // One that ends no further would be asked for again and again.
+  const bool can_skip = damaged.has_value() && damaged->next > partition.next_offset;
   const Reason reason = ReasonOf(status);
   const bool may_be_gone = reason == Reason::kUnknownTopicId || reason == Reason::kTopicDeleting;
   if (IsTransient(status) || may_be_gone) {
     SubscribeLater(id, partition, status);
+  } else if (can_skip && options_.on_corrupt == OnCorrupt::kSkip) {
+    Skip(id, partition, fetched, damaged->next);
   } else if (reason == Reason::kOffsetOutOfRange &&
              options_.out_of_range != OutOfRangePolicy::kFail) {
     base::LogWarning("sdk", "topic ", topic_->name, " partition ", id.value(), ": ",
@@ -175,6 +181,23 @@ void FetchCore::OnError(PartitionId id, Partition& partition, const absl::Status
   } else {
     Stop(id, partition, status);
   }
+}
+
+void FetchCore::Skip(PartitionId id, Partition& partition, const FetchedPartition& fetched,
+                     Offset next) {
+  base::LogWarning("sdk", "topic ", topic_->name, " partition ", id.value(), ": ",
+                   base::FromAbsl(fetched.status.message()), "; going on at offset ", next.value());
+  const Offset first = std::exchange(partition.next_offset, next);
+  sink_->Push(
+      {.partition = id,
+       .generation = partition.generation,
+       .status = absl::OkStatus(),
+       .moved_to = std::nullopt,
+       .high_watermark = fetched.high_watermark,
+       .next_offset = next,
+       .records = {},
+       .skipped = {{.partition = id, .first = first, .next = next, .why = fetched.status}}});
+  Subscribe(id, partition);
 }
 
 void FetchCore::Stop(PartitionId id, Partition& partition, const absl::Status& why) {

@@ -74,7 +74,9 @@ class FetchCore final : public FetchListener, public std::enable_shared_from_thi
   /// Sessions by address, opened when there is none.
   std::shared_ptr<FetchSession> SessionFor(const std::string& address);
   void OnChunk(PartitionId id, Partition& partition, FetchedPartition fetched);
-  void OnError(PartitionId id, Partition& partition, const absl::Status& status);
+  void OnError(PartitionId id, Partition& partition, const FetchedPartition& fetched);
+  /// Goes on behind offsets that the server refuses.
+  void Skip(PartitionId id, Partition& partition, const FetchedPartition& fetched, Offset next);
   /// After a pause that grows with the failures, the last of which was `why`.
   void SubscribeLater(PartitionId id, Partition& partition, const absl::Status& why);
   void RefreshThenSubscribe(PartitionId id, uint64_t generation);

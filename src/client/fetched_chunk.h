@@ -1,12 +1,14 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "talosmq/consumer.h"
 #include "talosmq/ids.h"
 
 #include "absl/status/status.h"
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace talosmq::client {
 
@@ -21,6 +23,8 @@ struct FetchedChunk {
   Offset high_watermark;
   Offset next_offset;  ///< One past the last record of `records`.
   base::Buffer records;
+  /// What the server refuses and OnCorrupt::kSkip leaves out; with one, there are no records.
+  std::vector<SkippedOffsets> skipped = {};
 };
 
 /// Where a FetchCore puts what came. Called on the client's executor.

@@ -50,11 +50,19 @@ class BlockingPartitionReader final : public PartitionReader {
   absl::StatusOr<FetchedRecords> FetchOnce(Offset from, const FetchOnceOptions& options) override {
     TALOSMQ_RETURN_IF_ERROR(client::CheckOptions(options));
     const absl::Duration deadline = client_.clock().Monotonic() + options.wait;
+    int64_t refused_offsets = 0;  // By the server, and passed over.
     while (true) {
       const absl::Duration left =
           std::max(deadline - client_.clock().Monotonic(), absl::ZeroDuration());
       absl::StatusOr<FetchedRecords> records = FetchWithin(left, from, options);
+      const std::optional<CorruptRange> damaged = CorruptRangeOf(records.status());
+      if (damaged && damaged->next > from && options.on_corrupt == OnCorrupt::kSkip) {
+        refused_offsets += damaged->next - from;
+        from = damaged->next;
+        continue;
+      }
       if (!records.ok()) return base::Annotate(records.status(), Where());
+      records->skipped_records += refused_offsets;
       const bool is_over = client_.clock().Monotonic() >= deadline;
       if (is_over || !records->batches.empty() || records->skipped_records > 0) return records;
       from = records->next_offset;

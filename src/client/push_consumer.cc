@@ -175,7 +175,7 @@ class LanePushConsumer final : public PushConsumer {
         PushLane::Options{.topic = topic_->name,
                           .source = {.topic_id = topic_->id, .partition = partition},
                           .start = from,
-                          .on_corrupt = options_.consumer.on_corrupt,
+                          .consumer = options_.consumer,
                           .low_bytes = options_.partition_bytes / 2},
         PushLane::Deps{.processor = std::move(processor),
                        .on_low = post(&client::PushCore::OnLow),

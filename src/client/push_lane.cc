@@ -58,9 +58,10 @@ absl::Status PushLane::Process(const FetchedChunk& chunk) {
     return absl::OkStatus();
   }
   NoteHighWatermark(chunk.high_watermark);
-  DecodedChunk decoded =
-      DecodeChunk(options_.source.topic_id, chunk, Offset(position_.load()), options_.on_corrupt);
+  DecodedChunk decoded = DecodeChunk(options_.source.topic_id, chunk, Offset(position_.load()),
+                                     options_.consumer.on_corrupt);
   TellRecordsTaken(deps_.metrics, options_.topic, chunk, decoded);
+  TellSkipped(options_.consumer, decoded);
   for (const RecordBatchView& batch : decoded.batches) {
     if (is_stopping_) return absl::OkStatus();
     if (absl::Status status = deps_.processor->Process(batch); !status.ok()) return status;

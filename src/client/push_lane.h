@@ -29,7 +29,7 @@ class PushLane {
     std::string topic;
     TopicPartition source;
     Offset start;
-    OnCorrupt on_corrupt = OnCorrupt::kFail;
+    ConsumerOptions consumer = {};
     int64_t low_bytes = 0;  ///< See Deps::on_low.
   };
   struct Deps {

@@ -6,7 +6,8 @@ namespace talosmq::client {
 
 void TellRecordsTaken(ClientMetrics* metrics, std::string_view topic, const FetchedChunk& chunk,
                       const DecodedChunk& decoded) {
-  if (metrics == nullptr || chunk.records.empty()) return;
+  const bool is_news_only = chunk.records.empty() && decoded.skipped_records == 0;
+  if (metrics == nullptr || is_news_only) return;
   RecordsTaken taken{.topic = topic,
                      .partition = chunk.partition,
                      .bytes = static_cast<int64_t>(chunk.records.size()),
@@ -16,6 +17,11 @@ void TellRecordsTaken(ClientMetrics* metrics, std::string_view topic, const Fetc
     taken.records += static_cast<int64_t>(batch.records().size());
   }
   metrics->OnRecordsTaken(taken);
+}
+
+void TellSkipped(const ConsumerOptions& options, const DecodedChunk& decoded) {
+  if (!options.on_skipped) return;
+  for (const SkippedOffsets& skipped : decoded.skipped) options.on_skipped(skipped);
 }
 
 }  // namespace talosmq::client

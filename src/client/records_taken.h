@@ -12,4 +12,7 @@ namespace talosmq::client {
 void TellRecordsTaken(ClientMetrics* metrics, std::string_view topic, const FetchedChunk& chunk,
                       const DecodedChunk& decoded);
 
+/// Tells the application, if it wants to know, what was left out of a chunk.
+void TellSkipped(const ConsumerOptions& options, const DecodedChunk& decoded);
+
 }  // namespace talosmq::client

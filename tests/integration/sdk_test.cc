@@ -17,8 +17,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <map>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -456,6 +460,125 @@ TEST_F(SdkTest, AChildThatLeavesTheClientAloneDisturbsNothing) {
   const auto after = producer->SendAndWait({.value = "after"});
   ASSERT_TRUE(after.ok()) << after.status();
   EXPECT_EQ(after->offset, Offset(1));
+}
+
+/// Four records, of which a flipped bit on the server's disk has hit the third.
+class DamagedTopicTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_NO_FATAL_FAILURE(Connect());
+    ASSERT_TRUE(Admin::Create(*client_)
+                    ->CreateTopic({.name = "t", .partitions = 1, .replicas = {}, .configs = {}})
+                    .ok());
+    {
+      const auto producer = RecordProducer::Create(*client_, "t", {});
+      ASSERT_TRUE(producer.ok()) << producer.status();
+      const std::string value(6'000, 'v');  // More than the smallest run: damage hides one record.
+      for (int i = 0; i < 4; ++i) {
+        ASSERT_TRUE((*producer)->SendAndWait(PartitionId(0), {.value = value}).ok());
+      }
+    }
+    client_ = nullptr;
+    ASSERT_TRUE(server_->Terminate().ok());
+    FlipABit(2);
+    ASSERT_NO_FATAL_FAILURE(Connect());
+  }
+
+  void Connect() {
+    auto server = ServerProcess::Start({.program = TALOSMQ_SERVER_PROGRAM,
+                                        .data_dir = directory_.path() + "/data",
+                                        .arguments = {}});
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    auto client = Client::Connect({.server = server_->grpc_address()});
+    ASSERT_TRUE(client.ok()) << client.status();
+    client_ = *std::move(client);
+  }
+  /// In the batch of the given number, all being of one size.
+  void FlipABit(int batch) {
+    std::filesystem::path segment;
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(directory_.path() + "/data/topics")) {
+      if (entry.path().extension() == ".log") segment = entry.path();
+    }
+    std::fstream file(segment, std::ios::in | std::ios::out | std::ios::binary);
+    std::array<unsigned char, 12> head{};
+    file.read(reinterpret_cast<char*>(head.data()), head.size());
+    const int size = 12 + (head[8] << 24 | head[9] << 16 | head[10] << 8 | head[11]);
+    file.seekp(batch * size + 100);
+    file.put('w');
+    ASSERT_TRUE(file.good()) << segment;
+  }
+
+  const support::TemporaryDirectory directory_;
+  std::unique_ptr<ServerProcess> server_;
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(DamagedTopicTest, AConsumerStopsOrSkipsAsItWasTold) {
+  for (const OnCorrupt on_corrupt : {OnCorrupt::kFail, OnCorrupt::kSkip}) {
+    std::vector<SkippedOffsets> skipped;
+    const auto consumer = Consumer::Create(
+        *client_, "t", {.on_corrupt = on_corrupt, .on_skipped = [&](const SkippedOffsets& told) {
+                          skipped.push_back(told);
+                        }});
+    ASSERT_TRUE(consumer.ok()) << consumer.status();
+    ASSERT_TRUE((*consumer)->Assign({PartitionId(0)}, AtStart()).ok());
+    std::vector<int64_t> offsets;
+    absl::Status status;
+    while (status.ok() && (offsets.empty() || offsets.back() < 3)) {
+      const auto polled = (*consumer)->Poll(kPatience);
+      status = polled.status();
+      if (!polled.ok()) break;
+      for (const RecordBatchView& batch : polled->batches) {
+        for (const ConsumedRecord& record : batch.records()) {
+          offsets.push_back(record.offset.value());
+        }
+      }
+    }
+    if (on_corrupt == OnCorrupt::kFail) {
+      EXPECT_THAT(offsets, ElementsAre(0, 1));
+      EXPECT_EQ(CorruptRangeOf(status), (CorruptRange{.first = Offset(2), .next = Offset(3)}));
+      EXPECT_EQ((*consumer)->positions()[0].position, Offset(2));
+      EXPECT_EQ((*consumer)->skipped_records(), 0);
+    } else {
+      EXPECT_THAT(offsets, ElementsAre(0, 1, 3));
+      ASSERT_EQ(skipped.size(), 1u);
+      EXPECT_EQ(skipped[0].first, Offset(2));
+      EXPECT_EQ(skipped[0].next, Offset(3));
+      EXPECT_EQ((*consumer)->skipped_records(), 1);
+    }
+  }
+}
+
+TEST_F(DamagedTopicTest, APartitionReaderStopsOrSkipsAsItWasTold) {
+  const auto reader = PartitionReader::Create(*client_, "t", PartitionId(0));
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  const auto refused = (*reader)->FetchOnce(Offset(2), {});
+  EXPECT_EQ(CorruptRangeOf(refused.status()),
+            (CorruptRange{.first = Offset(2), .next = Offset(3)}));
+  const auto skipped = (*reader)->FetchOnce(Offset(2), {.on_corrupt = OnCorrupt::kSkip});
+  ASSERT_TRUE(skipped.ok()) << skipped.status();
+  EXPECT_EQ(skipped->skipped_records, 1);
+  ASSERT_EQ(skipped->batches.size(), 1u);
+  EXPECT_EQ(skipped->batches[0].records().front().offset, Offset(3));
+  EXPECT_EQ(skipped->next_offset, Offset(4));
+}
+
+TEST_F(DamagedTopicTest, AnAdminsDecisionHoldsForReadersThatKnowNothingOfIt) {
+  const auto admin = Admin::Create(*client_);
+  const CorruptRange damage{.first = Offset(2), .next = Offset(3)};
+  EXPECT_EQ(ReasonOf(admin->SkipCorrupt("t", PartitionId(0), Offset(2)).status()),
+            Reason::kInvalidArgument);
+  const auto decided = admin->SkipCorrupt("t", PartitionId(0), Offset(3));
+  ASSERT_TRUE(decided.ok()) << decided.status();
+  EXPECT_EQ(*decided, damage);
+  EXPECT_THAT(admin->DescribeTopic("t")->partitions[0].skipped, ElementsAre(damage));
+  const auto reader = PartitionReader::Create(*client_, "t", PartitionId(0));
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  const auto moved = (*reader)->FetchOnce(Offset(2), {});
+  ASSERT_TRUE(moved.ok()) << moved.status();
+  EXPECT_EQ(moved->batches[0].records().front().offset, Offset(3));
 }
 
 }  // namespace

@@ -107,6 +107,24 @@ TEST(ChunkDecoderTest, APoisonBatchMayBeSkippedAndCounted) {
   EXPECT_TRUE(decoded.status.ok());
   EXPECT_EQ(Values(decoded), (std::vector<std::string>{"v0", "v5"}));
   EXPECT_EQ(decoded.skipped_records, 4);
+  ASSERT_EQ(decoded.skipped.size(), 1u);
+  EXPECT_EQ(decoded.skipped[0].partition, PartitionId(3));
+  EXPECT_EQ(decoded.skipped[0].first, Offset(1));
+  EXPECT_EQ(decoded.skipped[0].next, Offset(5));
+  EXPECT_EQ(ReasonOf(decoded.skipped[0].why), Reason::kCorruptData);
+}
+
+TEST(ChunkDecoderTest, WhatTheServerRefusedCountsByItsOffsets) {
+  FetchedChunk chunk = ChunkOf("", 9);
+  chunk.skipped.push_back({.partition = PartitionId(3),
+                           .first = Offset(7),
+                           .next = Offset(9),
+                           .why = MakeError(Reason::kCorruptData, "damaged")});
+  const auto decoded = Decode(chunk, 7, OnCorrupt::kSkip);
+  EXPECT_EQ(decoded.position, Offset(9));
+  EXPECT_EQ(decoded.skipped_records, 2);
+  ASSERT_EQ(decoded.skipped.size(), 1u);
+  EXPECT_EQ(decoded.skipped[0].first, Offset(7));
 }
 
 TEST(ChunkDecoderTest, ABatchThatIsCutOffIsCorrupt) {

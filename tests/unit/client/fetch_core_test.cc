@@ -38,13 +38,15 @@ class FetchCoreTest : public ::testing::Test {
     executor_.DropAll();
   }
 
-  void Start(OutOfRangePolicy policy = OutOfRangePolicy::kFail) {
+  void Start(OutOfRangePolicy policy = OutOfRangePolicy::kFail,
+             OnCorrupt on_corrupt = OnCorrupt::kFail) {
     core_->metadata().FindByName("events", [&](absl::StatusOr<TopicImagePtr> image) {
       fetcher_ = std::make_shared<FetchCore>(
           *core_,
           ConsumerOptions{
               .prefetch_bytes = kPrefetchBytes,
               .out_of_range = policy,
+              .on_corrupt = on_corrupt,
               .on_partitions_added = [this](int32_t count) { told_counts_.push_back(count); },
               .on_topic_deleted =
                   [this](const absl::Status& why) { told_ends_.push_back(ReasonOf(why)); }},
@@ -191,6 +193,51 @@ TEST_F(FetchCoreTest, OutOfRangeStopsThePartitionAndIsTold) {
   EXPECT_EQ(stream().subscriptions().size(), 1u);
   Wish(0, 8);
   EXPECT_EQ(LastSubscription().offset, Offset(8));
+}
+
+TEST_F(FetchCoreTest, DamageStopsThePartitionAndIsToldWithItsOffsets) {
+  Start();
+  Wish(0, 7);
+  const CorruptRange damage{.first = Offset(6), .next = Offset(9)};
+  stream().Refuse(LastSubscription().id, MakeCorruptData("0.log: damaged", damage));
+  Run();
+  const auto chunk = TakeChunk();
+  EXPECT_EQ(CorruptRangeOf(chunk->status), damage);
+  Advance(absl::Minutes(1));
+  EXPECT_EQ(stream().subscriptions().size(), 1u);
+}
+
+TEST_F(FetchCoreTest, DamageMayBeSkippedAndIsTold) {
+  Start(OutOfRangePolicy::kFail, OnCorrupt::kSkip);
+  Wish(0, 7);
+  stream().Refuse(LastSubscription().id,
+                  MakeCorruptData("0.log: damaged", {.first = Offset(6), .next = Offset(9)}));
+  Run();
+  EXPECT_EQ(LastSubscription().offset, Offset(9));
+  const auto chunk = TakeChunk();
+  ASSERT_EQ(chunk->skipped.size(), 1u);
+  EXPECT_EQ(chunk->skipped[0].first, Offset(7)) << "what lies before was read already";
+  EXPECT_EQ(chunk->skipped[0].next, Offset(9));
+  EXPECT_EQ(ReasonOf(chunk->skipped[0].why), Reason::kCorruptData);
+  EXPECT_TRUE(chunk->status.ok());
+  EXPECT_EQ(chunk->next_offset, Offset(9));
+  EXPECT_EQ(chunk->high_watermark, Offset(1000));
+  SendRecords(LastSubscription().id, 12);
+  EXPECT_EQ(TakeChunk()->next_offset, Offset(12));
+}
+
+TEST_F(FetchCoreTest, DamageThatDoesNotSayWhereItEndsStopsThePartition) {
+  Start(OutOfRangePolicy::kFail, OnCorrupt::kSkip);
+  Wish(0, 7);
+  Wish(1, 7);
+  stream().Refuse(stream().subscriptions()[0].id, MakeError(Reason::kCorruptData, "somewhere"));
+  stream().Refuse(stream().subscriptions()[1].id,
+                  MakeCorruptData("0.log", {.first = Offset(3), .next = Offset(7)}));
+  Run();
+  EXPECT_EQ(ReasonOf(TakeChunk()->status), Reason::kCorruptData);
+  EXPECT_EQ(ReasonOf(TakeChunk()->status), Reason::kCorruptData);
+  Advance(absl::Minutes(1));
+  EXPECT_EQ(stream().subscriptions().size(), 2u);
 }
 
 TEST_F(FetchCoreTest, OutOfRangeMayMoveToTheStart) {

@@ -84,8 +84,9 @@ class PushCoreTest : public ::testing::Test {
         ClientOptions{.server = "seed:1"}, std::move(transport),
         ClientCore::Deps{.executor = executor_, .clock = clock_, .random = random_});
     core_->metadata().FindByName("events", [&](absl::StatusOr<TopicImagePtr> image) {
-      push_ = PushCore::Create(*core_, {.prefetch_bytes = kPrefetchBytes}, kLaneBytes,
-                               *std::move(image));
+      push_ = PushCore::Create(*core_,
+                               {.prefetch_bytes = kPrefetchBytes, .on_corrupt = OnCorrupt::kSkip},
+                               kLaneBytes, *std::move(image));
       push_->Start();
     });
     Run();
@@ -111,6 +112,12 @@ class PushCoreTest : public ::testing::Test {
             .topic = "events",
             .source = {.topic_id = ScriptedTransport::IdOf(1), .partition = partition},
             .start = Offset(from),
+            .consumer = {.on_corrupt = OnCorrupt::kSkip,
+                         .on_skipped =
+                             [&journal](const SkippedOffsets& skipped) {
+                               journal.Add("skipped " + std::to_string(skipped.first.value()) +
+                                           ".." + std::to_string(skipped.next.value()));
+                             }},
             .low_bytes = kLaneBytes / 2},
         PushLane::Deps{.processor = std::make_unique<JournalProcessor>(journal, std::move(answer)),
                        .on_low =
@@ -277,6 +284,18 @@ TEST_F(PushCoreTest, NewsOfTheEndAreNotQueued) {
   Run();
   EXPECT_EQ(lane.position().high_watermark, Offset(9));
   EXPECT_EQ(lane.position().position, Offset(7));
+}
+
+TEST_F(PushCoreTest, DamageThatIsSkippedIsToldInItsPlace) {
+  Journal& journal = NewJournal();
+  Add(0, 0, journal, Accept);
+  SendRecord(stream().subscriptions().back().id, 0, 10);
+  stream().Refuse(stream().subscriptions().back().id,
+                  MakeCorruptData("0.log: damaged", {.first = Offset(1), .next = Offset(4)}));
+  Run();
+  SendRecord(stream().subscriptions().back().id, 4, 10);
+  EXPECT_THAT(journal.Await(4),
+              ElementsAre("init 0@0", "records 0..0", "skipped 1..4", "records 4..4"));
 }
 
 TEST_F(PushCoreTest, ARemovedPartitionIsFetchedNoMore) {

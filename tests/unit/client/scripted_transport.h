@@ -95,9 +95,13 @@ class ScriptedFetchStream final : public FetchStream {
       observer->OnFetched(std::move(partitions));
     }
     void Fail(uint64_t subscription, Reason reason) {
+      Refuse(subscription, MakeError(reason, "scripted"));
+    }
+    void Refuse(uint64_t subscription, const absl::Status& status) {
       FetchedPartition fetched;
       fetched.subscription_id = subscription;
-      fetched.status = MakeError(reason, "scripted");
+      fetched.status = status;
+      fetched.high_watermark = Offset(1000);
       Send(std::move(fetched));
     }
     void Break() {
