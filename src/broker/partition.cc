@@ -60,6 +60,7 @@ void Partition::OnLogDurable() {
 }
 
 void Partition::OnLogDamaged(const absl::Status& damage) {
+  if (!closed_.ok()) return;
   corrupt_.Note(damage);
   OpenDamage();
 }

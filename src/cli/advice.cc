@@ -36,7 +36,8 @@ std::string_view AdviceFor(Reason reason) {
       return "nothing was stored; free space on the server's disk, or delete topics: it goes on by "
              "itself";
     case Reason::kCorruptData:
-      return "`talosmq log verify DATA_DIR` on the server's machine shows what is damaged";
+      return "`talosmq log verify DATA_DIR` on the server's machine shows what is damaged; "
+             "`talosmq cluster health` shows how readers may go on";
     case Reason::kNone:
     case Reason::kInvalidArgument:
     case Reason::kUnknownTopicId:

@@ -77,6 +77,7 @@ void AddCommands(CLI::App& app, Action& selected) {
 
   CLI::App& partition = AddGroup(app, "partition", "The partitions of all topics");
   AddPartitionList(partition, selected);
+  AddPartitionSkipCorrupt(partition, selected);
 
   CLI::App& orphan = AddGroup(app, "orphan", "Logs on disk that belong to no topic");
   AddOrphanList(orphan, selected);

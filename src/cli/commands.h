@@ -32,6 +32,7 @@ void AddClusterHealth(CLI::App& parent, Action& selected);
 
 void AddBrokerList(CLI::App& parent, Action& selected);
 void AddPartitionList(CLI::App& parent, Action& selected);
+void AddPartitionSkipCorrupt(CLI::App& parent, Action& selected);
 void AddOrphanDelete(CLI::App& parent, Action& selected);
 void AddOrphanList(CLI::App& parent, Action& selected);
 

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,8 +26,15 @@ struct ConsumeOptions {
   std::string range = "start";
   std::optional<int64_t> count;
   bool stops_at_end = false;
+  OnCorrupt on_corrupt = OnCorrupt::kFail;
   std::optional<RecordFormat> format;
 };
+
+absl::StatusOr<OnCorrupt> ParseOnCorrupt(std::string_view text) {
+  if (text == "fail") return OnCorrupt::kFail;
+  if (text == "skip") return OnCorrupt::kSkip;
+  return MakeError(Reason::kInvalidArgument, "expected fail or skip");
+}
 
 /// Where each partition that is asked for begins and ends now.
 absl::StatusOr<std::vector<LogExtent>> FindExtents(const ConsumeOptions& options,
@@ -94,6 +102,7 @@ class Reader {
   absl::StatusOr<ExitStatus> Read(const OffsetRange& range);
   absl::StatusOr<TopicReading::End> ReadRecords(TopicReading& reading);
   absl::Status Flush(const TopicReading& reading);
+  void NoteSkipped(const SkippedOffsets& skipped);
   ExitStatus Report(const absl::StatusOr<TopicReading::End>& end, const TopicReading& reading,
                     const OffsetRange& range, const std::vector<LogExtent>& extents);
 
@@ -106,8 +115,11 @@ class Reader {
 
 absl::StatusOr<ExitStatus> Reader::Read(const OffsetRange& range) {
   TALOSMQ_ASSIGN_OR_RETURN(Client* const client, session_.Connect());
+  ConsumerOptions consumer_options;
+  consumer_options.on_corrupt = options_.on_corrupt;
+  consumer_options.on_skipped = [this](const SkippedOffsets& skipped) { NoteSkipped(skipped); };
   TALOSMQ_ASSIGN_OR_RETURN(const std::unique_ptr<Consumer> consumer,
-                           Consumer::Create(*client, options_.topic, {}));
+                           Consumer::Create(*client, options_.topic, std::move(consumer_options)));
   TALOSMQ_ASSIGN_OR_RETURN(const std::vector<LogExtent> extents,
                            FindExtents(options_, range, *consumer, session_));
   TALOSMQ_ASSIGN_OR_RETURN(
@@ -145,6 +157,13 @@ absl::Status Reader::Flush(const TopicReading& reading) {
   TALOSMQ_RETURN_IF_ERROR(printer_.Flush());
   next_written_ = reading.next_offsets();
   return absl::OkStatus();
+}
+
+void Reader::NoteSkipped(const SkippedOffsets& skipped) {
+  session_.Note(base::StrCat("partition ", skipped.partition.value(), ": ",
+                             skipped.next - skipped.first, " offsets were skipped, ",
+                             skipped.first.value(), " to ", skipped.next.value() - 1, ": ",
+                             base::FromAbsl(skipped.why.message())));
 }
 
 ExitStatus Reader::Report(const absl::StatusOr<TopicReading::End>& end, const TopicReading& reading,
@@ -203,6 +222,10 @@ void AddConsume(CLI::App& parent, Action& selected) {
       ->check(AtLeast(1));
   command->add_flag("-e,--end", options->stops_at_end,
                     "Stop at the end as it is now; default: wait for more");
+  AddParsed(*command, "--on-corrupt", options->on_corrupt, ParseOnCorrupt,
+            "At records that cannot be read, since their bytes are damaged: stop, or skip them and "
+            "say so; default fail")
+      ->type_name("fail|skip");
   AddParsed(*command, "-f,--format", options->format, RecordFormat::Parse,
             "How to print a record: %t topic, %p partition, %o offset, %k key, %v value, %T "
             "timestamp in ms, %h headers as key=value,..., %%, \\n, \\t, \\\\; default %v\\n")
@@ -222,7 +245,8 @@ void AddConsume(CLI::App& parent, Action& selected) {
       "  talosmq consume orders --partition 3 -O 100..200 -o json\n"
       "  talosmq consume orders -O @2026-11-22..@-1h\n"
       "  talosmq consume orders -O @2026-11-22T21:00:00+02:00..end\n"
-      "  talosmq consume orders -O -100..@1795381200");
+      "  talosmq consume orders -O -100..@1795381200\n"
+      "  talosmq consume orders -e --on-corrupt skip");
 }
 
 }  // namespace talosmq::cli

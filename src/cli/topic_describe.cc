@@ -19,6 +19,14 @@ Document Numbers(const std::vector<BrokerId>& brokers) {
   return numbers;
 }
 
+Document Ranges(const std::vector<CorruptRange>& ranges) {
+  Document listed = Document::array();
+  for (const CorruptRange& range : ranges) {
+    listed.push_back({{"first_offset", range.first.value()}, {"next_offset", range.next.value()}});
+  }
+  return listed;
+}
+
 /// Offsets of a partition that could not answer are void, so they are shown as null.
 Document DescribePartition(const PartitionInfo& partition) {
   const bool answered = partition.status.ok();
@@ -35,6 +43,7 @@ Document DescribePartition(const PartitionInfo& partition) {
           {"live_records", known(partition.live_records)},
           {"lifetime_records", known(partition.lifetime_records)},
           {"lifetime_bytes", known(partition.lifetime_bytes)},
+          {"skipped", Ranges(partition.skipped)},
           {"error", answered ? Document()
                              : Document(std::string(base::FromAbsl(partition.status.message())))}};
 }

@@ -117,7 +117,7 @@ absl::StatusOr<ReadResult> LogReader::ReadOnce(const LogSource& log, const ReadR
          .position = segment.runs_begin_position,
          .expected = base::StrCat("offset ", segment.runs_begin.value(), " at this position"),
          .found = "a range that could not be read when the index was made again"},
-        {.first = segment.runs_begin, .next = first.first_offset});
+        {.first = segment.runs_begin, .next = std::min(first.first_offset, request.limit)});
   }
   if (first.end_offset > request.limit) return ReadBehindRuns(log, segment, request);
   TALOSMQ_ASSIGN_OR_RETURN(const Batches read, ReadRuns(log, segment, request.limit));
