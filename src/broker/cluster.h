@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,9 @@ struct HealthProblem {
   std::string object;   ///< "partition orders/3", "data directory", "listener grpc".
   std::string problem;  ///< A sentence.
 };
+
+/// Of the damaged ranges of one partition, as many are told one by one.
+inline constexpr size_t kRangesToldMax = 10;
 
 struct HealthReport {
   std::vector<HealthProblem> problems;  ///< Empty: healthy.

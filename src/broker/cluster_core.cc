@@ -32,17 +32,28 @@ std::vector<std::string> FindOrphans(const metadata::ClusterImage& image,
   return orphans;
 }
 
+/// "3 to 5, 8 to 8"; of many, the first ones and how many more there are.
+std::string DescribeRanges(const std::vector<CorruptRange>& ranges) {
+  const size_t told = std::min(ranges.size(), kRangesToldMax);
+  std::string text;
+  for (size_t i = 0; i < told; ++i) {
+    text += base::StrCat(i == 0 ? "" : ", ", ranges[i].first.value(), " to ",
+                         ranges[i].next.value() - 1);
+  }
+  if (told < ranges.size()) text += base::StrCat(" and ", ranges.size() - told, " more ranges");
+  return text;
+}
+
 /// What operators have decided about damage, which is a problem no more.
 void AddSkipped(const metadata::ClusterImage& image, std::vector<HealthProblem>& warnings) {
   for (const auto& [name, topic] : image.topics_by_name) {
     for (size_t i = 0; i < topic->partitions.size(); ++i) {
-      for (const CorruptRange& range : topic->partitions[i].skipped) {
-        warnings.push_back(
-            {.object = base::StrCat("partition ", name, "/", i),
-             .problem = base::StrCat("readers pass over its damaged offsets ", range.first.value(),
-                                     " to ", range.next.value() - 1,
-                                     ", as `talosmq partition skip-corrupt` has decided")});
-      }
+      const std::vector<CorruptRange>& skipped = topic->partitions[i].skipped;
+      if (skipped.empty()) continue;
+      warnings.push_back({.object = base::StrCat("partition ", name, "/", i),
+                          .problem = base::StrCat(
+                              "readers pass over its damaged offsets ", DescribeRanges(skipped),
+                              ", as `talosmq partition skip-corrupt` has decided")});
     }
   }
 }

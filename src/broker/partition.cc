@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <utility>
 
 namespace talosmq::broker {
@@ -166,12 +167,20 @@ std::vector<HealthProblem> Partition::CheckHealth() {
     problems.push_back({.object = object, .problem = std::string(log_.trouble().message())});
   }
   const std::string topic = assignment_.name.substr(0, assignment_.name.rfind('/'));
-  for (const CorruptRanges::Known& damage : OpenDamage()) {
+  const std::vector<CorruptRanges::Known> open = OpenDamage();
+  const size_t told = std::min(open.size(), kRangesToldMax);
+  for (const CorruptRanges::Known& damage : std::span(open).first(told)) {
     problems.push_back(
         {.object = object,
          .problem = base::StrCat(damage.what, "; `talosmq partition skip-corrupt ", topic, " ",
                                  id_.partition.value(), " --to ", damage.range.next.value(),
                                  "` lets readers pass over them")});
+  }
+  if (told < open.size()) {
+    problems.push_back(
+        {.object = object,
+         .problem = base::StrCat(open.size() - told, " more damaged ranges, from offset ",
+                                 open[told].range.first.value(), " on")});
   }
   return problems;
 }

@@ -177,12 +177,13 @@ void TopicCore::FindDamage(const TopicPartition& id, Offset to,
 void TopicCore::RecordSkipped(const TopicPartition& id, CorruptRange range, base::Gate::Pass pass,
                               base::Callback<absl::StatusOr<CorruptRange>> done) {
   const auto topic = image()->FindTopic(id.topic_id);
-  if (topic == nullptr) {
+  const auto place = static_cast<size_t>(id.partition.value());
+  // While a topic is removed its partitions go first.
+  if (topic == nullptr || topic->partitions.size() <= place) {
     return done(MakeError(Reason::kUnknownTopicId,
                           base::StrCat("topic id ", id.topic_id.ToString(), ": it was deleted")));
   }
-  const metadata::PartitionImage& known =
-      topic->partitions[static_cast<size_t>(id.partition.value())];
+  const metadata::PartitionImage& known = topic->partitions[place];
   LedPartition led{.id = id,
                    .name = base::StrCat(topic->name, "/", id.partition.value()),
                    .leader = known.leader,

@@ -110,6 +110,21 @@ TEST_F(SkipCorruptTest, HealthNamesEachRangeThatWasMetAndHowToGoOn) {
                                 HasSubstr("`talosmq partition skip-corrupt orders 0 --to 7`"))));
 }
 
+TEST_F(SkipCorruptTest, HealthOfMuchDamageTellsTheFirstRangesAndHowManyMore) {
+  Append(20);
+  const auto ranges = static_cast<int64_t>(kRangesToldMax) + 2;
+  for (int64_t i = 0; i < ranges; ++i) Damage(2 * i);
+  for (int64_t i = 0; i < ranges; ++i) Fetch(2 * i);
+  std::vector<std::string> problems = Words(harness_.CheckHealthNow().problems);
+  ASSERT_EQ(problems.size(), kRangesToldMax + 1);
+  EXPECT_THAT(problems, testing::Contains(HasSubstr("2 more damaged ranges, from offset 20 on")));
+  for (int64_t i = 0; i < ranges; ++i) EXPECT_TRUE(Skip(2 * i + 1).ok());
+  EXPECT_THAT(harness_.CheckHealthNow().problems, IsEmpty());
+  EXPECT_THAT(Words(harness_.CheckHealthNow().warnings),
+              ElementsAre(AllOf(HasSubstr("offsets 0 to 0, 2 to 2, "),
+                                HasSubstr("18 to 18 and 2 more ranges"))));
+}
+
 TEST_F(SkipCorruptTest, DecisionMovesEverybodyOnAndSurvivesARestart) {
   Damage(3);
   Fetch(3);

@@ -1,9 +1,8 @@
 // Bytes that are sound in themselves and stand in the wrong place, or are of another time: what a
 // batch's CRC does not see. A read from disk, recovery and `log verify` each have to (R32).
 
-#include "inspect/inspect.h"
-
 #include "base/bytes.h"
+#include "inspect/inspect.h"
 #include "record/batch.h"
 #include "storage/segment.h"
 #include "storage/segment_index.h"
@@ -25,8 +24,8 @@ using storage::OffsetFileName;
 using storage::RecoveryReport;
 using support::StorageWorld;
 
-constexpr size_t kRunBytes = 5'000;    // A batch of it has an index entry of its own.
-constexpr size_t kSmallBytes = 100;    // A few of these have none.
+constexpr size_t kRunBytes = 5'000;     // A batch of it has an index entry of its own.
+constexpr size_t kSmallBytes = 100;     // A few of these have none.
 constexpr size_t kUncoveredBytes = 17;  // Base offset, length, epoch and magic.
 static_assert(kUncoveredBytes == record::kUncoveredBytes);
 
@@ -66,8 +65,7 @@ class MisplacedBytesTest : public testing::Test {
     world_.WriteFile(Segment(), content);
   }
   bool VerifyFindsDamage() {
-    const auto report =
-        VerifyDirectory(world_.disk(), StorageWorld::kDirectory, Detail::kSegments);
+    const auto report = VerifyDirectory(world_.disk(), StorageWorld::kDirectory, Detail::kSegments);
     EXPECT_TRUE(report.ok()) << report.status();
     return report.ok() && report->CountFindings(Severity::kDamage) > 0;
   }

@@ -59,7 +59,7 @@ class FakeMessages final : public broker::MessageService {
       fetches_.push_back(request);
       outcome = ReadLocked(request);
       changed_.SignalAll();
-      if (outcome.status.ok() && outcome.chunks.empty() &&
+      if (outcome.status.ok() && outcome.next_offset == request.offset &&
           request.wait_until > absl::ZeroDuration()) {
         const auto ticket = static_cast<broker::FetchTicket>(++tickets_);
         waiting_.emplace(ticket, Waiting{request, std::move(done)});
@@ -144,6 +144,11 @@ class FakeMessages final : public broker::MessageService {
   void Store(const TopicPartition& id, std::string_view bytes) {
     Append({.target = id, .batch = base::Buffer::CopyOf(base::AsBytes(bytes))}, [](const auto&) {});
   }
+  /// Fetches end before the range, and inside of it are told where it ends.
+  void Skip(const CorruptRange& range) {
+    const base::MutexLock lock(mutex_);
+    skipped_ = range;
+  }
   std::vector<Appended> WaitForAppends(size_t count) {
     const base::MutexLock lock(mutex_);
     while (appended_.size() < count) changed_.Wait(mutex_);
@@ -193,8 +198,13 @@ class FakeMessages final : public broker::MessageService {
           MakeError(Reason::kOffsetOutOfRange,
                     base::StrCat("offset ", request.offset.value(), " is not in [0, ", end, "]"));
     }
+    if (request.offset >= skipped_.first && request.offset < skipped_.next) {
+      outcome.next_offset = skipped_.next;
+      return outcome;
+    }
     int64_t bytes = 0;
     for (int64_t i = request.offset.value(); outcome.status.ok() && i < end; ++i) {
+      if (Offset(i) == skipped_.first && i < skipped_.next.value()) break;
       const base::Buffer& batch = log->second[static_cast<size_t>(i)];
       bytes += static_cast<int64_t>(batch.size());
       if (!outcome.chunks.empty() && bytes > request.bytes_max) break;
@@ -229,6 +239,7 @@ class FakeMessages final : public broker::MessageService {
   std::vector<broker::FetchRequest> fetches_ ABSL_GUARDED_BY(mutex_);
   std::map<TopicPartition, std::vector<base::Buffer>> logs_ ABSL_GUARDED_BY(mutex_);
   std::map<broker::FetchTicket, Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
+  CorruptRange skipped_ ABSL_GUARDED_BY(mutex_);
   uint64_t tickets_ ABSL_GUARDED_BY(mutex_) = 0;
   int offset_queries_ ABSL_GUARDED_BY(mutex_) = 0;
 };

@@ -102,6 +102,17 @@ TEST_F(FetchStreamTest, SubscriptionAtTheEndLearnsWhereThatIs) {
   EXPECT_EQ(fetched.high_watermark(), 1);
 }
 
+TEST_F(FetchStreamTest, ReaderThatWasMovedOnIsToldSoWithoutRecords) {
+  for (const char* batch : {"one", "two", "three"}) messages_.Store(kLog, batch);
+  messages_.Skip({.first = Offset(1), .next = Offset(3)});
+  ASSERT_TRUE(stream_->Write(Subscribe(1, 0, 1 << 20)));
+  EXPECT_EQ(Read().records(), "one");
+  const v1::FetchedPartition moved = Read();
+  EXPECT_FALSE(moved.has_error());
+  EXPECT_TRUE(moved.records().empty());
+  EXPECT_EQ(moved.next_offset(), 3);
+}
+
 TEST_F(FetchStreamTest, NothingIsSentBeyondTheCredit) {
   for (int i = 0; i < 10; ++i) messages_.Store(kLog, std::string(100, 'x'));
   ASSERT_TRUE(stream_->Write(Subscribe(1, 0, 250)));
