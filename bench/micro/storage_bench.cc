@@ -92,6 +92,7 @@ void BM_LogAppend(benchmark::State& state) {
   base::ThreadExecutor shard({.name = "shard"});
   base::ThreadExecutor flush({.name = "flush"});
   base::ThreadExecutor write_back({.name = "write-back"});
+  base::ThreadExecutor compaction({.name = "compaction"});
   base::ThreadExecutor io({.name = "io"});
   const auto reserve =
       *DiskReserve::Open({.directory = directory.path()}, {*file_system, *metrics});
@@ -103,6 +104,7 @@ void BM_LogAppend(benchmark::State& state) {
                                                                  .random = random,
                                                                  .flush_executor = flush,
                                                                  .write_back_executor = write_back,
+                                                                 .compaction_executor = compaction,
                                                                  .io_executors = {&io}});
   const base::Buffer batch = MakeBatch();
   const auto header = *record::ParseHeader(batch.bytes());

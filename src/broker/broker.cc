@@ -4,13 +4,13 @@
 #include "base/gate.h"
 #include "base/status.h"
 #include "broker/broker_metrics.h"
+#include "broker/cleanup_sweep.h"
 #include "broker/cluster_core.h"
 #include "broker/countdown.h"
 #include "broker/log_deletion.h"
 #include "broker/message_core.h"
 #include "broker/partition_table.h"
 #include "broker/producer_ids.h"
-#include "broker/retention_sweep.h"
 #include "broker/topic_core.h"
 #include "controller/producer_id_blocks.h"
 #include "controller/topic_controller.h"
@@ -39,14 +39,14 @@ class BrokerParts final : public Broker {
                    .controller = dependencies_.topic_controller,
                    .admin_executor = dependencies_.admin_executor,
                    .self = options_.id}),
-        retention_({.partitions = partitions_,
-                    .log_store = dependencies_.log_store,
-                    .images = dependencies_.images,
-                    .admin_executor = dependencies_.admin_executor,
-                    .admin_gate = *admin_gate_,
-                    .clock = dependencies_.clock,
-                    .self = options_.id,
-                    .interval = options_.retention_interval}),
+        cleanup_({.partitions = partitions_,
+                  .log_store = dependencies_.log_store,
+                  .images = dependencies_.images,
+                  .admin_executor = dependencies_.admin_executor,
+                  .admin_gate = *admin_gate_,
+                  .clock = dependencies_.clock,
+                  .self = options_.id,
+                  .interval = options_.cleanup_interval}),
         id_blocks_(dependencies_.metadata_store, dependencies_.admin_executor),
         producer_ids_(id_blocks_),
         messages_({.partitions = partitions_,
@@ -85,7 +85,7 @@ class BrokerParts final : public Broker {
           dependencies_.admin_executor.Post(
               [this, pass = *std::move(pass), after] { deletion_.Adopt(after); });
         });
-    dependencies_.admin_executor.Post([this, pass = *admin_gate_->Enter()] { retention_.Start(); });
+    dependencies_.admin_executor.Post([this, pass = *admin_gate_->Enter()] { cleanup_.Start(); });
   }
 
   MessageService& messages() override { return messages_; }
@@ -103,7 +103,7 @@ class BrokerParts final : public Broker {
     admin_gate_->Close([all] { all->PartDone(); });
     // A log that is being deleted is not one that partitions may still close: one after the other.
     dependencies_.admin_executor.Post([this, all] {
-      retention_.Stop();
+      cleanup_.Stop();
       deletion_.Stop([this, all] { partitions_.Stop([all] { all->PartDone(); }); });
     });
   }
@@ -116,7 +116,7 @@ class BrokerParts final : public Broker {
   BrokerMetrics metrics_;
   PartitionTable partitions_;
   LogDeletion deletion_;
-  RetentionSweep retention_;
+  CleanupSweep cleanup_;
   controller::ProducerIdBlocks id_blocks_;
   ProducerIds producer_ids_;
   MessageCore messages_;

@@ -37,7 +37,7 @@ absl::Status CheckOptions(const BrokerOptions& options) {
                                      absl::Milliseconds(1), absl::Minutes(1)));
   TALOSMQ_RETURN_IF_ERROR(CheckRange("reopen_backoff_max", partition.reopen_backoff_max,
                                      partition.reopen_backoff_min, absl::Minutes(1)));
-  TALOSMQ_RETURN_IF_ERROR(CheckRange("retention_interval", options.retention_interval,
+  TALOSMQ_RETURN_IF_ERROR(CheckRange("cleanup_interval", options.cleanup_interval,
                                      absl::Milliseconds(100), absl::Hours(1)));
   return CheckRange("shard_append_bytes_max", options.shard_append_bytes_max, int64_t{1} << 20,
                     int64_t{64} << 30);

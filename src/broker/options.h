@@ -32,7 +32,7 @@ struct BrokerOptions {
   std::string metadata_store;  ///< "rocksdb:..." as configured, for GetServerInfo.
   PartitionOptions partition;
   /// How often logs are looked at for records whose time is over. 100 ms to 1 h.
-  absl::Duration retention_interval = absl::Minutes(1);
+  absl::Duration cleanup_interval = absl::Minutes(1);
   /// Bytes of batches that wait in one shard's queue or for their partition. 1 MiB to 64 GiB.
   int64_t shard_append_bytes_max = int64_t{256} << 20;
 };

@@ -70,7 +70,9 @@ class Partition final : private ReopenableLog::Owner {
   void CancelFetch(FetchTicket ticket);
   void FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done);
   void DeleteRecords(std::optional<Offset> before, base::Callback<DeletionOutcome> done);
-  void ApplyRetention(absl::Time now, base::Callback<absl::Status> done);
+  /// Lets go what retention lets go and has the log compacted when it is time; answers after the
+  /// first.
+  void CleanUp(absl::Time now, base::Callback<absl::Status> done);
   void Describe(base::Callback<PartitionDescription> done);
   /// Looks for damage that ends below `to` (the newest that is known, or what a read right below
   /// `to` meets) and answers with the offsets that a reader passes over who goes on at `to`.

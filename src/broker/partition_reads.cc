@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "base/text.h"
 #include "broker/partition.h"
 #include "talosmq/error.h"
@@ -168,10 +169,18 @@ void Partition::AnswerDeletion(const absl::Status& status, base::Callback<Deleti
   done({.status = status, .log_start = log_start()});
 }
 
-void Partition::ApplyRetention(absl::Time now, base::Callback<absl::Status> done) {
+void Partition::CleanUp(absl::Time now, base::Callback<absl::Status> done) {
   WhenOpen([this, now, done = std::move(done)](const absl::Status& opened) mutable {
     if (!opened.ok()) return done(opened);
-    log_.ApplyRetention(now, leader_.high_watermark(), std::move(done));
+    const Offset limit = leader_.high_watermark();
+    log_.Compact(now, limit, [this](const absl::Status& compacted) {
+      if (compacted.ok()) return;
+      base::LogWarning("broker", "partition ", assignment_.name,
+                       ": not compacted: ", base::FromAbsl(compacted.message()));
+    });
+    // Compaction may have found the log fenced.
+    if (log_.open() == nullptr) return done(log_.trouble());
+    log_.ApplyRetention(now, limit, std::move(done));
   });
 }
 

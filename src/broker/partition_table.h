@@ -68,9 +68,9 @@ class PartitionTable {
 
   /// Whether anything has used the partition since the start.
   bool IsUsed(const TopicPartition& id);
-  /// As PartitionLog::ApplyRetention up to the high watermark; opens the log when need be. Answers
-  /// on the shard or, with an error of Find(), at once.
-  void ApplyRetention(const TopicPartition& id, absl::Time now, base::Callback<absl::Status> done);
+  /// As Partition::CleanUp; opens the log when need be. Answers on the shard or, with an error of
+  /// Find(), at once.
+  void CleanUp(const TopicPartition& id, absl::Time now, base::Callback<absl::Status> done);
 
   /// Tells the partitions in use what has changed from `before` to `after`.
   void Adopt(const metadata::ClusterImage& before, const metadata::ClusterImage& after);

@@ -105,6 +105,11 @@ void ReopenableLog::ApplyRetention(absl::Time now, Offset limit,
   log_->ApplyRetention(now, limit, std::move(job));
 }
 
+void ReopenableLog::Compact(absl::Time now, Offset limit, base::Callback<absl::Status> done) {
+  base::Callback<absl::Status> job = Job(std::move(done));
+  log_->Compact(now, limit, std::move(job));
+}
+
 void ReopenableLog::OnJobDone() {
   --jobs_;
   if (state_ == State::kClosing && jobs_ == 0) {

@@ -65,6 +65,7 @@ class ReopenableLog {
   void FindOffset(absl::Time time, Offset limit, base::Callback<absl::StatusOr<Offset>> done);
   void MoveLogStart(Offset offset, base::Callback<absl::Status> done);
   void ApplyRetention(absl::Time now, Offset limit, base::Callback<absl::Status> done);
+  void Compact(absl::Time now, Offset limit, base::Callback<absl::Status> done);
 
   /// Gives the open log up for `cause`, telling the owner.
   void Fence(const absl::Status& cause);

@@ -39,10 +39,19 @@ std::shared_ptr<const TopicSettings> MakeTopicSettings(
   settings->validation.timestamp_type = TypeOf(config.timestamp_type);
   settings->validation.timestamp_after_max_ms =
       absl::ToInt64Milliseconds(config.timestamp_after_max);
-  settings->log = {
-      .segment_bytes = config.segment_bytes,
-      .segment_age_max = config.segment_age_max,
-      .retention = {.age_max = config.retention_age_max, .bytes_max = config.retention_bytes_max}};
+  settings->log.segment_bytes = config.segment_bytes;
+  settings->log.segment_age_max = config.segment_age_max;
+  if (config.deletes) {
+    settings->log.retention = {.age_max = config.retention_age_max,
+                               .bytes_max = config.retention_bytes_max};
+  }
+  if (config.compacts) {
+    settings->validation.keys_required = true;
+    settings->log.compaction = {.dirty_ratio_min = config.cleanable_dirty_ratio_min,
+                                .lag_min = config.compaction_lag_min,
+                                .lag_max = config.compaction_lag_max,
+                                .tombstone_age_min = config.tombstone_age_min};
+  }
   return settings;
 }
 

@@ -123,7 +123,8 @@ class Walk {
     TALOSMQ_ASSIGN_OR_RETURN(std::vector<IndexEntry> entries, LoadEntries());
     IndexCheck index(input_.log, std::move(entries));
     storage::SegmentScanner scanner(*file, 0, size,
-                                    storage::BatchChain(input_.segment, input_.history));
+                                    storage::BatchChain(input_.segment, input_.history,
+                                                        input_.folder.DensityOf(input_.segment)));
     while (true) {
       TALOSMQ_ASSIGN_OR_RETURN(const storage::ScanStep step, scanner.Next());
       if (step.batch) {

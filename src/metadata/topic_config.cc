@@ -93,6 +93,64 @@ constexpr int64_t kHundredYearsMs = int64_t{100} * 366 * 24 * 3600 * 1000;
 /// Kafka's way to say that there is no limit.
 constexpr std::string_view kNoLimit = "-1";
 
+absl::Status SetCleanupPolicy(std::string_view key, std::string_view text, int32_t /*replicas*/,
+                              TopicConfig& config) {
+  const bool is_both = text == "compact,delete" || text == "delete,compact";
+  if (!is_both && text != "compact" && text != "delete") {
+    return Refuse(key, "'delete', 'compact' or 'compact,delete'", text);
+  }
+  config.deletes = is_both || text == "delete";
+  config.compacts = is_both || text == "compact";
+  return absl::OkStatus();
+}
+std::string GetCleanupPolicy(const TopicConfig& config) {
+  if (!config.compacts) return "delete";
+  return config.deletes ? "compact,delete" : "compact";
+}
+
+absl::Status SetDirtyRatio(std::string_view key, std::string_view text, int32_t /*replicas*/,
+                           TopicConfig& config) {
+  double ratio = -1;
+  if (!absl::SimpleAtod(base::ToAbsl(text), &ratio) || !(ratio >= 0 && ratio <= 1)) {
+    return Refuse(key, "a number from 0 to 1", text);
+  }
+  config.cleanable_dirty_ratio_min = ratio;
+  return absl::OkStatus();
+}
+std::string GetDirtyRatio(const TopicConfig& config) {
+  return base::StrCat(config.cleanable_dirty_ratio_min);
+}
+
+absl::Status SetCompactionLagMin(std::string_view key, std::string_view text, int32_t /*replicas*/,
+                                 TopicConfig& config) {
+  return SetMilliseconds(key, text, 0, kHundredYearsMs, config.compaction_lag_min);
+}
+std::string GetCompactionLagMin(const TopicConfig& config) {
+  return base::StrCat(absl::ToInt64Milliseconds(config.compaction_lag_min));
+}
+
+/// Kafka's way to say that there is no limit.
+constexpr std::string_view kNoLagMax = "9223372036854775807";
+
+absl::Status SetCompactionLagMax(std::string_view key, std::string_view text, int32_t /*replicas*/,
+                                 TopicConfig& config) {
+  config.compaction_lag_max = absl::InfiniteDuration();
+  if (text == kNoLagMax) return absl::OkStatus();
+  return SetMilliseconds(key, text, 1, kHundredYearsMs, config.compaction_lag_max);
+}
+std::string GetCompactionLagMax(const TopicConfig& config) {
+  if (config.compaction_lag_max == absl::InfiniteDuration()) return std::string(kNoLagMax);
+  return base::StrCat(absl::ToInt64Milliseconds(config.compaction_lag_max));
+}
+
+absl::Status SetTombstoneAge(std::string_view key, std::string_view text, int32_t /*replicas*/,
+                             TopicConfig& config) {
+  return SetMilliseconds(key, text, 0, kHundredYearsMs, config.tombstone_age_min);
+}
+std::string GetTombstoneAge(const TopicConfig& config) {
+  return base::StrCat(absl::ToInt64Milliseconds(config.tombstone_age_min));
+}
+
 absl::Status SetRetentionAge(std::string_view key, std::string_view text, int32_t /*replicas*/,
                              TopicConfig& config) {
   config.retention_age_max.reset();
@@ -169,12 +227,17 @@ std::string GetSegmentAge(const TopicConfig& config) {
 }
 
 constexpr std::array kKeys = {
+    Key{"cleanup.policy", SetCleanupPolicy, GetCleanupPolicy},
     Key{"compression.type", SetCompression, GetCompression},
+    Key{"delete.retention.ms", SetTombstoneAge, GetTombstoneAge},
     Key{"durability", SetDurability, GetDurability},
+    Key{"max.compaction.lag.ms", SetCompactionLagMax, GetCompactionLagMax},
     Key{"max.message.bytes", SetBatchBytes, GetBatchBytes},
     Key{"max.record.bytes", SetRecordBytes, GetRecordBytes},
     Key{"message.timestamp.after.max.ms", SetTimestampAfter, GetTimestampAfter},
     Key{"message.timestamp.type", SetTimestampType, GetTimestampType},
+    Key{"min.cleanable.dirty.ratio", SetDirtyRatio, GetDirtyRatio},
+    Key{"min.compaction.lag.ms", SetCompactionLagMin, GetCompactionLagMin},
     Key{"min.insync.replicas", SetInSyncMin, GetInSyncMin},
     Key{"retention.bytes", SetRetentionBytes, GetRetentionBytes},
     Key{"retention.ms", SetRetentionAge, GetRetentionAge},
@@ -245,13 +308,6 @@ absl::Status CheckTopicConfigKey(std::string_view key) {
   if (IsLabel(key)) return CheckLabelKey(key);
   if (FindKey(key) != nullptr) return absl::OkStatus();
   const std::string subject = base::StrCat("topic configuration ", base::Printable(key, 100), ": ");
-  if (key == "cleanup.policy") {
-    return MakeError(
-        Reason::kInvalidConfig,
-        base::StrCat(subject,
-                     "cannot be set yet: until deletion by key is built, records go by "
-                     "age and size only"));
-  }
   std::string known;
   for (const Key& each : kKeys) known += base::StrCat(each.name, ", ");
   return MakeError(Reason::kInvalidConfig,
@@ -264,6 +320,12 @@ absl::StatusOr<TopicConfig> ParseTopicConfig(const ConfigMap& configs, int32_t r
   config.min_insync_replicas = replicas / 2 + 1;
   for (const auto& [key, value] : configs) {
     if (absl::Status status = Apply(key, value, replicas, config); !status.ok()) return status;
+  }
+  if (config.compaction_lag_min > config.compaction_lag_max) {
+    return Refuse(
+        "min.compaction.lag.ms",
+        base::StrCat("at most max.compaction.lag.ms, which is ", GetCompactionLagMax(config)),
+        GetCompactionLagMin(config));
   }
   if (config.segment_bytes < config.max_message_bytes) {
     return Refuse("segment.bytes",

@@ -22,6 +22,13 @@ enum class TopicDurability { kFsync, kReplicated };
 struct TopicConfig {
   int64_t segment_bytes = int64_t{256} << 20;
   absl::Duration segment_age_max = absl::Hours(7 * 24);
+  /// What cleanup.policy says: records go by age and size, by key, or by both.
+  bool deletes = true;
+  bool compacts = false;
+  double cleanable_dirty_ratio_min = 0.5;
+  absl::Duration compaction_lag_min = absl::ZeroDuration();
+  absl::Duration compaction_lag_max = absl::InfiniteDuration();
+  absl::Duration tombstone_age_min = absl::Hours(24);
   /// How much is kept; nothing: no limit.
   std::optional<absl::Duration> retention_age_max = absl::Hours(7 * 24);
   std::optional<int64_t> retention_bytes_max;

@@ -39,6 +39,7 @@ struct BatchHeader {
   Offset end_offset() const { return base_offset + last_offset_delta + 1; }
   Codec codec() const { return static_cast<Codec>(attributes & kCodecMask); }
   bool is_control() const { return (attributes & kControlBit) != 0; }
+  bool has_delete_horizon() const { return (attributes & kDeleteHorizonBit) != 0; }
   TimestampType timestamp_type() const {
     return (attributes & kLogAppendTimeBit) != 0 ? TimestampType::kLogAppendTime
                                                  : TimestampType::kCreateTime;
@@ -178,9 +179,14 @@ class BatchBuilder {
   absl::StatusOr<base::Buffer> Finish(const ProducerStamp& producer);
 
  private:
+  friend class BatchRewriter;
+
+  void Put(const RecordInput& record, int32_t offset_delta);
   void Grow(size_t bytes_min);
-  void WriteHeader(base::MutableByteSpan batch, const ProducerStamp& producer) const;
-  absl::StatusOr<base::Buffer> Encode(const ProducerStamp& producer);
+  /// The finished batch with the fields of `header` but for length and CRC; the builder is empty
+  /// then.
+  absl::StatusOr<base::Buffer> FinishAs(const BatchHeader& header);
+  absl::StatusOr<base::Buffer> Encode(const BatchHeader& header);
 
   Codec codec_;
   size_t reserve_bytes_;
@@ -189,6 +195,26 @@ class BatchBuilder {
   int32_t count_ = 0;
   int64_t base_timestamp_ms_ = 0;
   int64_t max_timestamp_ms_ = 0;
+};
+
+/// Builds the batch that compaction leaves of another one: some of its records, at their offsets.
+/// Offset range, epoch, producer and codec stay; one without records is a header alone. What it has
+/// appended may be no more than the original holds. Thread-compatible.
+///
+/// A delete horizon is the time from which on compaction may drop the tombstones of the batch. As
+/// in Kafka (KIP-534) it takes the place of the base timestamp, under an attribute of its own.
+class BatchRewriter {
+ public:
+  explicit BatchRewriter(const BatchHeader& original);
+  /// Before the first record.
+  void SetDeleteHorizon(int64_t horizon_ms);
+  void Append(const RecordView& record);
+  /// Fails only when a compressor does.
+  absl::StatusOr<base::Buffer> Finish();
+
+ private:
+  BatchHeader header_;
+  BatchBuilder builder_;
 };
 
 }  // namespace talosmq::record

@@ -55,27 +55,47 @@ int64_t Delta(int64_t timestamp_ms, int64_t base_timestamp_ms) {
                               static_cast<uint64_t>(base_timestamp_ms));
 }
 
+/// All fields; length and CRC as `batch` has them.
+void WriteHeader(const BatchHeader& header, base::MutableByteSpan batch) {
+  std::byte* const to = batch.data();
+  base::StoreBigEndian(to + kBaseOffsetPosition, header.base_offset.value());
+  base::StoreBigEndian(to + kLengthPosition, static_cast<int32_t>(batch.size() - kLengthBase));
+  base::StoreBigEndian(to + kEpochPosition, header.epoch.value());
+  base::StoreBigEndian(to + kMagicPosition, kMagic);
+  base::StoreBigEndian(to + kAttributesPosition, header.attributes);
+  base::StoreBigEndian(to + kLastOffsetDeltaPosition, header.last_offset_delta);
+  base::StoreBigEndian(to + kBaseTimestampPosition, header.base_timestamp_ms);
+  base::StoreBigEndian(to + kMaxTimestampPosition, header.max_timestamp_ms);
+  base::StoreBigEndian(to + kProducerIdPosition, header.producer_id.value());
+  base::StoreBigEndian(to + kProducerEpochPosition, header.producer_epoch);
+  base::StoreBigEndian(to + kBaseSequencePosition, header.base_sequence);
+  base::StoreBigEndian(to + kCountPosition, header.count);
+  base::StoreBigEndian(to + kCrcPosition, base::Crc32c(batch.subspan(kCrcBegin)));
+}
+
 }  // namespace
 
 BatchBuilder::BatchBuilder(Codec codec, size_t reserve_bytes)
     : codec_(codec), reserve_bytes_(reserve_bytes) {}
 
 void BatchBuilder::Append(const RecordInput& record) {
+  if (count_ == 0) base_timestamp_ms_ = record.timestamp_ms;
+  Put(record, count_);
+}
+
+void BatchBuilder::Put(const RecordInput& record, int32_t offset_delta) {
   const size_t bytes_min = used_ + EncodedBytesMax(record);
   if (bytes_min > buffer_.size()) Grow(bytes_min);
-  if (count_ == 0) {
-    base_timestamp_ms_ = record.timestamp_ms;
-    max_timestamp_ms_ = record.timestamp_ms;
-  }
+  if (count_ == 0) max_timestamp_ms_ = record.timestamp_ms;
   max_timestamp_ms_ = std::max(max_timestamp_ms_, record.timestamp_ms);
   const int64_t timestamp_delta = Delta(record.timestamp_ms, base_timestamp_ms_);
 
   std::byte* const begin = buffer_.mutable_bytes().data() + used_;
   std::byte* at = begin;
-  at = base::PutVarint(at, static_cast<int64_t>(BodyBytes(record, timestamp_delta, count_)));
+  at = base::PutVarint(at, static_cast<int64_t>(BodyBytes(record, timestamp_delta, offset_delta)));
   *at++ = kRecordAttributes;
   at = base::PutVarint(at, timestamp_delta);
-  at = base::PutVarint(at, count_);
+  at = base::PutVarint(at, offset_delta);
   at = PutField(at, record.key);
   at = PutField(at, record.value);
   at = base::PutVarint(at, static_cast<int64_t>(record.headers.size()));
@@ -112,16 +132,29 @@ void BatchBuilder::Grow(size_t bytes_min) {
 
 absl::StatusOr<base::Buffer> BatchBuilder::Finish(const ProducerStamp& producer) {
   TALOSMQ_CHECK(count_ > 0) << "a batch has at least one record";
-  absl::StatusOr<base::Buffer> batch = Encode(producer);
+  return FinishAs({.base_offset = Offset(0),
+                   .epoch = kNoEpoch,
+                   .attributes = static_cast<uint16_t>(codec_),
+                   .last_offset_delta = count_ - 1,
+                   .base_timestamp_ms = base_timestamp_ms_,
+                   .max_timestamp_ms = max_timestamp_ms_,
+                   .producer_id = producer.producer_id,
+                   .producer_epoch = producer.producer_epoch,
+                   .base_sequence = producer.base_sequence,
+                   .count = count_});
+}
+
+absl::StatusOr<base::Buffer> BatchBuilder::FinishAs(const BatchHeader& header) {
+  absl::StatusOr<base::Buffer> batch = Encode(header);
   used_ = kHeaderBytes;
   count_ = 0;
   return batch;
 }
 
-absl::StatusOr<base::Buffer> BatchBuilder::Encode(const ProducerStamp& producer) {
+absl::StatusOr<base::Buffer> BatchBuilder::Encode(const BatchHeader& header) {
   if (codec_ == Codec::kNone) {
     const base::MutableByteSpan batch = buffer_.mutable_bytes().first(used_);
-    WriteHeader(batch, producer);
+    WriteHeader(header, batch);
     base::Buffer finished = Fitted(buffer_, used_);
     // Once handed out the block must not be written again; a copy leaves it to us.
     if (finished.bytes().data() == batch.data()) buffer_ = base::Buffer();
@@ -130,25 +163,43 @@ absl::StatusOr<base::Buffer> BatchBuilder::Encode(const ProducerStamp& producer)
   const base::ByteSpan records = buffer_.bytes().first(used_).subspan(kHeaderBytes);
   TALOSMQ_ASSIGN_OR_RETURN(base::Buffer compressed, CompressAfter(kHeaderBytes, codec_, records));
   TALOSMQ_CHECK(compressed.size() <= kBatchBytesMax) << compressed.size();
-  WriteHeader(compressed.mutable_bytes(), producer);
+  WriteHeader(header, compressed.mutable_bytes());
   return compressed;
 }
 
-void BatchBuilder::WriteHeader(base::MutableByteSpan batch, const ProducerStamp& producer) const {
-  std::byte* const to = batch.data();
-  base::StoreBigEndian(to + kBaseOffsetPosition, int64_t{0});
-  base::StoreBigEndian(to + kLengthPosition, static_cast<int32_t>(batch.size() - kLengthBase));
-  base::StoreBigEndian(to + kEpochPosition, kNoEpoch.value());
-  base::StoreBigEndian(to + kMagicPosition, kMagic);
-  base::StoreBigEndian(to + kAttributesPosition, static_cast<uint16_t>(codec_));
-  base::StoreBigEndian(to + kLastOffsetDeltaPosition, count_ - 1);
-  base::StoreBigEndian(to + kBaseTimestampPosition, base_timestamp_ms_);
-  base::StoreBigEndian(to + kMaxTimestampPosition, max_timestamp_ms_);
-  base::StoreBigEndian(to + kProducerIdPosition, producer.producer_id.value());
-  base::StoreBigEndian(to + kProducerEpochPosition, producer.producer_epoch);
-  base::StoreBigEndian(to + kBaseSequencePosition, producer.base_sequence);
-  base::StoreBigEndian(to + kCountPosition, count_);
-  base::StoreBigEndian(to + kCrcPosition, base::Crc32c(batch.subspan(kCrcBegin)));
+BatchRewriter::BatchRewriter(const BatchHeader& original)
+    : header_(original), builder_(original.codec(), original.size()) {
+  builder_.base_timestamp_ms_ = original.base_timestamp_ms;
+}
+
+void BatchRewriter::SetDeleteHorizon(int64_t horizon_ms) {
+  header_.attributes |= kDeleteHorizonBit;
+  header_.base_timestamp_ms = horizon_ms;
+  builder_.base_timestamp_ms_ = horizon_ms;
+}
+
+void BatchRewriter::Append(const RecordView& record) {
+  const std::vector<HeaderView> headers = HeadersOf(record);
+  builder_.Put({.timestamp_ms = record.timestamp_ms,
+                .key = record.key,
+                .value = record.value,
+                .headers = headers},
+               static_cast<int32_t>(record.offset - header_.base_offset));
+}
+
+absl::StatusOr<base::Buffer> BatchRewriter::Finish() {
+  header_.count = builder_.count_;
+  if (header_.count == 0) {
+    header_.attributes &= static_cast<uint16_t>(~kCodecMask);
+    base::Buffer empty = base::Buffer::Allocate(kHeaderBytes);
+    WriteHeader(header_, empty.mutable_bytes());
+    return empty;
+  }
+  // With LogAppendTime all records have the time of the batch.
+  if (header_.timestamp_type() == TimestampType::kCreateTime) {
+    header_.max_timestamp_ms = builder_.max_timestamp_ms_;
+  }
+  return builder_.FinishAs(header_);
 }
 
 }  // namespace talosmq::record

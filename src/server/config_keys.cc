@@ -300,10 +300,10 @@ std::vector<ConfigKey> BrokerKeys() {
           {"fetches", 1, 1'000'000},
           [](auto& c) -> auto& { return c.broker.partition.waiting_fetches_max; }),
       DurationKey(
-          "broker.retention_interval_ms",
-          "How often logs are looked at for segments that retention.ms or retention.bytes of their "
-          "topic lets go.",
-          100, 3'600'000, [](auto& c) -> auto& { return c.broker.retention_interval; }),
+          "broker.cleanup_interval_ms",
+          "How often logs are looked at for what retention.ms, retention.bytes and cleanup.policy "
+          "of their topic let go.",
+          100, 3'600'000, [](auto& c) -> auto& { return c.broker.cleanup_interval; }),
       DurationKey(
           "broker.reopen_backoff_min_ms",
           "How long a log rests after an I/O error before it is opened again; doubles with "

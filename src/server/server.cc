@@ -193,6 +193,7 @@ absl::Status Node::StartBroker() {
                                                    .random = dependencies_.random,
                                                    .flush_executor = threads_.flush(),
                                                    .write_back_executor = threads_.write_back(),
+                                                   .compaction_executor = threads_.compaction(),
                                                    .io_executors = threads_.io()}));
   broker::BrokerOptions options = config_.broker;
   options.id = directory_->identity().broker;

@@ -35,6 +35,7 @@ Threads::Threads(size_t shards)
       io_(Make("io", kIoThreads, kTasksMax)),
       flush_({.name = "flush"}),
       write_back_({.name = "write-back"}),
+      compaction_({.name = "compaction"}),
       metadata_({.name = "metadata"}),
       images_({.name = "images"}),
       admin_({.name = "admin"}) {}
@@ -48,6 +49,7 @@ void Threads::Stop() {
   for (const auto& shard : shards_) shard->Stop();
   flush_.Stop();
   write_back_.Stop();
+  compaction_.Stop();
   for (const auto& io : io_) io->Stop();
   images_.Stop();
   metadata_.Stop();

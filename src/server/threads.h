@@ -21,6 +21,7 @@ class Threads {
   std::vector<base::Executor*> io() const;
   base::Executor& flush() { return flush_; }
   base::Executor& write_back() { return write_back_; }
+  base::Executor& compaction() { return compaction_; }
   base::Executor& metadata() { return metadata_; }
   base::Executor& images() { return images_; }
   base::Executor& admin() { return admin_; }
@@ -33,6 +34,7 @@ class Threads {
   std::vector<std::unique_ptr<base::ThreadExecutor>> io_;
   base::ThreadExecutor flush_;
   base::ThreadExecutor write_back_;
+  base::ThreadExecutor compaction_;
   base::ThreadExecutor metadata_;
   base::ThreadExecutor images_;
   base::ThreadExecutor admin_;

@@ -15,15 +15,22 @@ Damage DamageAt(const std::string& file, uint64_t position, const Mismatch& mism
 }
 
 std::optional<Mismatch> BatchChain::CheckHeader(const record::BatchHeader& header) const {
-  if (header.base_offset != next_) {
-    return Mismatch{.position = record::kBaseOffsetPosition,
-                    .expected = base::StrCat("base offset ", next_.value()),
-                    .found = base::StrCat(header.base_offset.value())};
+  const bool is_dense = density_ == Density::kDense;
+  if (is_dense ? header.base_offset != next_ : header.base_offset < next_) {
+    return Mismatch{
+        .position = record::kBaseOffsetPosition,
+        .expected = base::StrCat("base offset ", next_.value(), is_dense ? "" : " or higher"),
+        .found = base::StrCat(header.base_offset.value())};
   }
-  if (header.count < 1 || header.last_offset_delta != header.count - 1) {
+  const bool has_sane_count = is_dense
+                                  ? header.count > 0 && header.last_offset_delta == header.count - 1
+                                  : header.count >= 0 && header.last_offset_delta >= 0 &&
+                                        header.last_offset_delta >= header.count - 1;
+  if (!has_sane_count) {
     return Mismatch{
         .position = record::kLastOffsetDeltaPosition,
-        .expected = "a last offset delta one below the number of records",
+        .expected = is_dense ? "a last offset delta one below the number of records"
+                             : "a last offset delta not below the number of records less one",
         .found = base::StrCat(header.last_offset_delta, " for ", header.count, " records")};
   }
   if (header.epoch < epoch_) {

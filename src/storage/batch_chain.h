@@ -23,6 +23,12 @@ struct Mismatch {
 /// The same as damage of `file`, where the checked bytes begin at `position`.
 Damage DamageAt(const std::string& file, uint64_t position, const Mismatch& mismatch);
 
+/// Whether every offset of a segment is there.
+enum class Density {
+  kDense,
+  kCompacted,  ///< Batches may lack records, and batches may be missing.
+};
+
 /// What the next batch of a log has to look like, from the batches before it. It holds what a
 /// batch's CRC leaves out: base offset, epoch and magic.
 ///
@@ -30,7 +36,8 @@ Damage DamageAt(const std::string& file, uint64_t position, const Mismatch& mism
 class BatchChain {
  public:
   /// The next batch begins at `next`. An empty `history` asks of epochs only not to go down.
-  BatchChain(Offset next, std::span<const EpochEntry> history) : next_(next), history_(history) {}
+  BatchChain(Offset next, std::span<const EpochEntry> history, Density density)
+      : next_(next), history_(history), density_(density) {}
 
   /// Checks a whole batch, header and CRC, and moves on behind it when it fits.
   std::optional<Mismatch> Accept(const record::BatchHeader& header, base::ByteSpan batch);
@@ -44,6 +51,7 @@ class BatchChain {
  private:
   Offset next_;
   std::span<const EpochEntry> history_;
+  Density density_;
   LeaderEpoch epoch_ = kNoEpoch;
 };
 

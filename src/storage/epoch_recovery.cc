@@ -21,7 +21,7 @@ absl::StatusOr<std::vector<EpochEntry>> CollectEpochs(io::FileSystem& file_syste
     TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(folder.Path(segment, kSegmentSuffix),
                                                                io::OpenMode::kRead));
     TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
-    SegmentScanner scanner(*file, 0, size, BatchChain(segment, {}));
+    SegmentScanner scanner(*file, 0, size, BatchChain(segment, {}, folder.DensityOf(segment)));
     while (true) {
       TALOSMQ_ASSIGN_OR_RETURN(const ScanStep step, scanner.Next());
       if (step.batch) {

@@ -18,7 +18,10 @@ absl::StatusOr<RebuiltIndex> Scan(const IndexRebuild& rebuild, const io::File& f
                                   const std::string& path) {
   TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file.Size());
   RebuiltIndex index;
-  SegmentScanner scanner(file, 0, size, BatchChain(rebuild.segment.base_offset, rebuild.history));
+  SegmentScanner scanner(
+      file, 0, size,
+      BatchChain(rebuild.segment.base_offset, rebuild.history,
+                 rebuild.generation == 0 ? Density::kDense : Density::kCompacted));
   RunBuilder runs(rebuild.segment, rebuild.segment.base_offset, 0, kNoTimestamp);
   // What stands behind the last batch is the preallocated rest of the file.
   while (scanner.chain().next() < rebuild.end) {
@@ -53,8 +56,9 @@ absl::StatusOr<RebuiltIndex> Scan(const IndexRebuild& rebuild, const io::File& f
 absl::StatusOr<RebuiltIndex> RebuildIndex(io::FileSystem& file_system,
                                           const IndexRebuild& rebuild) {
   const auto path = [&](std::string_view suffix) {
-    return base::StrCat(rebuild.directory, "/",
-                        OffsetFileName(rebuild.segment.base_offset, suffix));
+    const SegmentName name{
+        .base = rebuild.segment.base_offset, .end = rebuild.end, .generation = rebuild.generation};
+    return base::StrCat(rebuild.directory, "/", SegmentFileName(name, suffix));
   };
   TALOSMQ_ASSIGN_OR_RETURN(const auto file,
                            file_system.Open(path(kSegmentSuffix), io::OpenMode::kRead));

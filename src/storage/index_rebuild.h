@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,8 +19,9 @@ namespace talosmq::storage {
 /// What makes the index of a segment again.
 struct IndexRebuild {
   SegmentIdentity segment;
-  std::string directory;  ///< Of the log.
-  Offset end;             ///< Where the next segment begins.
+  std::string directory;    ///< Of the log.
+  Offset end;               ///< Where the next segment begins.
+  uint32_t generation = 0;  ///< As in SegmentName.
   std::span<const EpochEntry> history;
   int64_t created_ms = 0;  ///< For the header of the new index.
 };

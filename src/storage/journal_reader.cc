@@ -134,13 +134,14 @@ absl::StatusOr<SectionBatches> ReadSection(const io::File& file, const FoundSect
   TALOSMQ_ASSIGN_OR_RETURN(const size_t read,
                            file.Read(found.position, batches.bytes.mutable_bytes()));
   std::vector<VerifiedBatch> verified;
-  batches.mismatch = VerifyRun(batches.bytes.bytes().first(read), section.log,
-                               {.first_offset = section.first_offset,
-                                .end_offset = section.end_offset,
-                                .position = 0,
-                                .size = section.bytes,
-                                .check = section.check},
-                               {}, 0, verified);
+  batches.mismatch = VerifyRun(batches.bytes.bytes().first(read),
+                               {.log = section.log,
+                                .entry = {.first_offset = section.first_offset,
+                                          .end_offset = section.end_offset,
+                                          .position = 0,
+                                          .size = section.bytes,
+                                          .check = section.check}},
+                               0, verified);
   return batches;
 }
 

@@ -37,6 +37,9 @@ LocalLog::LocalLog(std::shared_ptr<LogFiles> files, LogOptions options, Recovere
       bytes_since_snapshot_(recovered.bytes_since_snapshot) {
   if (recovered.snapshot) snapshot_offset_ = recovered.snapshot->offset;
   files_->listener = anchor_;
+  for (const ListedSegment& segment : segments_->all()) {
+    next_generation_ = std::max(next_generation_, segment.generation + 1);
+  }
 }
 
 void LocalLog::SetDurableListener(base::Callback<absl::Status> listener) {
@@ -68,9 +71,11 @@ bool LocalLog::MustRoll(const record::BatchHeader& batch) const {
   if (active_->position == 0) return false;
   const auto size = static_cast<uint64_t>(std::min(options_.segment_bytes, kSegmentBytesMax));
   const int64_t age_ms = absl::ToUnixMillis(dependencies_.clock.Now()) - active_->created_ms;
+  const int64_t offsets_max =
+      options_.compaction ? kCompactedSegmentOffsetsMax : std::numeric_limits<uint32_t>::max();
   return active_->position + batch.size() > size ||
          absl::Milliseconds(age_ms) >= options_.segment_age_max ||
-         batch.end_offset() - active_->base > std::numeric_limits<uint32_t>::max();
+         batch.end_offset() - active_->base > offsets_max;
 }
 
 void LocalLog::BeginSegment() {
@@ -320,21 +325,26 @@ std::span<const ListedSegment> LocalLog::SegmentsBelow(Offset offset) const {
 }
 
 void LocalLog::DropSegments() {
-  std::vector<Offset> dropped;
+  if (is_compacting_) return;
+  std::vector<SegmentName> dropped;
   for (const ListedSegment& segment : SegmentsBelow(log_start_)) {
-    dropped.push_back(segment.base);
+    dropped.push_back(segments_->name(dropped.size()));
     size_bytes_ -= segment.bytes;
     removed_bytes_ += segment.bytes;
   }
   if (dropped.empty()) return;
   segments_ = segments_->Without(dropped.size());
+  RemoveFiles(std::move(dropped));
+}
+
+void LocalLog::RemoveFiles(std::vector<SegmentName> segments) {
   auto pass = dependencies_.gate.Enter();
   TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
   ++jobs_;
-  RemoveLater(std::move(dropped), std::move(*pass));
+  RemoveNext(std::move(segments), std::move(*pass));
 }
 
-void LocalLog::RemoveLater(std::vector<Offset> segments, base::Gate::Pass pass) {
+void LocalLog::RemoveNext(std::vector<SegmentName> segments, base::Gate::Pass pass) {
   dependencies_.io_executor.Post([this, files = files_, segments = std::move(segments),
                                   pass = std::move(pass)]() mutable {
     // A file that is open would keep its room.
@@ -342,18 +352,97 @@ void LocalLog::RemoveLater(std::vector<Offset> segments, base::Gate::Pass pass) 
     const absl::Status removed =
         RemoveSegment(dependencies_.file_system, files->directory, segments.front());
     if (!removed.ok()) {
-      base::LogWarning("storage", "log ", files->id.ToString(), ": a segment below the log start ",
+      base::LogWarning("storage", "log ", files->id.ToString(),
+                       ": a file that is not needed any more ",
                        "stays until the log is opened again: ", base::FromAbsl(removed.message()));
     }
     segments.erase(segments.begin());
-    if (!segments.empty()) return RemoveLater(std::move(segments), std::move(pass));
+    if (!segments.empty()) return RemoveNext(std::move(segments), std::move(pass));
     files->shard.Post([this] { EndJob(); });
   });
+}
+
+void LocalLog::Compact(absl::Time now, Offset limit, base::Callback<absl::Status> done) {
+  const bool is_late =
+      options_.compaction && active_ && active_->position > 0 &&
+      now - absl::FromUnixMillis(active_->created_ms) >= options_.compaction->lag_max;
+  if (is_late && fence_.ok()) Roll();
+  std::optional<CompactionInput> input = PlanNow(now, limit);
+  if (!input) return done(CheckWritable());
+  auto pass = dependencies_.gate.Enter();
+  TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
+  ++jobs_;
+  is_compacting_ = true;
+  dependencies_.compaction_executor.Post(
+      [this, files = files_, input = *std::move(input), &compaction = dependencies_.compaction,
+       done = std::move(done), pass = std::move(*pass)]() mutable {
+        absl::Status status = compaction.Run(input, [&](const CompactedGroup& group) {
+          files->shard.Post(
+              [this, group, source = input.source.segments] { OnCompacted(group, *source); });
+        });
+        files->shard.Post([this, status = std::move(status), done = std::move(done)]() mutable {
+          FinishCompaction(std::move(status), std::move(done));
+        });
+      });
+}
+
+std::optional<CompactionInput> LocalLog::PlanNow(absl::Time now, Offset limit) {
+  const bool is_possible =
+      options_.compaction && !is_compacting_ && fence_.ok() && !segments_->empty();
+  if (!is_possible) return std::nullopt;
+  const auto dirty =
+      PlanCompaction(segments_->all(), *options_.compaction, std::min(limit, written_end_), now);
+  if (!dirty) return std::nullopt;
+  for (size_t i = 0; i < dirty->end(); ++i) {
+    // The checkpoint has still to see to it.
+    if (!files_->pending_index.Of(segments_->base(i)).empty()) return std::nullopt;
+  }
+  CompactionInput input{.source = Source(),
+                        .dirty = *dirty,
+                        .now = now,
+                        .tombstone_age_min = options_.compaction->tombstone_age_min,
+                        .segment_bytes = std::min(options_.segment_bytes, kSegmentBytesMax),
+                        .generation = next_generation_,
+                        .producers = producers_.States()};
+  // As many as it may write.
+  next_generation_ += static_cast<uint32_t>(segments_->size());
+  return input;
+}
+
+void LocalLog::OnCompacted(const CompactedGroup& group, const SegmentList& source) {
+  std::vector<SegmentName> replaced;
+  int64_t bytes_before = 0;
+  for (size_t i = group.range.first; i < group.range.end(); ++i) {
+    replaced.push_back(source.name(i));
+    bytes_before += source.all()[i].bytes;
+  }
+  const std::optional<size_t> first = segments_->Find(group.merged.base);
+  TALOSMQ_CHECK(first && segments_->base(*first) == group.merged.base) << group.merged.base.value();
+  segments_ = segments_->WithMerged(*first, group.range.count, group.merged);
+  size_bytes_ -= bytes_before - group.merged.bytes;
+  removed_bytes_ += bytes_before - group.merged.bytes;
+  RemoveFiles(std::move(replaced));
+}
+
+void LocalLog::FinishCompaction(absl::Status status, base::Callback<absl::Status> done) {
+  is_compacting_ = false;
+  DropSegments();
+  // Only what was removed changes.
+  dependencies_.checkpointer.MoveLogStart(
+      {.files = files_, .log_start = log_start_, .removed_bytes = removed_bytes_},
+      [this, files = files_, status = std::move(status),
+       done = std::move(done)](const absl::Status& /*recorded*/) mutable {
+        files->shard.Post([this, status = std::move(status), done = std::move(done)]() mutable {
+          done(std::move(status));
+          EndJob();
+        });
+      });
 }
 
 void LocalLog::Close(base::Callback<absl::Status> done) {
   TALOSMQ_CHECK(!close_done_) << "log " << id().ToString() << " is closed twice";
   close_done_ = std::move(done);
+  files_->is_closing = true;
   CloseWhenIdle();
 }
 

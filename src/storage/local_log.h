@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/gate.h"
+#include "storage/compaction.h"
 #include "storage/flush_group.h"
 #include "storage/log_reader.h"
 #include "storage/partition_log.h"
@@ -32,6 +33,8 @@ class LocalLog final : public PartitionLog, private FlushListener {
     Checkpointer& checkpointer;
     LogReader& reader;  ///< Confined to `io_executor`.
     base::Executor& io_executor;
+    Compaction& compaction;  ///< Confined to `compaction_executor`.
+    base::Executor& compaction_executor;
     io::FileSystem& file_system;  ///< Used on `io_executor` only.
     base::Clock& clock;
     base::Gate& gate;            ///< Held by jobs under way.
@@ -60,6 +63,7 @@ class LocalLog final : public PartitionLog, private FlushListener {
                   base::Callback<absl::StatusOr<Offset>> done) override;
   void MoveLogStart(Offset offset, base::Callback<absl::Status> done) override;
   void ApplyRetention(absl::Time now, Offset limit, base::Callback<absl::Status> done) override;
+  void Compact(absl::Time now, Offset limit, base::Callback<absl::Status> done) override;
   void Close(base::Callback<absl::Status> done) override;
 
  private:
@@ -84,8 +88,13 @@ class LocalLog final : public PartitionLog, private FlushListener {
   std::span<const ListedSegment> SegmentsBelow(Offset offset) const;
   /// Takes the segments below log_start() out of the list and removes their files.
   void DropSegments();
+  /// The removal is a job of the log.
+  void RemoveFiles(std::vector<SegmentName> segments);
   /// Removes the first of them and goes on with the rest behind whatever waits for the disk.
-  void RemoveLater(std::vector<Offset> segments, base::Gate::Pass pass);
+  void RemoveNext(std::vector<SegmentName> segments, base::Gate::Pass pass);
+  std::optional<CompactionInput> PlanNow(absl::Time now, Offset limit);
+  void OnCompacted(const CompactedGroup& group, const SegmentList& source);
+  void FinishCompaction(absl::Status status, base::Callback<absl::Status> done);
   void EndJob();
   void CloseWhenIdle();
   std::optional<DurableProgress> LastProgress();
@@ -115,7 +124,9 @@ class LocalLog final : public PartitionLog, private FlushListener {
   absl::Status fence_;
 
   base::Callback<absl::Status> listener_;
-  int64_t jobs_ = 0;  ///< Reads, moves of the log start and removals under way.
+  int64_t jobs_ = 0;  ///< Reads, moves of the log start, removals and compactions under way.
+  bool is_compacting_ = false;  ///< Meanwhile no segment leaves the list but for a compacted one.
+  uint32_t next_generation_ = 1;
   base::Callback<absl::Status> close_done_;
 };
 

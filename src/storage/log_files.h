@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 
+#include <atomic>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -47,6 +48,7 @@ struct LogFiles {
 
   // Thread-safe.
   PendingIndex pending_index;
+  std::atomic<bool> is_closing = false;  ///< Work in the background is to end soon.
 
   // Confined to the flush executor; while a write of the log is being brought from the journal to
   // its segments, all but the fence to the write-back executor.

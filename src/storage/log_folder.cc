@@ -5,6 +5,7 @@
 #include "storage/segment.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace talosmq::storage {
@@ -17,26 +18,75 @@ absl::StatusOr<std::vector<std::string>> ListIfThere(io::FileSystem& file_system
   return names;
 }
 
-void AddName(const std::string& name, LogFolder& folder) {
-  if (const auto segment = ParseOffsetFileName(name, kSegmentSuffix)) {
-    folder.segments.push_back(*segment);
-  } else if (const auto index = ParseOffsetFileName(name, kIndexSuffix)) {
-    folder.indexes.push_back(*index);
+/// Names of segments and indexes as they were found.
+struct FoundNames {
+  std::vector<SegmentName> segments;
+  std::vector<SegmentName> indexes;
+};
+
+void AddName(const std::string& name, FoundNames& found, LogFolder& folder) {
+  if (const auto segment = ParseSegmentFileName(name, kSegmentSuffix)) {
+    found.segments.push_back(*segment);
+  } else if (const auto index = ParseSegmentFileName(name, kIndexSuffix)) {
+    found.indexes.push_back(*index);
   } else if (const auto snapshot = ParseOffsetFileName(name, kSnapshotSuffix)) {
     folder.snapshots.push_back(*snapshot);
   } else if (name == kEpochFileName) {
     folder.has_epochs = true;
   } else if (name.ends_with(".tmp")) {
-    folder.temporaries.push_back(name);
+    folder.leftovers.push_back(name);
   } else {
     folder.foreign.push_back(name);
   }
 }
 
+/// Of the newest generation first.
+bool IsNewer(const SegmentName& a, const SegmentName& b) { return a.generation > b.generation; }
+
+/// Whether one of the compacted segments stands in the place of this one.
+bool IsHidden(const SegmentName& segment, const std::map<Offset, SegmentName>& compacted) {
+  auto behind = compacted.upper_bound(segment.base);
+  if (behind != compacted.begin() && std::prev(behind)->second.end > segment.base) return true;
+  return segment.generation > 0 && behind != compacted.end() && behind->first < segment.end;
+}
+
+void TakeSegments(FoundNames found, LogFolder& folder) {
+  std::ranges::stable_sort(found.segments, IsNewer);
+  for (const SegmentName& segment : found.segments) {
+    if (IsHidden(segment, folder.compacted)) {
+      folder.leftovers.push_back(SegmentFileName(segment, kSegmentSuffix));
+      continue;
+    }
+    folder.segments.push_back(segment.base);
+    if (segment.generation > 0) folder.compacted.emplace(segment.base, segment);
+  }
+  std::ranges::sort(folder.segments);
+  for (const SegmentName& index : found.indexes) {
+    const bool is_of_other = index.generation > 0 ? folder.NameOf(index.base) != index
+                                                  : IsHidden(index, folder.compacted);
+    if (is_of_other) {
+      folder.leftovers.push_back(SegmentFileName(index, kIndexSuffix));
+    } else {
+      folder.indexes.push_back(index.base);
+    }
+  }
+  std::ranges::sort(folder.indexes);
+}
+
 }  // namespace
 
+SegmentName LogFolder::NameOf(Offset segment) const {
+  const auto found = compacted.find(segment);
+  return found == compacted.end() ? SegmentName{.base = segment} : found->second;
+}
+
+Density LogFolder::DensityOf(Offset segment) const {
+  return compacted.contains(segment) ? Density::kCompacted : Density::kDense;
+}
+
 std::string LogFolder::Path(Offset offset, std::string_view suffix) const {
-  return base::StrCat(directory, "/", OffsetFileName(offset, suffix));
+  const SegmentName name = suffix == kSnapshotSuffix ? SegmentName{.base = offset} : NameOf(offset);
+  return base::StrCat(directory, "/", SegmentFileName(name, suffix));
 }
 
 std::string LogFolder::EpochPath() const { return base::StrCat(directory, "/", kEpochFileName); }
@@ -52,15 +102,17 @@ absl::StatusOr<LogFolder> ListLogFolder(io::FileSystem& file_system, std::string
   if (absl::IsNotFound(names.status())) return folder;
   if (!names.ok()) return names.status();
   folder.exists = true;
-  for (const std::string& name : *names) AddName(name, folder);
+  FoundNames found;
+  for (const std::string& name : *names) AddName(name, found, folder);
+  TakeSegments(std::move(found), folder);
   return folder;
 }
 
 absl::Status RemoveSegment(io::FileSystem& file_system, const std::string& directory,
-                           Offset segment) {
+                           const SegmentName& segment) {
   for (const std::string_view suffix : {kIndexSuffix, kSegmentSuffix}) {
     const absl::Status removed =
-        file_system.Remove(base::StrCat(directory, "/", OffsetFileName(segment, suffix)));
+        file_system.Remove(base::StrCat(directory, "/", SegmentFileName(segment, suffix)));
     if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
   }
   return absl::OkStatus();

@@ -144,7 +144,11 @@ absl::StatusOr<LogReader::Batches> LogReader::ReadRuns(const LogSource& log,
     const auto position = static_cast<size_t>(runs[i].position - begin);
     const base::ByteSpan from = bytes.subspan(std::min(position, bytes.size()));
     const auto mismatch = VerifyRun(from.first(std::min<size_t>(runs[i].size, from.size())),
-                                    log.files->id, runs[i], *log.history, position, read.batches);
+                                    {.log = log.files->id,
+                                     .entry = runs[i],
+                                     .history = *log.history,
+                                     .density = segment.density},
+                                    position, read.batches);
     if (!mismatch) continue;
     // Behind sound runs it is left to the read that begins with it.
     if (i > 0) break;
@@ -162,7 +166,8 @@ absl::StatusOr<ReadResult> LogReader::ReadBehindRuns(const LogSource& log,
   const Offset begin = has_run ? segment.runs.front().first_offset : segment.runs_end;
   const uint64_t position = has_run ? segment.runs.front().position : segment.runs_end_position;
   TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, segment.file->Size());
-  SegmentScanner scanner(*segment.file, position, size, BatchChain(begin, *log.history));
+  SegmentScanner scanner(*segment.file, position, size,
+                         BatchChain(begin, *log.history, segment.density));
   ReadResult result{.chunks = {}, .next_offset = request.offset};
   const Offset limit = std::min(request.limit, segment.end.value_or(request.limit));
   int64_t bytes = 0;

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "storage/catalogue.h"
 #include "storage/checkpointer.h"
+#include "storage/compaction.h"
 #include "storage/flush_group.h"
 #include "storage/journal.h"
 #include "storage/journal_replay.h"
@@ -155,7 +156,14 @@ class FileLogStore final : public LogStore {
                           .flush_executor = dependencies_.flush_executor,
                           .write_back_executor = dependencies_.write_back_executor,
                           .gate = gate_,
-                          .listener = flush_group_.listener()}) {
+                          .listener = flush_group_.listener()}),
+        compaction_reader_({.file_system = dependencies_.file_system,
+                            .clock = dependencies_.clock,
+                            .metrics = metrics_}),
+        compaction_({.file_system = dependencies_.file_system,
+                     .reader = compaction_reader_,
+                     .random = dependencies_.random,
+                     .keys_max = options_.compaction_keys_max}) {
     for (base::Executor* executor : dependencies_.io_executors) {
       lanes_.push_back(
           std::make_unique<Lane>(Lane{.executor = *executor,
@@ -384,6 +392,8 @@ class FileLogStore final : public LogStore {
             .checkpointer = checkpointer_,
             .reader = lane.reader,
             .io_executor = lane.executor,
+            .compaction = compaction_,
+            .compaction_executor = dependencies_.compaction_executor,
             .file_system = dependencies_.file_system,
             .clock = dependencies_.clock,
             .gate = gate_,
@@ -406,6 +416,8 @@ class FileLogStore final : public LogStore {
   FlushGroup flush_group_;
   JournaledFlush journaled_flush_;
   std::vector<std::unique_ptr<Lane>> lanes_;
+  LogReader compaction_reader_;
+  Compaction compaction_;
   bool is_closed_ = false;
 
   mutable base::Mutex mutex_;

@@ -31,6 +31,7 @@ struct LogStoreOptions {
   int64_t direct_bytes_min = int64_t{256} << 10;
   uint64_t journal_file_bytes = uint64_t{64} << 20;
   uint64_t journal_bytes_max = uint64_t{512} << 20;
+  size_t compaction_keys_max = 2'000'000;  ///< Of one compaction; 64 bytes each.
 };
 
 /// All logs of one data directory: folders, catalogue, flush group, checkpoint file, tail cache.
@@ -52,6 +53,7 @@ class LogStore {
     base::Random& random;                 ///< For the identity of a new journal.
     base::Executor& flush_executor;       ///< Runs the flush group: makes durable.
     base::Executor& write_back_executor;  ///< From the journal to the segments.
+    base::Executor& compaction_executor;  ///< One log at a time is compacted.
     std::vector<base::Executor*>
         io_executors;  ///< Cold reads, opening, deleting; a log always uses the same.
   };

@@ -22,11 +22,22 @@ struct RetentionLimits {
   std::optional<int64_t> bytes_max;
 };
 
+/// How a log keeps the last record of each key.
+struct CompactionRules {
+  double dirty_ratio_min = 0.5;  ///< Of the bytes that may be compacted; before it nothing is done.
+  absl::Duration lag_min = absl::ZeroDuration();  ///< How long a record stays at least.
+  /// After so long it is compacted whatever the ratio.
+  absl::Duration lag_max = absl::InfiniteDuration();
+  /// How long a tombstone stays, so that readers of the whole log see it.
+  absl::Duration tombstone_age_min = absl::Hours(24);
+};
+
 /// What a topic's configuration says about its segments.
 struct LogOptions {
   int64_t segment_bytes = int64_t{256} << 20;
   absl::Duration segment_age_max = absl::Hours(7 * 24);
   RetentionLimits retention = {};
+  std::optional<CompactionRules> compaction = {};  ///< Nothing: every record stays.
 };
 
 /// What opening a log has found and mended.
@@ -134,6 +145,11 @@ class PartitionLog {
   /// Moves log_start() to where PlanRetention wants it by the limits of its options and `now`, at
   /// most to `limit`, as MoveLogStart does.
   virtual void ApplyRetention(absl::Time now, Offset limit, base::Callback<absl::Status> done) = 0;
+
+  /// Compacts by the rules of its options and `now` what ends at or below `limit`, when
+  /// PlanCompaction finds it is time, and answers when that is done; OK when there is nothing to
+  /// do. Readers go on meanwhile, and so do appends. A close ends it early.
+  virtual void Compact(absl::Time now, Offset limit, base::Callback<absl::Status> done) = 0;
 
   /// Waits for the flush group, writes a producer snapshot, lets go of the files.
   virtual void Close(base::Callback<absl::Status> done) = 0;

@@ -32,9 +32,10 @@ ReplayStart FindStart(io::FileSystem& file_system, const TopicPartition& log,
 }
 
 absl::Status ReplaySegment(const io::File& file, const std::string& path, const ReplayStart& start,
-                           const ReplayRange& range, RestoredProducers& producers) {
+                           Density density, const ReplayRange& range,
+                           RestoredProducers& producers) {
   TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file.Size());
-  SegmentScanner scanner(file, start.position, size, BatchChain(start.offset, {}));
+  SegmentScanner scanner(file, start.position, size, BatchChain(start.offset, {}, density));
   while (scanner.chain().next() < range.end) {
     TALOSMQ_ASSIGN_OR_RETURN(const ScanStep step, scanner.Next());
     if (step.batch) {
@@ -95,7 +96,8 @@ absl::Status ReplayProducers(io::FileSystem& file_system, const TopicPartition& 
     const ReplayRange part{
         .begin = begin,
         .end = next == folder.segments.end() ? range.end : std::min(range.end, *next)};
-    TALOSMQ_RETURN_IF_ERROR(ReplaySegment(*file, path, start, part, producers));
+    TALOSMQ_RETURN_IF_ERROR(
+        ReplaySegment(*file, path, start, folder.DensityOf(*segment), part, producers));
   }
   return absl::OkStatus();
 }

@@ -37,7 +37,7 @@ class Recovery {
 
   absl::StatusOr<RecoveredLog> Run() {
     TALOSMQ_ASSIGN_OR_RETURN(folder_, ListLogFolder(file_system_, input_.directory));
-    for (const std::string& name : folder_.temporaries) {
+    for (const std::string& name : folder_.leftovers) {
       TALOSMQ_RETURN_IF_ERROR(file_system_.Remove(base::StrCat(folder_.directory, "/", name)));
     }
     TALOSMQ_ASSIGN_OR_RETURN(epochs_, LoadEpochs(file_system_, input_.log, folder_));
@@ -62,7 +62,8 @@ class Recovery {
     if (!input_.recorded || !input_.recorded->is_known()) return absl::OkStatus();
     std::vector<Offset>& segments = folder_.segments;
     while (segments.size() > 1 && segments[1] <= input_.recorded->log_start) {
-      TALOSMQ_RETURN_IF_ERROR(RemoveSegment(file_system_, folder_.directory, segments.front()));
+      TALOSMQ_RETURN_IF_ERROR(
+          RemoveSegment(file_system_, folder_.directory, folder_.NameOf(segments.front())));
       segments.erase(segments.begin());
     }
     return absl::OkStatus();
@@ -111,6 +112,7 @@ class Recovery {
         RebuildIndex(file_system_, {.segment = {.log = input_.log, .base_offset = base},
                                     .directory = folder_.directory,
                                     .end = end,
+                                    .generation = folder_.NameOf(base).generation,
                                     .history = epochs_.trusted(),
                                     .created_ms = input_.now_ms}));
     TALOSMQ_RETURN_IF_ERROR(rebuilt.stored);
@@ -234,8 +236,10 @@ class Recovery {
           file_system_.Open(folder_.Path(base, kSegmentSuffix), io::OpenMode::kRead));
       TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
       TALOSMQ_ASSIGN_OR_RETURN(const int64_t created_ms, CreatedMs(i));
-      log_.segments.push_back(
-          {.base = base, .created_ms = created_ms, .bytes = static_cast<int64_t>(size)});
+      log_.segments.push_back({.base = base,
+                               .created_ms = created_ms,
+                               .bytes = static_cast<int64_t>(size),
+                               .generation = folder_.NameOf(base).generation});
       log_.size_bytes += static_cast<int64_t>(size);
     }
     return absl::OkStatus();

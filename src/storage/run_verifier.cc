@@ -15,11 +15,11 @@ std::string Hex(uint32_t value) { return absl::StrFormat("%08x", value); }
 
 }  // namespace
 
-std::optional<Mismatch> VerifyRun(base::ByteSpan bytes, const TopicPartition& log,
-                                  const IndexEntry& entry, std::span<const EpochEntry> history,
+std::optional<Mismatch> VerifyRun(base::ByteSpan bytes, const ExpectedRun& run,
                                   size_t position_base, std::vector<VerifiedBatch>& batches) {
-  BatchChain chain(entry.first_offset, history);
-  RunCheck check(log);
+  const IndexEntry& entry = run.entry;
+  BatchChain chain(entry.first_offset, run.history, run.density);
+  RunCheck check(run.log);
   std::vector<VerifiedBatch> found;
   size_t position = 0;
   while (position < bytes.size()) {

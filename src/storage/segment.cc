@@ -36,6 +36,25 @@ std::optional<Offset> ParseOffsetFileName(std::string_view name, std::string_vie
   return Offset(*value);
 }
 
+std::string SegmentFileName(const SegmentName& name, std::string_view suffix) {
+  if (name.generation == 0) return OffsetFileName(name.base, suffix);
+  return base::StrCat(OffsetFileName(name.base, "-"), OffsetFileName(name.end, "-"),
+                      absl::StrFormat("%010d", name.generation), suffix);
+}
+
+std::optional<SegmentName> ParseSegmentFileName(std::string_view name, std::string_view suffix) {
+  if (const auto base = ParseOffsetFileName(name, suffix)) return SegmentName{.base = *base};
+  constexpr size_t kOffsetBytes = kOffsetDigits + 1;
+  constexpr size_t kGenerationDigits = 10;
+  if (name.size() != 2 * kOffsetBytes + kGenerationDigits + suffix.size()) return std::nullopt;
+  const auto base = ParseOffsetFileName(name.substr(0, kOffsetBytes), "-");
+  const auto end = ParseOffsetFileName(name.substr(kOffsetBytes, kOffsetBytes), "-");
+  const auto generation = ParseDigits<uint32_t>(name.substr(2 * kOffsetBytes, kGenerationDigits));
+  const bool is_sound = base && end && generation && *base<*end&& * generation> 0;
+  if (!is_sound || !name.ends_with(suffix)) return std::nullopt;
+  return SegmentName{.base = *base, .end = *end, .generation = *generation};
+}
+
 std::string TopicsDirectory(std::string_view data_directory) {
   return base::StrCat(data_directory, "/", kTopicsFolder);
 }

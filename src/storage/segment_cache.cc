@@ -19,6 +19,11 @@ std::optional<Offset> EndOf(const SegmentCache::Request& request) {
   return segments.base(request.segment + 1);
 }
 
+std::string PathOf(const SegmentCache::Request& request, std::string_view suffix) {
+  return base::StrCat(request.log.files->directory, "/",
+                      SegmentFileName(request.log.segments->name(request.segment), suffix));
+}
+
 }  // namespace
 
 absl::StatusOr<ReadableSegment> SegmentCache::Open(
@@ -29,7 +34,9 @@ absl::StatusOr<ReadableSegment> SegmentCache::Open(
   TALOSMQ_ASSIGN_OR_RETURN(Segment * segment, Find(request));
   TALOSMQ_RETURN_IF_ERROR(UpdateEntries(request, pending, *segment));
 
+  const bool is_compacted = request.log.segments->name(request.segment).generation > 0;
   ReadableSegment readable{.identity = segment->identity,
+                           .density = is_compacted ? Density::kCompacted : Density::kDense,
                            .path = segment->path,
                            .end = EndOf(request),
                            .file = segment->file.get(),
@@ -65,19 +72,13 @@ absl::StatusOr<ReadableSegment> SegmentCache::Open(
 absl::StatusOr<SegmentCache::Segment*> SegmentCache::Find(const Request& request) {
   const SegmentIdentity identity{.log = request.log.files->id,
                                  .base_offset = request.log.segments->base(request.segment)};
-  const auto found = std::ranges::find_if(segments_, [&](const Segment& segment) {
-    return segment.identity.log == identity.log &&
-           segment.identity.base_offset == identity.base_offset;
-  });
+  std::string path = PathOf(request, kSegmentSuffix);
+  const auto found = std::ranges::find(segments_, path, &Segment::path);
   if (found != segments_.end()) {
     segments_.splice(segments_.begin(), segments_, found);
     return &segments_.front();
   }
-  Segment segment{.identity = identity,
-                  .path = base::StrCat(request.log.files->directory, "/",
-                                       OffsetFileName(identity.base_offset, kSegmentSuffix)),
-                  .file = nullptr,
-                  .entries = {}};
+  Segment segment{.identity = identity, .path = std::move(path), .file = nullptr, .entries = {}};
   auto file = dependencies_.file_system.Open(segment.path, io::OpenMode::kRead);
   if (absl::IsNotFound(file.status())) {
     return MakeCorruption({.file = segment.path,
@@ -103,8 +104,7 @@ absl::Status SegmentCache::UpdateEntries(const Request& request,
   const bool is_complete =
       pending.empty() ? known_end() == end : known_end() >= pending.front().first_offset;
   if (is_complete || segment.is_rebuilt) return absl::OkStatus();
-  const std::string path = base::StrCat(request.log.files->directory, "/",
-                                        OffsetFileName(segment.identity.base_offset, kIndexSuffix));
+  const std::string path = PathOf(request, kIndexSuffix);
   auto index = LoadIndex(dependencies_.file_system, path, segment.identity);
   std::string why = "it is missing";
   if (index.ok()) {
@@ -124,6 +124,7 @@ absl::Status SegmentCache::Rebuild(const Request& request, const std::string& wh
                               {.segment = segment.identity,
                                .directory = request.log.files->directory,
                                .end = *EndOf(request),
+                               .generation = request.log.segments->name(request.segment).generation,
                                .history = *request.log.history,
                                .created_ms = absl::ToUnixMillis(dependencies_.clock.Now())});
   if (!rebuilt.ok()) return rebuilt.status();

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "io/file_system.h"
+#include "storage/batch_chain.h"
 #include "storage/log_files.h"
 #include "storage/partition_log.h"
 #include "storage/segment_index.h"
@@ -30,6 +31,7 @@ struct LogSource {
 /// A segment as a reader needs it.
 struct ReadableSegment {
   SegmentIdentity identity;
+  Density density = Density::kDense;
   std::string path;
   std::optional<Offset> end;  ///< Base of the next segment; nothing for the last one.
   const io::File* file = nullptr;

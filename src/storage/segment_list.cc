@@ -17,10 +17,26 @@ std::shared_ptr<const SegmentList> SegmentList::With(const ListedSegment& next,
   return std::make_shared<const SegmentList>(std::move(segments));
 }
 
+std::shared_ptr<const SegmentList> SegmentList::WithMerged(size_t first, size_t count,
+                                                           const ListedSegment& merged) const {
+  TALOSMQ_CHECK(first + count < segments_.size()) << "the newest segment stays";
+  std::vector<ListedSegment> segments = segments_;
+  const auto begin = segments.begin() + static_cast<ptrdiff_t>(first);
+  *begin = merged;
+  segments.erase(begin + 1, begin + static_cast<ptrdiff_t>(count));
+  return std::make_shared<const SegmentList>(std::move(segments));
+}
+
 std::shared_ptr<const SegmentList> SegmentList::Without(size_t count) const {
   TALOSMQ_CHECK(count < segments_.size()) << "the newest segment stays";
   return std::make_shared<const SegmentList>(std::vector<ListedSegment>(
       segments_.begin() + static_cast<ptrdiff_t>(count), segments_.end()));
+}
+
+SegmentName SegmentList::name(size_t index) const {
+  const ListedSegment& segment = segments_[index];
+  if (segment.generation == 0) return {.base = segment.base};
+  return {.base = segment.base, .end = base(index + 1), .generation = segment.generation};
 }
 
 std::optional<size_t> SegmentList::Find(Offset offset) const {

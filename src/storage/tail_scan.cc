@@ -52,7 +52,8 @@ class Scan {
     result_.runs.emplace(SegmentIdentity{.log = input_.log, .base_offset = base}, offset, position,
                          is_first ? input_.max_timestamp_ms : kNoTimestamp);
     is_damaged_ = false;
-    SegmentScanner scanner(*file, position, size, BatchChain(offset, input_.history));
+    SegmentScanner scanner(*file, position, size,
+                           BatchChain(offset, input_.history, input_.folder.DensityOf(base)));
     TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, ReadBatches(scanner, NextBase(index)));
     result_.end_offset = scanner.chain().next();
     result_.segments.back().end_position = scanner.position();

@@ -88,7 +88,8 @@ TEST(StorageDocumentTest, IndexExampleAgreesWithTheSegment) {
   EXPECT_EQ(index->header.created_ms, 1'700'000'000'100);
   EXPECT_EQ(index->entries[0].max_timestamp_ms, kT1);
   std::vector<storage::VerifiedBatch> batches;
-  EXPECT_FALSE(storage::VerifyRun(base::AsBytes(segment), kLog, index->entries[0], {}, 0, batches)
+  EXPECT_FALSE(storage::VerifyRun(base::AsBytes(segment), {.log = kLog, .entry = index->entries[0]},
+                                  0, batches)
                    .has_value());
   EXPECT_EQ(batches.size(), 2U);
 }

@@ -15,7 +15,7 @@ namespace talosmq::storage {
 namespace {
 
 void Scan(const io::File& file, uint64_t size) {
-  SegmentScanner scanner(file, 0, size, BatchChain(Offset(0), {}));
+  SegmentScanner scanner(file, 0, size, BatchChain(Offset(0), {}, Density::kDense));
   uint64_t end = 0;
   while (true) {
     const auto step = scanner.Next();

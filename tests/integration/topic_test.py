@@ -14,7 +14,7 @@ WAIT_SECONDS = 30
 class TopicTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(settings=("broker.retention_interval_ms=200",))
+        cls.server = Server(settings=("broker.cleanup_interval_ms=200",))
         talosmq(cls.server, "topic", "create", "plain")
         cls.without_labels = talosmq(cls.server, "topic", "list")[1]
 

@@ -16,10 +16,11 @@ const TopicPartition StorageWorld::kLog{
 
 base::Buffer MakeBatch(const BatchOf& batch) {
   record::BatchBuilder builder(batch.codec, 4096);
-  for (const std::string& value : batch.values) {
+  for (size_t i = 0; i < batch.values.size(); ++i) {
     record::RecordInput input;
     input.timestamp_ms = batch.timestamp_ms;
-    input.value = value;
+    if (i < batch.keys.size()) input.key = batch.keys[i];
+    if (!batch.tombstones.contains(i)) input.value = batch.values[i];
     builder.Append(input);
   }
   auto bytes = builder.Finish(batch.producer);
@@ -55,7 +56,8 @@ StorageWorld::StorageWorld()
       shard_(clock_),
       flush_(clock_),
       write_back_(clock_),
-      io_(clock_) {
+      io_(clock_),
+      compaction_(clock_) {
   store_options_.directory = kDirectory;
   reserve_options_.directory = kDirectory;
 }
@@ -73,6 +75,7 @@ absl::Status StorageWorld::Start() {
                                                         .random = random_,
                                                         .flush_executor = flush_,
                                                         .write_back_executor = write_back_,
+                                                        .compaction_executor = compaction_,
                                                         .io_executors = {&io_}});
   if (!store.ok()) return store.status();
   store_ = std::move(*store);
@@ -96,6 +99,7 @@ void StorageWorld::Kill() {
     shard_.DropAll();
     flush_.DropAll();
     write_back_.DropAll();
+    compaction_.DropAll();
     io_.DropAll();
   }
   logs_.clear();
@@ -111,9 +115,10 @@ void StorageWorld::CutPower(PowerCut cut) {
 }
 
 void StorageWorld::Advance(absl::Duration by) { clock_.Advance(by); }
-void StorageWorld::Run() { RunAllUntilIdle({&shard_, &flush_, &write_back_, &io_}); }
+void StorageWorld::Run() { RunAllUntilIdle({&shard_, &flush_, &write_back_, &io_, &compaction_}); }
 bool StorageWorld::RunOne() {
-  return shard_.RunOne() || flush_.RunOne() || write_back_.RunOne() || io_.RunOne();
+  return shard_.RunOne() || flush_.RunOne() || write_back_.RunOne() || io_.RunOne() ||
+         compaction_.RunOne();
 }
 void StorageWorld::RunWithoutCheckpoint() { RunAllUntilIdle({&shard_, &flush_, &write_back_}); }
 void StorageWorld::RunWithoutWriteBack() { RunAllUntilIdle({&shard_, &flush_, &io_}); }
@@ -221,6 +226,14 @@ absl::Status StorageWorld::ApplyRetention(const TopicPartition& id) {
                          [&](absl::Status status) { applied = std::move(status); });
   Run();
   return applied;
+}
+
+absl::Status StorageWorld::Compact(const TopicPartition& id) {
+  absl::Status compacted = absl::InternalError("Compact did not answer");
+  log(id).Compact(clock_.Now(), log(id).durable_end(),
+                  [&](absl::Status status) { compacted = std::move(status); });
+  Run();
+  return compacted;
 }
 
 std::string StorageWorld::Path(const std::string& name, const TopicPartition& id) const {

@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct BatchOf {
   record::ProducerStamp producer = {};
   int64_t timestamp_ms = 1'767'225'600'000;
   record::Codec codec = record::Codec::kNone;
+  std::vector<std::string> keys = {};  ///< Of the values at the same index; none for the others.
+  std::set<size_t> tombstones = {};    ///< Which of the values are null, whatever stands there.
 };
 base::Buffer MakeBatch(const BatchOf& batch);
 
@@ -95,6 +98,7 @@ class StorageWorld {
   absl::Status MoveLogStart(Offset offset, const TopicPartition& id = kLog);
   /// By the world's clock, up to the durable end.
   absl::Status ApplyRetention(const TopicPartition& id = kLog);
+  absl::Status Compact(const TopicPartition& id = kLog);
 
   // Files.
   std::string Path(const std::string& name, const TopicPartition& id = kLog) const;
@@ -125,6 +129,7 @@ class StorageWorld {
   ManualExecutor flush_;
   ManualExecutor write_back_;
   ManualExecutor io_;
+  ManualExecutor compaction_;
   storage::LogStoreOptions store_options_;
   storage::DiskReserve::Options reserve_options_;
   storage::LogOptions log_options_;

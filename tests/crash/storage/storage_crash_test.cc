@@ -7,6 +7,7 @@
 
 #include "gtest/gtest.h"
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
@@ -202,6 +203,132 @@ TEST_P(StorageCrashTest, EveryCallFailsOnce) {
     }
   }
 }
+
+/// Writes keys over and over into a compacted log, compacts it twice, and goes on; what is
+/// acknowledged last of each key has to be there (R09).
+class CompactionScenario {
+ public:
+  explicit CompactionScenario(WayToDisk way) {
+    world_.log_options().segment_bytes = 3'000;
+    world_.log_options().compaction = CompactionRules{};
+    if (way == WayToDisk::kJournal) world_.store_options().direct_logs_max = 0;
+  }
+
+  void Run() {
+    if (!world_.Start().ok()) return;
+    for (int round = 0; round < 2; ++round) {
+      for (int i = 0; i < 10; ++i) Put("k" + std::to_string(i % 4));
+      Put("once " + std::to_string(round));
+      world_.Advance(absl::Seconds(2));
+      world_.Run();
+      if (world_.is_open()) (void)world_.Compact();
+    }
+    if (world_.is_open() && world_.log().durable_end() >= Offset(12)) {
+      (void)world_.MoveLogStart(Offset(1));
+    }
+    Put("k0");
+    (void)world_.Stop();
+  }
+
+  void Verify() {
+    world_.disk().SetFaultHook(nullptr);
+    const absl::Status started = world_.Start();
+    ASSERT_TRUE(started.ok()) << started;
+    const auto report = world_.Open();
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_TRUE(report->damages.empty()) << report->damages.front();
+    const auto log = world_.ReadAll();
+    ASSERT_TRUE(log.ok()) << log.status();
+    std::map<Offset, std::string> found;
+    for (const auto& record : *log) {
+      EXPECT_TRUE(found.empty() || found.rbegin()->first < record.offset);
+      EXPECT_EQ(record.value, appended_[record.offset]);
+      found.emplace(record.offset, record.value);
+    }
+    for (const auto& [key, offset] : acknowledged_) {
+      const bool is_superseded = std::ranges::any_of(found, [&](const auto& record) {
+        return record.first > offset && keys_[record.first] == key;
+      });
+      EXPECT_TRUE(is_superseded || found.contains(offset)) << key << " at " << offset.value();
+    }
+    const auto next = world_.AppendDurably({.values = {"after"}, .keys = {"after"}});
+    EXPECT_TRUE(next.ok()) << next.status();
+    world_.Kill();
+  }
+
+  StorageWorld& world() { return world_; }
+  size_t keys() const { return acknowledged_.size(); }
+
+ private:
+  void Put(const std::string& key) {
+    std::string value = std::to_string(++values_) + ":";
+    value.resize(900, 'v');
+    const auto given = world_.Append({.values = {value}, .keys = {key}});
+    if (given.ok()) {
+      appended_[given->base_offset] = value;
+      keys_[given->base_offset] = key;
+    }
+    world_.Run();
+    if (!given.ok() || !world_.last_told().ok()) {
+      if (world_.is_open()) (void)world_.Close();
+    } else if (world_.log().durable_end() > given->base_offset) {
+      acknowledged_[key] = given->base_offset;
+    }
+  }
+
+  StorageWorld world_;
+  std::map<Offset, std::string> appended_;  ///< What was given an offset last.
+  std::map<Offset, std::string> keys_;
+  std::map<std::string, Offset> acknowledged_;  ///< The last offset of each key.
+  int64_t values_ = 0;
+};
+
+class CompactionCrashTest : public testing::TestWithParam<WayToDisk> {};
+
+TEST_P(CompactionCrashTest, PowerIsCutAtEveryChange) {
+  CompactionScenario whole(GetParam());
+  whole.Run();
+  ASSERT_EQ(whole.keys(), 6U);
+  const uint64_t changes = whole.world().disk().changes();
+  ASSERT_GT(changes, 100U);
+  for (uint64_t change = 1; change <= changes + 1; ++change) {
+    for (uint64_t seed = 0; seed < 4; ++seed) {
+      SCOPED_TRACE("change " + std::to_string(change) + " seed " + std::to_string(seed));
+      CompactionScenario scenario(GetParam());
+      scenario.world().disk().DieAtChange(change);
+      scenario.Run();
+      scenario.world().CutPower(seed == 0 ? PowerCut::DropUnsynced()
+                                          : PowerCut::Random(change * 10 + seed));
+      scenario.Verify();
+      if (testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+TEST_P(CompactionCrashTest, EveryCallFailsOnce) {
+  for (const DiskCall call :
+       {DiskCall::kOpen, DiskCall::kWrite, DiskCall::kSync, DiskCall::kRename, DiskCall::kRemove,
+        DiskCall::kSyncDirectory, DiskCall::kRead, DiskCall::kSize}) {
+    for (uint64_t nth = 1; nth <= 60; ++nth) {
+      SCOPED_TRACE("call " + std::to_string(static_cast<int>(call)) + " number " +
+                   std::to_string(nth));
+      CompactionScenario scenario(GetParam());
+      scenario.world().disk().FailNth(
+          call, nth,
+          nth % 2 == 0 ? MemoryFileSystem::IoError("disk") : MemoryFileSystem::StorageFull("disk"));
+      scenario.Run();
+      scenario.world().CutPower(PowerCut::Random(nth));
+      scenario.Verify();
+      if (testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(BothWays, CompactionCrashTest,
+                         testing::Values(WayToDisk::kSegments, WayToDisk::kJournal),
+                         [](const auto& way) {
+                           return way.param == WayToDisk::kSegments ? "Segments" : "Journal";
+                         });
 
 INSTANTIATE_TEST_SUITE_P(BothWays, StorageCrashTest,
                          testing::Values(WayToDisk::kSegments, WayToDisk::kJournal),

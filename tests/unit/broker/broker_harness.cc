@@ -36,7 +36,7 @@ base::Buffer MakeBatch(const BatchOf& batch) {
   record::BatchBuilder builder(record::Codec::kNone, 1024);
   for (const std::string& value : batch.values) {
     builder.Append(
-        {.timestamp_ms = batch.timestamp_ms, .key = std::nullopt, .value = value, .headers = {}});
+        {.timestamp_ms = batch.timestamp_ms, .key = batch.key, .value = value, .headers = {}});
   }
   auto bytes = builder.Finish(batch.producer);
   TALOSMQ_CHECK(bytes.ok()) << bytes.status().ToString();
@@ -69,6 +69,7 @@ struct BrokerHarness::Process {
   explicit Process(const support::ManualClock& clock)
       : flush(clock),
         write_back(clock),
+        compaction(clock),
         io(clock),
         shards{std::make_unique<support::ManualExecutor>(clock)},
         admin(clock),
@@ -76,11 +77,13 @@ struct BrokerHarness::Process {
         random(1) {}
 
   void Run() {
-    support::RunAllUntilIdle({&flush, &write_back, &io, shards.get(), &admin, &store_executor});
+    support::RunAllUntilIdle(
+        {&flush, &write_back, &compaction, &io, shards.get(), &admin, &store_executor});
   }
 
   support::ManualExecutor flush;
   support::ManualExecutor write_back;
+  support::ManualExecutor compaction;
   support::ManualExecutor io;
   std::unique_ptr<support::ManualExecutor> shards;
   support::ManualExecutor admin;
@@ -133,6 +136,7 @@ void BrokerHarness::Start() {
                                                               .random = p.random,
                                                               .flush_executor = p.flush,
                                                               .write_back_executor = p.write_back,
+                                                              .compaction_executor = p.compaction,
                                                               .io_executors = {&p.io}});
   TALOSMQ_CHECK(logs.ok()) << logs.status().ToString();
   p.logs = *std::move(logs);
@@ -183,8 +187,8 @@ void BrokerHarness::Stop() {
 
 void BrokerHarness::Kill() {
   Process& p = *process_;
-  for (support::ManualExecutor* executor :
-       {&p.flush, &p.write_back, &p.io, p.shards.get(), &p.admin, &p.store_executor}) {
+  for (support::ManualExecutor* executor : {&p.flush, &p.write_back, &p.compaction, &p.io,
+                                            p.shards.get(), &p.admin, &p.store_executor}) {
     executor->DropAll();
   }
   static auto& killed = *new std::vector<std::unique_ptr<Process>>();

@@ -46,6 +46,7 @@ struct BatchOf {
   std::vector<std::string> values;
   record::ProducerStamp producer = {};
   int64_t timestamp_ms = 1'767'225'600'000;
+  std::optional<std::string> key = {};  ///< Of each value.
 };
 base::Buffer MakeBatch(const BatchOf& batch);
 

@@ -1,10 +1,11 @@
 // Records that go before their topic does: by DeleteRecords and by retention.
 
-#include "broker/retention_sweep.h"
+#include "broker/cleanup_sweep.h"
 #include "storage/segment.h"
 #include "talosmq/error.h"
 
 #include "broker_harness.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 #include <string>
@@ -47,7 +48,7 @@ class DeletionTest : public testing::Test {
 
   /// One sweep.
   void Sweep() {
-    harness_.Advance(harness_.options().retention_interval);
+    harness_.Advance(harness_.options().cleanup_interval);
     harness_.Run();
   }
 
@@ -155,7 +156,7 @@ TEST_F(DeletionTest, ClockThatJumpsForwardDeletesNothing) {
 }
 
 TEST_F(DeletionTest, LogsThatNothingHasUsedSinceTheStartAreReachedInTime) {
-  const auto count = static_cast<int32_t>(RetentionSweep::kColdLogsMax) + 10;
+  const auto count = static_cast<int32_t>(CleanupSweep::kColdLogsMax) + 10;
   const TopicId topic = harness_.CreateTopic(
       "orders", count,
       {{"segment.bytes", "1048576"}, {"max.message.bytes", "1048576"}, {"retention.bytes", "0"}});
@@ -185,10 +186,35 @@ TEST_F(DeletionTest, LogsThatNothingHasUsedSinceTheStartAreReachedInTime) {
   }
 }
 
+TEST_F(DeletionTest, SweepCompactsByKey) {
+  const TopicPartition log =
+      Create("orders", {{"cleanup.policy", "compact"}, {"retention.bytes", "0"}});
+  for (int i = 0; i < 5; ++i) {
+    harness_.AppendNow(log, {.values = {std::string(600'000, 'v')}, .key = i == 1 ? "b" : "a"});
+  }
+  harness_.Advance(absl::Seconds(2));
+  harness_.Run();
+  Sweep();
+  EXPECT_EQ(StartOf(log), Offset(0)) << "retention plays no part";
+  // Else the answers come from the tail cache.
+  harness_.Stop();
+  harness_.Start();
+  std::vector<int64_t> offsets;
+  for (const auto& record : harness_.ReadAll(log)) offsets.push_back(record.offset.value());
+  EXPECT_THAT(offsets, testing::ElementsAre(1, 3, 4));
+}
+
+TEST_F(DeletionTest, CompactedTopicTakesNoRecordWithoutAKey) {
+  const TopicPartition log = Create("orders", {{"cleanup.policy", "compact"}});
+  const auto refused = harness_.Append(log, {.values = {"a"}});
+  harness_.Run();
+  EXPECT_EQ(ReasonOf(refused->value.status), Reason::kInvalidRecord) << refused->value.status;
+}
+
 TEST_F(DeletionTest, BrokerStopsInTheMiddleOfASweep) {
   const TopicPartition log = Create("orders", {{"retention.bytes", "0"}});
   AppendLarge(log, 3);
-  harness_.Advance(harness_.options().retention_interval);
+  harness_.Advance(harness_.options().cleanup_interval);
   harness_.Stop();
   harness_.Start();
   Sweep();

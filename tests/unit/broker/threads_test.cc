@@ -44,6 +44,7 @@ class ThreadsTest : public ::testing::Test {
   ThreadsTest()
       : flush_({.name = "flush"}),
         write_back_({.name = "write-back"}),
+        compaction_({.name = "compaction"}),
         io_({.name = "io"}),
         shard0_({.name = "shard0"}),
         shard1_({.name = "shard1"}),
@@ -77,6 +78,7 @@ class ThreadsTest : public ::testing::Test {
                                                                 .random = random_,
                                                                 .flush_executor = flush_,
                                                                 .write_back_executor = write_back_,
+                                                                .compaction_executor = compaction_,
                                                                 .io_executors = {&io_}});
     ASSERT_TRUE(logs.ok()) << logs.status();
     logs_ = *std::move(logs);
@@ -95,8 +97,8 @@ class ThreadsTest : public ::testing::Test {
   void TearDown() override {
     images_->Stop();
     EXPECT_TRUE(logs_->Close().ok());
-    for (base::ThreadExecutor* executor :
-         {&shard0_, &shard1_, &admin_, &store_executor_, &io_, &flush_, &write_back_}) {
+    for (base::ThreadExecutor* executor : {&shard0_, &shard1_, &admin_, &store_executor_, &io_,
+                                           &flush_, &write_back_, &compaction_}) {
       executor->Stop();
     }
   }
@@ -144,6 +146,7 @@ class ThreadsTest : public ::testing::Test {
   support::MemoryFileSystem disk_;
   base::ThreadExecutor flush_;
   base::ThreadExecutor write_back_;
+  base::ThreadExecutor compaction_;
   base::ThreadExecutor io_;
   base::ThreadExecutor shard0_;
   base::ThreadExecutor shard1_;

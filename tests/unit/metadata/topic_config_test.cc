@@ -26,9 +26,23 @@ TEST(TopicConfigTest, UnknownKeyIsRefusedWithTheKnownOnes) {
 }
 
 TEST(TopicConfigTest, WhatIsNotBuiltIsRefusedByName) {
-  EXPECT_THAT(Refusal({{"cleanup.policy", "compact"}}), HasSubstr("cannot be set yet"));
-  EXPECT_EQ(ReasonOf(CheckTopicConfigKey("cleanup.policy")), Reason::kInvalidConfig);
   EXPECT_THAT(Refusal({{"compression.type", "zstd"}}), HasSubstr("as their producers sent them"));
+}
+
+TEST(TopicConfigTest, CleanupIsByAgeByKeyOrByBoth) {
+  for (const auto& [policy, deletes, compacts] :
+       {std::tuple("delete", true, false), std::tuple("compact", false, true),
+        std::tuple("compact,delete", true, true), std::tuple("delete,compact", true, true)}) {
+    const auto parsed = ParseTopicConfig({{"cleanup.policy", policy}}, 1);
+    ASSERT_TRUE(parsed.ok()) << parsed.status();
+    EXPECT_EQ(parsed->deletes, deletes) << policy;
+    EXPECT_EQ(parsed->compacts, compacts) << policy;
+  }
+  for (const char* wrong : {"", "none", "compact,compact", "Compact"}) {
+    EXPECT_THAT(Refusal({{"cleanup.policy", wrong}}), HasSubstr("'compact,delete'"));
+  }
+  EXPECT_THAT(Refusal({{"min.compaction.lag.ms", "5"}, {"max.compaction.lag.ms", "4"}}),
+              HasSubstr("max.compaction.lag.ms"));
 }
 
 TEST(TopicConfigTest, RetentionIsAWeekUnlessSetAndMinusOneIsForEver) {
@@ -58,6 +72,11 @@ TEST(TopicConfigTest, ValuesOutOfRangeAreRefusedNamingKeyRangeAndValue) {
       {"segment.bytes", "1e6"},
       {"segment.bytes", ""},
       {"segment.bytes", "99999999999999999999"},
+      {"min.cleanable.dirty.ratio", "1.1"},
+      {"min.cleanable.dirty.ratio", "-0.1"},
+      {"min.cleanable.dirty.ratio", "nan"},
+      {"max.compaction.lag.ms", "0"},
+      {"delete.retention.ms", "-1"},
       {"retention.bytes", "-2"},
       {"retention.bytes", "9223372036854775808"},
       {"retention.ms", "0"},

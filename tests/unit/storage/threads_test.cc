@@ -139,6 +139,7 @@ class ThreadsTest : public testing::Test {
                                  .random = random_,
                                  .flush_executor = flush_,
                                  .write_back_executor = write_back_,
+                                 .compaction_executor = compaction_,
                                  .io_executors = {&io_a_, &io_b_}});
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = std::move(*store);
@@ -178,6 +179,7 @@ class ThreadsTest : public testing::Test {
   ThreadExecutor shard_b_{{.name = "shard-b"}};
   ThreadExecutor flush_{{.name = "flush"}};
   ThreadExecutor write_back_{{.name = "write-back"}};
+  ThreadExecutor compaction_{{.name = "compaction"}};
   ThreadExecutor io_a_{{.name = "io-a"}};
   ThreadExecutor io_b_{{.name = "io-b"}};
   std::unique_ptr<DiskReserve> reserve_;

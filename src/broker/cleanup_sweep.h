@@ -16,15 +16,15 @@
 
 namespace talosmq::broker {
 
-/// Lets the logs of this broker go by what their topics' retention says: every `interval` one after
-/// another, so that many logs are no burst.
+/// Applies retention and compaction, as their topics have it, to the logs of this broker: every
+/// `interval` one after another, so that many logs are no burst.
 ///
 /// Of logs that nothing has used since the start, kColdLogsMax a sweep are opened for it, until all
 /// are. The time that ages are measured with never runs ahead of the monotonic clock, so that a
 /// wall clock that jumps forward while the process runs deletes nothing (R24).
 /// Confined to the admin executor. Borrows what it is made of; goes after Stop(), once the gate is
 /// closed and empty.
-class RetentionSweep {
+class CleanupSweep {
  public:
   static constexpr size_t kColdLogsMax = 100;
 
@@ -39,7 +39,7 @@ class RetentionSweep {
     absl::Duration interval;
   };
 
-  explicit RetentionSweep(Dependencies dependencies);
+  explicit CleanupSweep(Dependencies dependencies);
 
   /// Begins with the first sweep in one interval from now.
   void Start();
@@ -55,7 +55,7 @@ class RetentionSweep {
   };
 
   void Run();
-  void ApplyToNext(std::shared_ptr<Sweep> sweep);
+  void CleanNext(std::shared_ptr<Sweep> sweep);
   std::vector<TopicPartition> LogsLed() const;
   absl::Time Now() const;
 

@@ -1,4 +1,4 @@
-#include "broker/retention_sweep.h"
+#include "broker/cleanup_sweep.h"
 
 #include "base/log.h"
 
@@ -8,27 +8,27 @@
 
 namespace talosmq::broker {
 
-RetentionSweep::RetentionSweep(Dependencies dependencies)
+CleanupSweep::CleanupSweep(Dependencies dependencies)
     : dependencies_(dependencies),
       started_(dependencies.clock.Now()),
       started_monotonic_(dependencies.clock.Monotonic()) {}
 
-void RetentionSweep::Start() {
+void CleanupSweep::Start() {
   if (is_stopped_) return;
   timer_ = dependencies_.admin_executor.PostAfter(dependencies_.interval, [this] { Run(); });
 }
 
-void RetentionSweep::Stop() {
+void CleanupSweep::Stop() {
   is_stopped_ = true;
   dependencies_.admin_executor.Cancel(timer_);
 }
 
-absl::Time RetentionSweep::Now() const {
+absl::Time CleanupSweep::Now() const {
   const absl::Duration run = dependencies_.clock.Monotonic() - started_monotonic_;
   return std::min(dependencies_.clock.Now(), started_ + run);
 }
 
-std::vector<TopicPartition> RetentionSweep::LogsLed() const {
+std::vector<TopicPartition> CleanupSweep::LogsLed() const {
   std::vector<TopicPartition> logs;
   for (const auto& [id, topic] : dependencies_.images.current()->topics_by_id) {
     for (size_t i = 0; i < topic->partitions.size(); ++i) {
@@ -39,14 +39,14 @@ std::vector<TopicPartition> RetentionSweep::LogsLed() const {
   return logs;
 }
 
-void RetentionSweep::Run() {
+void CleanupSweep::Run() {
   std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
   if (is_stopped_ || !pass.has_value()) return;
-  ApplyToNext(
+  CleanNext(
       std::make_shared<Sweep>(Sweep{.logs = LogsLed(), .now = Now(), .pass = *std::move(pass)}));
 }
 
-void RetentionSweep::ApplyToNext(std::shared_ptr<Sweep> sweep) {
+void CleanupSweep::CleanNext(std::shared_ptr<Sweep> sweep) {
   while (!sweep->logs.empty() && !is_stopped_) {
     const TopicPartition log = sweep->logs.back();
     sweep->logs.pop_back();
@@ -56,13 +56,13 @@ void RetentionSweep::ApplyToNext(std::shared_ptr<Sweep> sweep) {
       --sweep->cold_logs_left;
     }
     const absl::Time now = sweep->now;
-    return dependencies_.partitions.ApplyRetention(
-        log, now, [this, log, sweep = std::move(sweep)](const absl::Status& applied) mutable {
-          if (!applied.ok()) {
-            base::LogDebug("broker", "retention of log ", log.ToString(), ": ", applied.message());
+    return dependencies_.partitions.CleanUp(
+        log, now, [this, log, sweep = std::move(sweep)](const absl::Status& cleaned) mutable {
+          if (!cleaned.ok()) {
+            base::LogDebug("broker", "clean-up of log ", log.ToString(), ": ", cleaned.message());
           }
           dependencies_.admin_executor.Post(
-              [this, sweep = std::move(sweep)]() mutable { ApplyToNext(std::move(sweep)); });
+              [this, sweep = std::move(sweep)]() mutable { CleanNext(std::move(sweep)); });
         });
   }
   Start();

@@ -1,0 +1,580 @@
+// Of each key the last record stays, at its offset: what is planned, what is left, what readers see
+// meanwhile, and what a crash leaves behind.
+
+#include "storage/compaction.h"
+
+#include "storage/compaction_plan.h"
+#include "storage/key_offsets.h"
+#include "storage/log_folder.h"
+#include "storage/segment.h"
+#include "support/storage_world.h"
+#include "talosmq/error.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace talosmq::storage {
+namespace {
+
+using support::DiskCall;
+using support::MemoryFileSystem;
+using support::PowerCut;
+using support::StorageWorld;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Pair;
+
+constexpr int64_t kHourMs = 3'600'000;
+
+absl::Time At(int64_t hours) { return absl::FromUnixMillis(hours * kHourMs); }
+
+/// Of 100 bytes each, at 0, 10, 20 and so on, created an hour after one another.
+std::vector<ListedSegment> SegmentsOf(const std::vector<uint32_t>& generations) {
+  std::vector<ListedSegment> segments;
+  for (const uint32_t generation : generations) {
+    const auto place = static_cast<int64_t>(segments.size());
+    segments.push_back({.base = Offset(place * 10),
+                        .created_ms = place * kHourMs,
+                        .bytes = 100,
+                        .generation = generation});
+  }
+  return segments;
+}
+
+TEST(PlanCompactionTest, TakesWhatIsCompleteBehindWhatIsClean) {
+  const auto segments = SegmentsOf({3, 0, 0, 0});
+  EXPECT_EQ(PlanCompaction(segments, {}, Offset(40), At(9)),
+            (SegmentRange{.first = 1, .count = 2}));
+  EXPECT_EQ(PlanCompaction(segments, {}, Offset(29), At(9)), (SegmentRange{.first = 1, .count = 1}))
+      << "not above the limit";
+  EXPECT_EQ(PlanCompaction(SegmentsOf({3, 3, 0}), {}, Offset(40), At(9)), std::nullopt)
+      << "never the last one";
+}
+
+TEST(PlanCompactionTest, WaitsForTheDirtyRatio) {
+  const auto segments = SegmentsOf({1, 1, 1, 0, 0});
+  EXPECT_EQ(PlanCompaction(segments, {.dirty_ratio_min = 0.26}, Offset(99), At(9)), std::nullopt);
+  EXPECT_TRUE(PlanCompaction(segments, {.dirty_ratio_min = 0.25}, Offset(99), At(9)));
+  const CompactionRules late{.dirty_ratio_min = 1, .lag_max = absl::Hours(6)};
+  EXPECT_EQ(PlanCompaction(segments, late, Offset(99), At(8)), std::nullopt);
+  EXPECT_TRUE(PlanCompaction(segments, late, Offset(99), At(9)));
+}
+
+TEST(PlanCompactionTest, RecordsStayForTheLag) {
+  const auto segments = SegmentsOf({0, 0, 0});
+  const CompactionRules rules{.lag_min = absl::Hours(3)};
+  EXPECT_EQ(PlanCompaction(segments, rules, Offset(99), At(3)), std::nullopt);
+  EXPECT_EQ(PlanCompaction(segments, rules, Offset(99), At(4)),
+            (SegmentRange{.first = 0, .count = 1}));
+}
+
+TEST(PlanCompactionTest, NeighboursGoTogetherUpToTheSizeOfASegment) {
+  const auto segments = SegmentsOf({1, 1, 1, 0, 0, 0});
+  EXPECT_THAT(
+      GroupForCompaction(segments, 5, 200),
+      ElementsAre(SegmentRange{.first = 0, .count = 2}, SegmentRange{.first = 2, .count = 2},
+                  SegmentRange{.first = 4, .count = 1}));
+  EXPECT_EQ(GroupForCompaction(segments, 5, 50).size(), 5U);
+}
+
+TEST(KeyOffsetsTest, HoldsTheLastOffsetAndNoMoreKeysThanItMay) {
+  base::SystemRandom random;
+  KeyOffsets keys(random, 2);
+  EXPECT_TRUE(keys.Add("a", Offset(1)));
+  EXPECT_TRUE(keys.Add("", Offset(2)));
+  EXPECT_FALSE(keys.Add("b", Offset(3)));
+  EXPECT_TRUE(keys.Add("a", Offset(4)));
+  EXPECT_EQ(keys.Find("a"), Offset(4));
+  EXPECT_EQ(keys.Find(""), Offset(2));
+  EXPECT_EQ(keys.Find("b"), std::nullopt);
+}
+
+TEST(SegmentNameTest, SaysWhatACompactedSegmentStandsFor) {
+  const SegmentName name{.base = Offset(7), .end = Offset(90), .generation = 12};
+  const std::string file = SegmentFileName(name, kSegmentSuffix);
+  EXPECT_EQ(file, "00000000000000000007-00000000000000000090-0000000012.log");
+  EXPECT_EQ(ParseSegmentFileName(file, kSegmentSuffix), name);
+  EXPECT_EQ(ParseSegmentFileName(file, kIndexSuffix), std::nullopt);
+  for (const char* wrong : {"00000000000000000007-00000000000000000007-0000000012.log",
+                            "00000000000000000007-00000000000000000090-0000000000.log",
+                            "00000000000000000007-00000000000000000090-9999999999.log",
+                            "00000000000000000007-00000000000000000090-00000000012.log",
+                            "00000000000000000007_00000000000000000090-0000000012.log"}) {
+    EXPECT_EQ(ParseSegmentFileName(wrong, kSegmentSuffix), std::nullopt) << wrong;
+  }
+}
+
+/// What a reader of everything finds.
+struct KeyedRecord {
+  Offset offset;
+  std::string key;
+  std::optional<std::string> value;
+};
+
+class CompactionTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    world_.log_options().segment_bytes = 4'000;
+    world_.log_options().compaction = CompactionRules{};
+    // So that what is read comes from the disk.
+    world_.store_options().tail_cache_bytes_max = 1;
+    Start();
+  }
+
+  void Start() {
+    ASSERT_TRUE(world_.Start().ok());
+    const auto report = world_.Open();
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_THAT(report->notes, IsEmpty());
+  }
+
+  /// A record of 900 bytes, so that four fill a segment.
+  void Put(const std::string& key) {
+    std::string value = std::to_string(++values_) + ":";
+    value.resize(900, 'v');
+    const auto appended = world_.AppendDurably({.values = {value}, .keys = {key}});
+    ASSERT_TRUE(appended.ok()) << appended.status();
+  }
+  void Remove(const std::string& key) {
+    ASSERT_TRUE(world_.AppendDurably({.values = {""}, .keys = {key}, .tombstones = {0}}).ok());
+  }
+  void Checkpoint() {
+    world_.Advance(absl::Seconds(2));
+    world_.Run();
+  }
+  void Compact() {
+    Checkpoint();
+    const absl::Status compacted = world_.Compact();
+    ASSERT_TRUE(compacted.ok()) << compacted;
+  }
+
+  std::vector<KeyedRecord> ReadAll() {
+    std::vector<KeyedRecord> records;
+    Offset next = world_.log().log_start();
+    while (next < world_.log().durable_end()) {
+      const auto read = world_.Read(next, 1'000);
+      if (!read.ok() || read->next_offset <= next) {
+        ADD_FAILURE() << next.value() << ": " << read.status();
+        break;
+      }
+      for (const base::Buffer& chunk : read->chunks) {
+        for (base::ByteSpan rest = chunk.bytes(); !rest.empty();) {
+          const auto header = record::ParseHeader(rest);
+          auto reader = record::BatchReader::Open(rest.first(header->size()), {});
+          while (auto record = reader->Next().value()) {
+            if (record->offset < next) continue;
+            records.push_back({.offset = record->offset,
+                               .key = std::string(record->key.value_or("")),
+                               .value = record->value ? std::optional<std::string>(*record->value)
+                                                      : std::nullopt});
+          }
+          rest = rest.subspan(header->size());
+        }
+      }
+      next = read->next_offset;
+    }
+    return records;
+  }
+  std::vector<std::pair<int64_t, std::string>> Keys() {
+    std::vector<std::pair<int64_t, std::string>> keys;
+    for (const KeyedRecord& record : ReadAll())
+      keys.emplace_back(record.offset.value(), record.key);
+    return keys;
+  }
+
+  std::vector<std::string> Segments() {
+    std::vector<std::string> names;
+    for (const std::string& name : Files()) {
+      if (name.ends_with(kSegmentSuffix)) names.push_back(name);
+    }
+    return names;
+  }
+  std::vector<std::string> Files() { return world_.disk().List(world_.Path("")).value(); }
+
+  StorageWorld world_;
+  int64_t values_ = 0;
+};
+
+TEST_F(CompactionTest, LastRecordOfEachKeyStaysAtItsOffset) {
+  for (const char* key : {"a", "b", "a", "c", "a", "b", "d", "d", "a"}) Put(key);
+  Compact();
+  // Offset 8 begins the segment that is written.
+  EXPECT_THAT(Keys(),
+              ElementsAre(Pair(3, "c"), Pair(4, "a"), Pair(5, "b"), Pair(7, "d"), Pair(8, "a")));
+  EXPECT_EQ(world_.log().log_start(), Offset(0));
+  EXPECT_EQ(world_.log().log_end(), Offset(9));
+}
+
+TEST_F(CompactionTest, FilesThatWereReplacedGoAndTheNewOneIsOneFile) {
+  for (int i = 0; i < 9; ++i) Put("a");
+  const int64_t bytes = world_.log().size_bytes();
+  Compact();
+  EXPECT_THAT(Segments(), ElementsAre("00000000000000000000-00000000000000000004-0000000001.log",
+                                      "00000000000000000004-00000000000000000008-0000000002.log",
+                                      "00000000000000000008.log"));
+  EXPECT_LT(world_.log().size_bytes(), bytes / 4);
+  EXPECT_EQ(world_.log().lifetime_bytes(), bytes);
+  for (int i = 0; i < 8; ++i) Put("a");
+  Compact();
+  EXPECT_EQ(Segments().size(), 4U) << "the two old ones fit into one";
+  EXPECT_EQ(Keys(), (std::vector<std::pair<int64_t, std::string>>{{15, "a"}, {16, "a"}}));
+}
+
+TEST_F(CompactionTest, RestartFindsTheSame) {
+  for (const char* key : {"a", "b", "a", "c", "a", "b", "d", "d", "a"}) Put(key);
+  Compact();
+  const auto before = Keys();
+  const int64_t lifetime = world_.log().lifetime_bytes();
+  world_.CutPower(PowerCut::DropUnsynced());
+  Start();
+  EXPECT_EQ(Keys(), before);
+  EXPECT_EQ(world_.log().lifetime_bytes(), lifetime);
+  ASSERT_TRUE(world_.Stop().ok());
+  Start();
+  EXPECT_EQ(Keys(), before);
+  Put("e");
+  EXPECT_THAT(Keys().back(), Pair(9, "e"));
+}
+
+TEST_F(CompactionTest, NothingHappensWithoutThePolicyOrBeforeItIsTime) {
+  for (int i = 0; i < 9; ++i) Put("a");
+  LogOptions options = world_.log_options();
+  options.compaction.reset();
+  world_.log().SetOptions(options);
+  Compact();
+  EXPECT_EQ(Keys().size(), 9U);
+  options.compaction = CompactionRules{.lag_min = absl::Hours(1)};
+  world_.log().SetOptions(options);
+  Compact();
+  EXPECT_EQ(Keys().size(), 9U);
+}
+
+TEST_F(CompactionTest, TombstoneOutlivesItsKeyForItsTime) {
+  Put("a");
+  Put("b");
+  Remove("a");
+  for (const char* key : {"x", "x", "x", "x"}) Put(key);
+  Compact();
+  EXPECT_THAT(Keys(),
+              ElementsAre(Pair(1, "b"), Pair(2, "a"), Pair(4, "x"), Pair(5, "x"), Pair(6, "x")))
+      << "a reader of the whole log learns that a is gone";
+  EXPECT_EQ(ReadAll()[1].value, std::nullopt);
+  world_.Advance(absl::Hours(23));
+  for (int i = 0; i < 4; ++i) Put("x");
+  Compact();
+  EXPECT_THAT(Keys(), testing::Contains(Pair(2, "a")));
+  world_.Advance(absl::Hours(2));
+  for (int i = 0; i < 4; ++i) Put("x");
+  Compact();
+  EXPECT_THAT(Keys(), testing::Not(testing::Contains(Pair(testing::_, "a"))));
+  EXPECT_THAT(Keys(), testing::Contains(Pair(1, "b")));
+}
+
+TEST_F(CompactionTest, TimestampsOutliveTheDeleteHorizon) {
+  ASSERT_TRUE(world_
+                  .AppendDurably({.values = {"", "kept"},
+                                  .timestamp_ms = 5'000,
+                                  .keys = {"a", "b"},
+                                  .tombstones = {0}})
+                  .ok());
+  for (int i = 0; i < 5; ++i) Put("x");
+  Compact();
+  EXPECT_EQ(*world_.FindOffset(5'000), Offset(0));
+  EXPECT_EQ(*world_.FindOffset(5'001), Offset(5)) << "of the records before it only x is left";
+}
+
+TEST_F(CompactionTest, RecordsWithoutAKeyStay) {
+  ASSERT_TRUE(world_.AppendDurably({.values = {"one"}}).ok());
+  ASSERT_TRUE(world_.AppendDurably({.values = {"two"}}).ok());
+  for (int i = 0; i < 6; ++i) Put("x");
+  Compact();
+  EXPECT_THAT(Keys(), testing::IsSupersetOf(
+                          {Pair(int64_t{0}, std::string()), Pair(int64_t{1}, std::string())}));
+}
+
+TEST_F(CompactionTest, CompressedBatchesLoseSingleRecords) {
+  for (const record::Codec codec :
+       {record::Codec::kZstd, record::Codec::kGzip, record::Codec::kLz4, record::Codec::kSnappy}) {
+    ASSERT_TRUE(world_
+                    .AppendDurably({.values = {"1", "2", "3"},
+                                    .codec = codec,
+                                    .keys = {"a", "b", std::to_string(static_cast<int>(codec))}})
+                    .ok());
+  }
+  for (int i = 0; i < 5; ++i) Put("x");
+  Compact();
+  EXPECT_THAT(Keys(),
+              ElementsAre(Pair(2, "4"), Pair(5, "1"), Pair(8, "3"), Pair(9, "a"), Pair(10, "b"),
+                          Pair(11, "2"), Pair(14, "x"), Pair(15, "x"), Pair(16, "x")));
+}
+
+TEST_F(CompactionTest, ProducersAreKnownFromTheHeadersThatStay) {
+  const auto put = [&](int32_t sequence) {
+    return world_.AppendDurably(
+        {.values = {std::string(900, 'v')},
+         .producer = {.producer_id = ProducerId(5), .producer_epoch = 0, .base_sequence = sequence},
+         .keys = {"a"}});
+  };
+  for (int32_t i = 0; i < 9; ++i) ASSERT_TRUE(put(i).ok());
+  Compact();
+  ASSERT_TRUE(world_.Stop().ok());
+  // Without snapshots all is read from the batches.
+  for (const std::string& name : Files()) {
+    if (name.ends_with(kSnapshotSuffix)) world_.RemoveFile(world_.Path(name));
+  }
+  Start();
+  for (int32_t i = 4; i < 9; ++i) {
+    const auto again = put(i);
+    ASSERT_TRUE(again.ok()) << i << ": " << again.status();
+    EXPECT_TRUE(again->is_duplicate);
+    EXPECT_EQ(again->base_offset, Offset(i));
+  }
+  EXPECT_TRUE(put(9).ok());
+}
+
+TEST_F(CompactionTest, KeysThatDoNotFitWaitForTheNextTime) {
+  ASSERT_TRUE(world_.Stop().ok());
+  world_.store_options().compaction_keys_max = 5;
+  Start();
+  for (const char* key : {"a", "b", "a", "c", "d", "e", "f", "a", "x"}) Put(key);
+  Compact();
+  EXPECT_THAT(Keys(), testing::AllOf(testing::SizeIs(8), testing::Contains(Pair(2, "a"))));
+  Compact();
+  EXPECT_THAT(Keys(), ElementsAre(Pair(1, "b"), Pair(3, "c"), Pair(4, "d"), Pair(5, "e"),
+                                  Pair(6, "f"), Pair(7, "a"), Pair(8, "x")));
+}
+
+TEST_F(CompactionTest, SegmentWithTooManyKeysIsToldAndLeftAlone) {
+  ASSERT_TRUE(world_.Stop().ok());
+  world_.store_options().compaction_keys_max = 3;
+  Start();
+  for (const char* key : {"a", "b", "c", "d", "a"}) Put(key);
+  Checkpoint();
+  const absl::Status compacted = world_.Compact();
+  EXPECT_EQ(ReasonOf(compacted), Reason::kInvalidConfig) << compacted;
+  EXPECT_EQ(Keys().size(), 5U);
+  EXPECT_EQ(Segments().size(), 2U);
+}
+
+TEST_F(CompactionTest, DamageIsNeverCompactedAway) {
+  for (int i = 0; i < 9; ++i) Put("a");
+  Checkpoint();
+  const std::string path = world_.Path(OffsetFileName(Offset(0), kSegmentSuffix));
+  world_.FlipBit(path, 500);
+  const absl::Status compacted = world_.Compact();
+  EXPECT_EQ(ReasonOf(compacted), Reason::kCorruptData) << compacted;
+  EXPECT_TRUE(world_.Exists(path));
+  EXPECT_EQ(Segments().size(), 3U) << "and nothing temporary is left";
+}
+
+TEST_F(CompactionTest, FailingDiskLeavesTheOldSegments) {
+  for (int i = 0; i < 9; ++i) Put("a");
+  Checkpoint();
+  for (const DiskCall call :
+       {DiskCall::kOpen, DiskCall::kWrite, DiskCall::kSync, DiskCall::kRename}) {
+    world_.disk().FailNth(call, 1, MemoryFileSystem::StorageFull("disk"));
+    EXPECT_FALSE(world_.Compact().ok());
+    EXPECT_EQ(Keys().size(), 9U);
+  }
+  world_.disk().SetFaultHook(nullptr);
+  ASSERT_TRUE(world_.Compact().ok());
+  EXPECT_EQ(Keys().size(), 2U);
+  Put("b");
+}
+
+TEST_F(CompactionTest, ReadersMeetOldOrNewAndNothingInBetween) {
+  for (const char* key : {"a", "b", "a", "c", "a", "b", "d", "d", "a"}) Put(key);
+  Checkpoint();
+  const auto before = Keys();
+  bool is_done = false;
+  world_.log().Compact(world_.clock().Now(), Offset(9), [&](const absl::Status& status) {
+    EXPECT_TRUE(status.ok()) << status;
+    is_done = true;
+  });
+  std::vector<std::pair<Offset, absl::StatusOr<ReadResult>>> reads;
+  reads.reserve(1'000);
+  do {
+    for (int64_t offset = 0; offset < 9; ++offset) {
+      auto& slot = reads.emplace_back(Offset(offset), absl::InternalError("no answer"));
+      world_.log().Read(
+          {.offset = Offset(offset), .limit = Offset(9), .bytes_max = 1},
+          [&slot](absl::StatusOr<ReadResult> read) { slot.second = std::move(read); });
+    }
+  } while (world_.RunOne() && reads.size() < 900);
+  world_.Run();
+  ASSERT_TRUE(is_done);
+  for (const auto& [offset, read] : reads) {
+    ASSERT_TRUE(read.ok()) << offset.value() << ": " << read.status();
+    EXPECT_GT(read->next_offset, offset);
+  }
+  EXPECT_LT(Keys().size(), before.size());
+}
+
+TEST_F(CompactionTest, CloseEndsItEarly) {
+  for (int i = 0; i < 13; ++i) Put("a");
+  Checkpoint();
+  absl::Status compacted = absl::InternalError("no answer");
+  world_.log().Compact(world_.clock().Now(), Offset(13),
+                       [&](absl::Status status) { compacted = std::move(status); });
+  ASSERT_TRUE(world_.Close().ok());
+  EXPECT_TRUE(compacted.ok()) << compacted;
+  ASSERT_TRUE(world_.Open().ok());
+  EXPECT_EQ(Keys().size(), 13U);
+}
+
+TEST_F(CompactionTest, StartThatMovesMeanwhileTakesItsSegmentsAlongAfterwards) {
+  for (int i = 0; i < 13; ++i) Put(std::to_string(i % 5));
+  Checkpoint();
+  bool is_done = false;
+  world_.log().Compact(world_.clock().Now(), Offset(13),
+                       [&](const absl::Status&) { is_done = true; });
+  ASSERT_TRUE(world_.MoveLogStart(Offset(9)).ok());
+  world_.Run();
+  ASSERT_TRUE(is_done);
+  EXPECT_EQ(Keys().front().first, 9);
+  EXPECT_EQ(Segments().size(), 2U);
+  ASSERT_TRUE(world_.Stop().ok());
+  Start();
+  EXPECT_EQ(Keys().front().first, 9);
+}
+
+TEST_F(CompactionTest, LostAndBrokenIndexOfACompactedSegmentIsMadeAgain) {
+  for (const char* key : {"a", "b", "a", "c", "a", "b", "d", "d", "a"}) Put(key);
+  Compact();
+  const auto before = Keys();
+  const SegmentName name{.base = Offset(0), .end = Offset(4), .generation = 1};
+  const std::string index = world_.Path(SegmentFileName(name, kIndexSuffix));
+  ASSERT_TRUE(world_.Stop().ok());
+  for (const bool is_lost : {true, false}) {
+    if (is_lost) {
+      world_.RemoveFile(index);
+    } else {
+      world_.FlipBit(index, 60);
+    }
+    ASSERT_TRUE(world_.Start().ok());
+    ASSERT_TRUE(world_.Open().ok());
+    EXPECT_EQ(Keys(), before);
+    ASSERT_TRUE(world_.Stop().ok());
+  }
+  // Without the checkpoint every segment is looked at.
+  world_.RemoveFile("data/checkpoint");
+  world_.RemoveFile(index);
+  ASSERT_TRUE(world_.Start().ok());
+  const auto report = world_.Open();
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_THAT(report->damages, IsEmpty());
+  EXPECT_EQ(Keys(), before);
+}
+
+TEST_F(CompactionTest, FlippedBitInACompactedSegmentIsRefused) {
+  for (const char* key : {"a", "b", "a", "c", "a", "b", "d", "d", "a"}) Put(key);
+  Compact();
+  const SegmentName name{.base = Offset(0), .end = Offset(4), .generation = 1};
+  world_.FlipBit(world_.Path(SegmentFileName(name, kSegmentSuffix)), 3);
+  ASSERT_TRUE(world_.Close().ok());
+  ASSERT_TRUE(world_.Open().ok());
+  EXPECT_EQ(ReasonOf(world_.Read(Offset(0)).status()), Reason::kCorruptData)
+      << "a base offset that chain and CRC would let pass";
+  EXPECT_TRUE(world_.Read(Offset(4)).ok());
+}
+
+/// Random histories against a map, with compactions, restarts and power cuts at random places.
+TEST(CompactionModelTest, LogHoldsTheLastRecordOfEachKey) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    const auto choose = [&](uint64_t below) { return random() % below; };
+    StorageWorld world;
+    world.log_options().segment_bytes = 2'000 + static_cast<int64_t>(choose(6'000));
+    world.log_options().compaction =
+        CompactionRules{.dirty_ratio_min = static_cast<double>(choose(10)) / 10,
+                        .tombstone_age_min = absl::Seconds(static_cast<int64_t>(choose(100)))};
+    if (choose(2) == 0) world.store_options().direct_logs_max = 0;
+    world.store_options().tail_cache_bytes_max = choose(2) == 0 ? 20'000 : 1 << 20;
+    if (choose(3) == 0) world.store_options().compaction_keys_max = 20 + choose(40);
+    std::map<std::string, std::pair<int64_t, std::optional<std::string>>> last;  // By key.
+    int64_t next = 0;
+    ASSERT_TRUE(world.Start().ok());
+    ASSERT_TRUE(world.Open().ok());
+    for (int step = 0; step < 400; ++step) {
+      switch (choose(12)) {
+        case 0: {
+          world.Advance(absl::Seconds(static_cast<int64_t>(choose(20))));
+          world.Run();
+          const absl::Status compacted = world.Compact();
+          ASSERT_TRUE(compacted.ok() || ReasonOf(compacted) == Reason::kInvalidConfig) << compacted;
+          break;
+        }
+        case 1:
+          if (choose(4) != 0) break;
+          // In the middle of one.
+          world.log().Compact(world.clock().Now(), world.log().durable_end(),
+                              [](const absl::Status&) {});
+          for (uint64_t i = choose(30); i > 0; --i) world.RunOne();
+          world.CutPower(PowerCut::Random(random()));
+          ASSERT_TRUE(world.Start().ok());
+          ASSERT_TRUE(world.Open().ok());
+          break;
+        case 2:
+          if (choose(10) != 0) break;
+          ASSERT_TRUE(world.Stop().ok());
+          ASSERT_TRUE(world.Start().ok());
+          ASSERT_TRUE(world.Open().ok());
+          break;
+        default: {
+          support::BatchOf batch;
+          batch.codec = choose(4) == 0 ? record::Codec::kZstd : record::Codec::kNone;
+          const size_t count = 1 + choose(4);
+          for (size_t i = 0; i < count; ++i) {
+            batch.keys.push_back("k" + std::to_string(choose(30)));
+            batch.values.push_back(std::to_string(step) + std::string(choose(300), 'v'));
+            if (choose(5) == 0) batch.tombstones.insert(i);
+          }
+          const auto appended = world.AppendDurably(batch);
+          ASSERT_TRUE(appended.ok()) << appended.status();
+          for (size_t i = 0; i < count; ++i) {
+            last[batch.keys[i]] = {next++, batch.tombstones.contains(i)
+                                               ? std::nullopt
+                                               : std::optional(batch.values[i])};
+          }
+        }
+      }
+    }
+    std::map<std::string, std::pair<int64_t, std::optional<std::string>>> found;
+    Offset at(0);
+    while (at < world.log().durable_end()) {
+      const auto read = world.Read(at);
+      ASSERT_TRUE(read.ok()) << read.status();
+      ASSERT_GT(read->next_offset, at);
+      for (const base::Buffer& chunk : read->chunks) {
+        for (base::ByteSpan rest = chunk.bytes(); !rest.empty();) {
+          const auto header = record::ParseHeader(rest);
+          auto reader = record::BatchReader::Open(rest.first(header->size()), {});
+          while (auto record = reader->Next().value()) {
+            found[std::string(*record->key)] = {
+                record->offset.value(),
+                record->value ? std::optional<std::string>(*record->value) : std::nullopt};
+          }
+          rest = rest.subspan(header->size());
+        }
+      }
+      at = read->next_offset;
+    }
+    ASSERT_EQ(world.log().log_end(), Offset(next));
+    for (const auto& [key, record] : last) {
+      const auto known = found.find(key);
+      if (!record.second && known == found.end()) continue;  // Its tombstone has gone, too.
+      ASSERT_NE(known, found.end()) << key;
+      EXPECT_EQ(known->second, record) << key;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace talosmq::storage
