@@ -9,8 +9,8 @@
 
 namespace talosmq::base {
 
-/// SipHash-2-4 with 128 bits of output (Aumasson and Bernstein, 2012) under a random secret: who does
-/// not know the secret cannot make two texts with one hash. Thread-compatible.
+/// SipHash-2-4 with 128 bits of output (Aumasson and Bernstein, 2012) under a random secret: who
+/// does not know the secret cannot make two texts with one hash. Thread-compatible.
 class KeyedHash {
  public:
   using Value = std::pair<uint64_t, uint64_t>;

@@ -22,6 +22,7 @@ absl::Status ErrnoStatus(int error, std::string_view path, std::string_view call
                                            std::generic_category().message(error), ")");
   if (error == ENOENT) return absl::NotFoundError(message);
   if (error == EEXIST) return absl::AlreadyExistsError(message);
+  if (error == EACCES) return absl::PermissionDeniedError(message);
   const bool is_full = error == ENOSPC || error == EDQUOT;
   return MakeError(is_full ? Reason::kStorageFull : Reason::kInternal, message);
 }

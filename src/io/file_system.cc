@@ -7,6 +7,27 @@
 
 namespace talosmq::io {
 
+absl::Status FileSystem::MakeDirectories(const std::string& directory) {
+  std::vector<std::string> missing;
+  std::string existing = directory;
+  while (true) {
+    TALOSMQ_ASSIGN_OR_RETURN(const bool exists, Exists(existing));
+    if (exists) break;
+    missing.push_back(existing);
+    existing = ParentDirectory(existing);
+  }
+  // An earlier call may have been cut off between making this one and syncing it into its parent;
+  // where we may not look, we did not make it.
+  const absl::Status synced = SyncDirectory(ParentDirectory(existing));
+  if (!synced.ok() && !absl::IsPermissionDenied(synced)) return synced;
+  for (; !missing.empty(); missing.pop_back()) {
+    TALOSMQ_RETURN_IF_ERROR(MakeDirectory(missing.back()));
+    TALOSMQ_RETURN_IF_ERROR(SyncDirectory(ParentDirectory(missing.back())));
+  }
+  // Whether the leaf is a directory has not been looked at when it was there.
+  return List(directory).status();
+}
+
 absl::StatusOr<std::string> ReadFile(FileSystem& file_system, const std::string& path,
                                      uint64_t size_max) {
   TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(path, OpenMode::kRead));

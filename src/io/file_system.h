@@ -42,6 +42,15 @@ class FileLock {
   virtual ~FileLock() = default;
 };
 
+/// Makes durable what was written to a file system: every file and every name, by whomever. Tells
+/// of every write in the background that has failed since it was opened or last called (Linux 5.8).
+/// Confined to its owner.
+class VolumeSync {
+ public:
+  virtual ~VolumeSync() = default;
+  virtual absl::Status Sync() = 0;
+};
+
 enum class OpenMode {
   kRead,       ///< Must exist.
   kReadWrite,  ///< Must exist.
@@ -66,8 +75,10 @@ class FileSystem {
   virtual absl::StatusOr<bool> Exists(const std::string& path) = 0;
   /// Names (not paths) of all entries, sorted, without "." and "..".
   virtual absl::StatusOr<std::vector<std::string>> List(const std::string& directory) = 0;
+  /// An existing directory is fine; its parent must exist.
+  virtual absl::Status MakeDirectory(const std::string& directory) = 0;
   /// With missing parents, each synced into its own; an existing directory is fine.
-  virtual absl::Status MakeDirectories(const std::string& directory) = 0;
+  absl::Status MakeDirectories(const std::string& directory);
   /// Replaces an existing `to` atomically. Into another folder of the same file system, until both
   /// folders are synced a crash may leave the file under either name or under both: sync the new
   /// folder first.
@@ -76,6 +87,8 @@ class FileSystem {
   /// An empty directory.
   virtual absl::Status RemoveDirectory(const std::string& directory) = 0;
   virtual absl::Status SyncDirectory(const std::string& directory) = 0;
+  /// For the file system that holds `directory`.
+  virtual absl::StatusOr<std::unique_ptr<VolumeSync>> OpenVolume(const std::string& directory) = 0;
   /// Of the file system that holds `directory`.
   virtual absl::StatusOr<DiskSpace> Space(const std::string& directory) = 0;
   /// Makes the file if need be and locks it; kConflict when another process holds it.

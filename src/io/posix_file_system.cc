@@ -37,16 +37,30 @@ class PosixFileSystem final : public FileSystem {
   absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override;
   absl::StatusOr<bool> Exists(const std::string& path) override;
   absl::StatusOr<std::vector<std::string>> List(const std::string& directory) override;
-  absl::Status MakeDirectories(const std::string& directory) override;
+  absl::Status MakeDirectory(const std::string& directory) override;
   absl::Status Rename(const std::string& from, const std::string& to) override;
   absl::Status Remove(const std::string& path) override;
   absl::Status RemoveDirectory(const std::string& directory) override;
   absl::Status SyncDirectory(const std::string& directory) override;
+  absl::StatusOr<std::unique_ptr<VolumeSync>> OpenVolume(const std::string& directory) override;
   absl::StatusOr<DiskSpace> Space(const std::string& directory) override;
   absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override;
+};
+
+/// Its descriptor stays open, since the kernel counts for each which errors it was told of.
+class PosixVolumeSync final : public VolumeSync {
+ public:
+  PosixVolumeSync(std::string directory, Descriptor descriptor)
+      : directory_(std::move(directory)), descriptor_(std::move(descriptor)) {}
+
+  absl::Status Sync() override {
+    if (::syncfs(descriptor_.number()) == 0) return absl::OkStatus();
+    return ErrnoStatus(errno, directory_, "syncfs");
+  }
 
  private:
-  absl::Status MakeOneDirectory(const std::string& directory);
+  const std::string directory_;
+  const Descriptor descriptor_;
 };
 
 int FlagsOf(OpenMode mode) {
@@ -100,31 +114,9 @@ absl::StatusOr<std::vector<std::string>> PosixFileSystem::List(const std::string
   return names;
 }
 
-absl::Status PosixFileSystem::MakeDirectories(const std::string& directory) {
-  std::vector<std::string> missing;
-  std::string existing = directory;
-  while (true) {
-    TALOSMQ_ASSIGN_OR_RETURN(const bool exists, Exists(existing));
-    if (exists) break;
-    missing.push_back(existing);
-    existing = ParentDirectory(existing);
-  }
-  // An earlier call may have been cut off between making this one and syncing it into its parent.
-  // Where we may not write, we did not make it.
-  const std::string parent = ParentDirectory(existing);
-  if (::access(parent.c_str(), R_OK | W_OK) == 0) TALOSMQ_RETURN_IF_ERROR(SyncDirectory(parent));
-  for (; !missing.empty(); missing.pop_back()) {
-    TALOSMQ_RETURN_IF_ERROR(MakeOneDirectory(missing.back()));
-  }
-  // mkdir would have told of a plain file in the way; an existing leaf has not been looked at yet.
-  return OpenDescriptor(directory, O_RDONLY | O_DIRECTORY).status();
-}
-
-absl::Status PosixFileSystem::MakeOneDirectory(const std::string& directory) {
-  if (::mkdir(directory.c_str(), kDirectoryMode) != 0 && errno != EEXIST) {
-    return ErrnoStatus(errno, directory, "mkdir");
-  }
-  return SyncDirectory(ParentDirectory(directory));
+absl::Status PosixFileSystem::MakeDirectory(const std::string& directory) {
+  if (::mkdir(directory.c_str(), kDirectoryMode) == 0 || errno == EEXIST) return absl::OkStatus();
+  return ErrnoStatus(errno, directory, "mkdir");
 }
 
 absl::Status PosixFileSystem::Rename(const std::string& from, const std::string& to) {
@@ -147,6 +139,13 @@ absl::Status PosixFileSystem::SyncDirectory(const std::string& directory) {
                            OpenDescriptor(directory, O_RDONLY | O_DIRECTORY));
   if (::fsync(descriptor.number()) != 0) return ErrnoStatus(errno, directory, "fsync");
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<VolumeSync>> PosixFileSystem::OpenVolume(
+    const std::string& directory) {
+  TALOSMQ_ASSIGN_OR_RETURN(Descriptor descriptor,
+                           OpenDescriptor(directory, O_RDONLY | O_DIRECTORY));
+  return std::make_unique<PosixVolumeSync>(directory, std::move(descriptor));
 }
 
 absl::StatusOr<DiskSpace> PosixFileSystem::Space(const std::string& directory) {

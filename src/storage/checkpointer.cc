@@ -104,51 +104,69 @@ Checkpointer::Work Checkpointer::TakeWorkLocked() {
 
 absl::Status Checkpointer::Record(const Work& work) {
   for (const TopicPartition& log : work.forgotten) recorded_.erase(log);
+  const bool is_together = work.dirty.size() > kSyncEachMax;
+  std::vector<const DurableProgress*> written;
   for (const auto& [id, progress] : work.dirty) {
-    const bool had_failed = !progress.files->checkpoint_failure.ok();
-    const absl::Status recorded = RecordLog(progress);
-    if (!recorded.ok() && !had_failed) dependencies_.on_log_failure(progress.files, recorded);
+    const absl::Status status = is_together ? WriteLog(progress, dependencies_.deferred_sync)
+                                            : WriteLog(progress, dependencies_.file_system);
+    if (status.ok()) written.push_back(&progress);
+  }
+  const absl::Status synced =
+      is_together ? dependencies_.deferred_sync.SyncAll() : absl::OkStatus();
+  for (const DurableProgress* progress : written) {
+    if (synced.ok()) {
+      TakePoint(*progress);
+    } else {
+      Fail(progress->files, synced);
+    }
   }
   return WriteCheckpointFile();
 }
 
-absl::Status Checkpointer::RecordLog(const DurableProgress& progress) {
-  LogFiles& files = *progress.files;
-  if (!files.checkpoint_failure.ok()) return files.checkpoint_failure;
-  files.checkpoint_failure = WriteLogFiles(progress);
-  if (!files.checkpoint_failure.ok()) return files.checkpoint_failure;
-  recorded_[files.id] = progress.point;
-  base::MutexLock lock(mutex_);
-  forgotten_.erase(files.id);  // It was deleted and has begun anew.
-  return absl::OkStatus();
+absl::Status Checkpointer::WriteLog(const DurableProgress& progress, io::FileSystem& file_system) {
+  const absl::Status& failure = progress.files->checkpoint_failure;
+  if (!failure.ok()) return failure;
+  const absl::Status written = WriteLogFiles(progress, file_system);
+  if (!written.ok()) Fail(progress.files, written);
+  return written;
 }
 
-absl::Status Checkpointer::WriteLogFiles(const DurableProgress& progress) {
+void Checkpointer::Fail(const std::shared_ptr<LogFiles>& files, const absl::Status& status) {
+  files->checkpoint_failure = status;
+  dependencies_.on_log_failure(files, status);
+}
+
+void Checkpointer::TakePoint(const DurableProgress& progress) {
+  recorded_[progress.files->id] = progress.point;
+  base::MutexLock lock(mutex_);
+  forgotten_.erase(progress.files->id);  // It was deleted and has begun anew.
+}
+
+absl::Status Checkpointer::WriteLogFiles(const DurableProgress& progress,
+                                         io::FileSystem& file_system) {
   LogFiles& files = *progress.files;
   for (const SealedSegment& sealed : progress.sealed) {
     const std::string path =
         base::StrCat(files.directory, "/", OffsetFileName(sealed.segment, kSegmentSuffix));
-    TALOSMQ_ASSIGN_OR_RETURN(const auto file,
-                             dependencies_.file_system.Open(path, io::OpenMode::kReadWrite));
+    TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(path, io::OpenMode::kReadWrite));
     TALOSMQ_RETURN_IF_ERROR(file->Truncate(sealed.size));
     TALOSMQ_RETURN_IF_ERROR(file->Sync());
   }
   size_t written = 0;
   for (const auto& segment : files.pending_index.Below(progress.point.end_offset)) {
-    TALOSMQ_RETURN_IF_ERROR(WriteIndex(files, segment));
+    TALOSMQ_RETURN_IF_ERROR(WriteIndex(files, segment, file_system));
     written += segment.entries.size();
   }
   files.pending_index.Drop(written);
   return WriteSnapshots(progress);
 }
 
-absl::Status Checkpointer::WriteIndex(LogFiles& files,
-                                      const PendingIndex::SegmentEntries& segment) {
+absl::Status Checkpointer::WriteIndex(LogFiles& files, const PendingIndex::SegmentEntries& segment,
+                                      io::FileSystem& file_system) {
   const SegmentIdentity identity{.log = files.id, .base_offset = segment.segment};
   const std::string path =
       base::StrCat(files.directory, "/", OffsetFileName(segment.segment, kIndexSuffix));
-  TALOSMQ_ASSIGN_OR_RETURN(const auto file,
-                           dependencies_.file_system.Open(path, io::OpenMode::kCreate));
+  TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(path, io::OpenMode::kCreate));
   TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
   std::string content;
   if (size == 0) {
@@ -162,7 +180,7 @@ absl::Status Checkpointer::WriteIndex(LogFiles& files,
   TALOSMQ_RETURN_IF_ERROR(file->Write(size, pieces));
   TALOSMQ_RETURN_IF_ERROR(file->Sync());
   if (size > 0) return absl::OkStatus();
-  return dependencies_.file_system.SyncDirectory(files.directory);
+  return file_system.SyncDirectory(files.directory);
 }
 
 absl::Status Checkpointer::WriteSnapshots(const DurableProgress& progress) {
@@ -215,7 +233,10 @@ void Checkpointer::CloseLog(std::shared_ptr<LogFiles> files, std::optional<Durab
         ScheduleLocked(options_.interval);
       }
     }
-    done(progress ? RecordLog(*progress) : files->checkpoint_failure);
+    if (!progress) return done(files->checkpoint_failure);
+    const absl::Status written = WriteLog(*progress, dependencies_.file_system);
+    if (written.ok()) TakePoint(*progress);
+    done(written);
   });
 }
 

@@ -4,6 +4,7 @@
 #include "base/executor.h"
 #include "base/gate.h"
 #include "base/mutex.h"
+#include "io/deferred_sync.h"
 #include "io/file_system.h"
 #include "storage/checkpoint.h"
 #include "storage/flush_target.h"
@@ -57,6 +58,7 @@ class Checkpointer {
   };
   struct Dependencies {
     io::FileSystem& file_system;
+    io::DeferredSync& deferred_sync;  ///< For many logs at once. Confined to `executor`.
     base::Clock& clock;
     base::Executor& executor;  ///< The checkpoint executor.
     base::Gate& gate;          ///< Held by jobs and timers; closed before this goes.
@@ -93,6 +95,9 @@ class Checkpointer {
   absl::Status RecordNow();
 
  private:
+  /// The files of more logs than that are synced together.
+  static constexpr size_t kSyncEachMax = 8;
+
   using Dirty = std::map<TopicPartition, DurableProgress>;
 
   void ScheduleLocked(absl::Duration delay) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -111,10 +116,14 @@ class Checkpointer {
   };
   Work TakeWorkLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Record(const Work& work);
-  /// WriteLogFiles, unless the log has failed before, and what follows from its outcome.
-  absl::Status RecordLog(const DurableProgress& progress);
-  absl::Status WriteLogFiles(const DurableProgress& progress);
-  absl::Status WriteIndex(LogFiles& files, const PendingIndex::SegmentEntries& segment);
+  /// WriteLogFiles, unless the log has failed before, and what follows from its failure.
+  absl::Status WriteLog(const DurableProgress& progress, io::FileSystem& file_system);
+  void Fail(const std::shared_ptr<LogFiles>& files, const absl::Status& status);
+  /// What was written for the log is durable: its point may be recorded.
+  void TakePoint(const DurableProgress& progress);
+  absl::Status WriteLogFiles(const DurableProgress& progress, io::FileSystem& file_system);
+  absl::Status WriteIndex(LogFiles& files, const PendingIndex::SegmentEntries& segment,
+                          io::FileSystem& file_system);
   absl::Status WriteSnapshots(const DurableProgress& progress);
   absl::Status WriteCheckpointFile();
 

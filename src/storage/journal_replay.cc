@@ -3,7 +3,8 @@
 #include "base/check.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "storage/direct_flush.h"
+#include "io/deferred_sync.h"
+#include "storage/deferred_flush.h"
 #include "storage/epoch_history.h"
 #include "storage/epoch_recovery.h"
 #include "storage/log_folder.h"
@@ -152,7 +153,7 @@ class Replay {
   }
 
   absl::Status AddLog(const TopicPartition& log, const LogSections& sections) {
-    const std::string directory = LogDirectory(input_.data_directory, log);
+    const std::string directory = LogDirectory(target_.data_directory, log);
     const auto recorded = PointOf(input_.recorded, log);
     // An unknown point stays unknown: more may have been durable than what the journal still has.
     if (!recorded || recorded->is_known()) {
@@ -241,13 +242,12 @@ class Replay {
 
 absl::Status RestoreSegments(const RestoreTarget& target, std::span<LogWrite> writes) {
   for (LogWrite& write : writes) TALOSMQ_RETURN_IF_ERROR(TakeUp(target, write));
-  DirectFlush segments(target.file_system, target.catalogue, target.metrics);
+  TALOSMQ_ASSIGN_OR_RETURN(const auto deferred_sync,
+                           io::DeferredSync::Open(target.file_system, target.data_directory));
+  DeferredFlush segments(*deferred_sync, target.catalogue, target.metrics);
   segments.MakeDurable(writes);
   absl::Status status;
-  for (const LogWrite& write : writes) {
-    status.Update(write.status);
-    segments.Release(*write.files);
-  }
+  for (const LogWrite& write : writes) status.Update(write.status);
   return status;
 }
 

@@ -21,6 +21,7 @@ namespace talosmq::storage {
 /// Where writes from the journal go: the folder of one log as it is now.
 struct RestoreTarget {
   io::FileSystem& file_system;
+  std::string data_directory;
   Catalogue& catalogue;
   StorageMetrics& metrics;
 };
@@ -40,7 +41,6 @@ struct JournalReplay {
 };
 
 struct JournalReplayInput {
-  std::string data_directory;
   /// By the checkpoint; what lies below them is in the segments.
   const FlushedPoints& recorded;
   base::Executor& executor;  ///< For LogFiles; nothing is posted.

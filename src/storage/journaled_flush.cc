@@ -40,7 +40,7 @@ JournaledFlush::JournaledFlush(Options options, Dependencies dependencies)
     : options_(options),
       dependencies_(dependencies),
       direct_(dependencies.file_system, dependencies.catalogue, dependencies.metrics),
-      write_back_(dependencies.file_system, dependencies.catalogue, dependencies.metrics) {}
+      write_back_(dependencies.deferred_sync, dependencies.catalogue, dependencies.metrics) {}
 
 void JournaledFlush::MakeDurable(std::span<LogWrite> group) {
   // Nothing was acknowledged since the journal failed, so it may be tried again, in another file.
@@ -226,7 +226,6 @@ void JournaledFlush::StartWriteBack() {
   dependencies_.write_back_executor.Post(
       [this, job = std::move(job), pass = std::move(*pass)]() mutable {
         write_back_.MakeDurable(job.writes);
-        for (const LogWrite& write : job.writes) write_back_.Release(*write.files);
         dependencies_.flush_executor.Post(
             [this, job = std::move(job), pass = std::move(pass)]() mutable {
               FinishWriteBack(std::move(job));

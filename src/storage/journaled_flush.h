@@ -3,6 +3,8 @@
 #include "base/executor.h"
 #include "base/gate.h"
 #include "base/mutex.h"
+#include "io/deferred_sync.h"
+#include "storage/deferred_flush.h"
 #include "storage/direct_flush.h"
 #include "storage/flush_target.h"
 #include "storage/journal.h"
@@ -53,6 +55,7 @@ class JournaledFlush final : public FlushTarget {
   };
   struct Dependencies {
     io::FileSystem& file_system;
+    io::DeferredSync& deferred_sync;  ///< Confined to the write-back executor.
     Catalogue& catalogue;
     StorageMetrics& metrics;
     Journal& journal;
@@ -112,7 +115,7 @@ class JournaledFlush final : public FlushTarget {
   const Options options_;
   const Dependencies dependencies_;
   DirectFlush direct_;
-  DirectFlush write_back_;  ///< Confined to the write-back executor.
+  DeferredFlush write_back_;  ///< Confined to the write-back executor.
 
   absl::Status failure_;  ///< Not OK: the journal cannot be trusted, nothing is made durable.
   HeldList held_;         ///< Ascending by sequence.

@@ -85,11 +85,11 @@ absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
   TALOSMQ_ASSIGN_OR_RETURN(const JournalScan scan, ScanJournal(file_system, directory, identity));
   TALOSMQ_ASSIGN_OR_RETURN(
       const JournalReplay replay,
-      ReplayJournal({.file_system = file_system, .catalogue = catalogue, .metrics = metrics},
-                    {.data_directory = options.directory,
-                     .recorded = points,
-                     .executor = dependencies.flush_executor},
-                    scan));
+      ReplayJournal({.file_system = file_system,
+                     .data_directory = options.directory,
+                     .catalogue = catalogue,
+                     .metrics = metrics},
+                    {.recorded = points, .executor = dependencies.flush_executor}, scan));
   OpenedJournal opened;
   metrics.recovered_bytes.Add(replay.bytes);
   metrics.corruptions.Add(replay.damages);
@@ -112,12 +112,27 @@ absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
   return opened;
 }
 
+/// Each with errors of its own.
+struct DeferredSyncs {
+  std::unique_ptr<io::DeferredSync> write_back;
+  std::unique_ptr<io::DeferredSync> checkpoint;
+};
+
+absl::StatusOr<DeferredSyncs> OpenDeferredSyncs(io::FileSystem& file_system,
+                                                const std::string& directory) {
+  DeferredSyncs syncs;
+  TALOSMQ_ASSIGN_OR_RETURN(syncs.write_back, io::DeferredSync::Open(file_system, directory));
+  TALOSMQ_ASSIGN_OR_RETURN(syncs.checkpoint, io::DeferredSync::Open(file_system, directory));
+  return syncs;
+}
+
 class FileLogStore final : public LogStore {
  public:
   FileLogStore(LogStoreOptions options, Dependencies dependencies, FlushedPoints points,
-               OpenedJournal journal)
+               OpenedJournal journal, DeferredSyncs deferred_syncs)
       : options_(std::move(options)),
         dependencies_(std::move(dependencies)),
+        deferred_syncs_(std::move(deferred_syncs)),
         metrics_(dependencies_.metrics),
         catalogue_(dependencies_.catalogue),
         cache_(options_.tail_cache_bytes_max, metrics_),
@@ -125,6 +140,7 @@ class FileLogStore final : public LogStore {
                        .interval = options_.checkpoint_interval,
                        .bytes = options_.checkpoint_bytes},
                       {.file_system = dependencies_.file_system,
+                       .deferred_sync = *deferred_syncs_.checkpoint,
                        .clock = dependencies_.clock,
                        .executor = *dependencies_.io_executors.front(),
                        .gate = gate_,
@@ -150,6 +166,7 @@ class FileLogStore final : public LogStore {
                           .direct_bytes_min = options_.direct_bytes_min,
                           .journal_bytes_max = options_.journal_bytes_max},
                          {.file_system = dependencies_.file_system,
+                          .deferred_sync = *deferred_syncs_.write_back,
                           .catalogue = catalogue_,
                           .metrics = metrics_,
                           .journal = *journal_,
@@ -357,9 +374,11 @@ class FileLogStore final : public LogStore {
     auto stranded = journaled_flush_.Stranded(files.id);
     if (!stranded) return absl::OkStatus();
     stranded->files = std::make_shared<LogFiles>(files.id, files.directory, files.shard);
-    TALOSMQ_RETURN_IF_ERROR(RestoreSegments(
-        {.file_system = dependencies_.file_system, .catalogue = catalogue_, .metrics = metrics_},
-        {&*stranded, 1}));
+    TALOSMQ_RETURN_IF_ERROR(RestoreSegments({.file_system = dependencies_.file_system,
+                                             .data_directory = options_.directory,
+                                             .catalogue = catalogue_,
+                                             .metrics = metrics_},
+                                            {&*stranded, 1}));
     journaled_flush_.DropStranded(files.id);
     return absl::OkStatus();
   }
@@ -406,6 +425,7 @@ class FileLogStore final : public LogStore {
 
   const LogStoreOptions options_;
   const Dependencies dependencies_;
+  const DeferredSyncs deferred_syncs_;
   base::Gate gate_;
   StorageMetrics metrics_;
   Catalogue catalogue_;
@@ -441,8 +461,11 @@ absl::StatusOr<std::unique_ptr<LogStore>> LogStore::Open(LogStoreOptions options
   StorageMetrics metrics(dependencies.metrics);
   TALOSMQ_ASSIGN_OR_RETURN(OpenedJournal journal,
                            OpenJournal(options, dependencies, metrics, points));
+  TALOSMQ_ASSIGN_OR_RETURN(DeferredSyncs deferred_syncs,
+                           OpenDeferredSyncs(dependencies.file_system, options.directory));
   return std::make_unique<FileLogStore>(std::move(options), std::move(dependencies),
-                                        std::move(points), std::move(journal));
+                                        std::move(points), std::move(journal),
+                                        std::move(deferred_syncs));
 }
 
 }  // namespace talosmq::storage

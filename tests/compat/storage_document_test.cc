@@ -49,7 +49,7 @@ TEST(StorageDocumentTest, SegmentExampleIsAChainUnderItsEpoch) {
   const std::string segment = Example("segment");
   const std::vector<storage::EpochEntry> history = {
       {.epoch = LeaderEpoch(2), .start_offset = Offset(4711)}};
-  storage::BatchChain chain(Offset(4711), history);
+  storage::BatchChain chain(Offset(4711), history, storage::Density::kDense);
   base::ByteSpan rest = base::AsBytes(segment);
   for (int i = 0; i < 2; ++i) {
     record::BatchHeader header;

@@ -200,9 +200,9 @@ class Simulation {
   }
 
   void Fail() {
-    static constexpr DiskCall kCalls[] = {DiskCall::kSync,        DiskCall::kWrite,
-                                          DiskCall::kPreallocate, DiskCall::kSyncDirectory,
-                                          DiskCall::kOpen,        DiskCall::kRename};
+    static constexpr DiskCall kCalls[] = {
+        DiskCall::kSync, DiskCall::kWrite,  DiskCall::kPreallocate, DiskCall::kSyncDirectory,
+        DiskCall::kOpen, DiskCall::kRename, DiskCall::kSyncVolume};
     world_.disk().FailNth(
         kCalls[Choose(std::size(kCalls))], 1 + Choose(10),
         Choose(2) == 0 ? MemoryFileSystem::IoError("disk") : MemoryFileSystem::StorageFull("disk"));

@@ -95,6 +95,17 @@ void DiskDirectory::CutPower(PowerCut& cut) {
   }
 }
 
+void DiskNode::Sync() {
+  if (file != nullptr) return file->Sync();
+  for (const auto& [name, node] : directory->entries()) node->Sync();
+  directory->Sync();
+}
+
+void DiskNode::FailSync() {
+  if (file != nullptr) return file->FailSync();
+  for (const auto& [name, node] : directory->entries()) node->FailSync();
+}
+
 std::shared_ptr<DiskNode> DiskNode::NewFile() {
   auto node = std::make_shared<DiskNode>();
   node->file = std::make_unique<DiskFile>();

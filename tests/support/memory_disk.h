@@ -94,6 +94,10 @@ struct DiskNode {
   std::unique_ptr<DiskFile> file;
   std::unique_ptr<DiskDirectory> directory;
 
+  /// With everything below it.
+  void Sync();
+  void FailSync();
+
   static std::shared_ptr<DiskNode> NewFile();
   static std::shared_ptr<DiskNode> NewDirectory();
 };

@@ -22,6 +22,7 @@ bool IsChange(DiskCall call) {
     case DiskCall::kRemove:
     case DiskCall::kRemoveDirectory:
     case DiskCall::kSyncDirectory:
+    case DiskCall::kSyncVolume:
       return true;
     case DiskCall::kRead:
     case DiskCall::kSize:
@@ -217,30 +218,12 @@ absl::StatusOr<std::vector<std::string>> MemoryFileSystem::List(const std::strin
   return names;
 }
 
-absl::Status MemoryFileSystem::MakeDirectories(const std::string& directory) {
-  std::vector<std::string> missing;
-  std::string existing = directory;
-  while (true) {
-    TALOSMQ_ASSIGN_OR_RETURN(const bool exists, Exists(existing));
-    if (exists) break;
-    missing.push_back(existing);
-    existing = io::ParentDirectory(existing);
-  }
-  TALOSMQ_RETURN_IF_ERROR(SyncDirectory(io::ParentDirectory(existing)));
-  for (; !missing.empty(); missing.pop_back()) {
-    TALOSMQ_RETURN_IF_ERROR(MakeOneDirectory(missing.back()));
-  }
-  return List(directory).status();
-}
-
-absl::Status MemoryFileSystem::MakeOneDirectory(const std::string& directory) {
+absl::Status MemoryFileSystem::MakeDirectory(const std::string& directory) {
   TALOSMQ_RETURN_IF_ERROR(Begin(DiskCall::kMakeDirectory, directory));
-  {
-    const base::MutexLock lock(mutex_);
-    TALOSMQ_ASSIGN_OR_RETURN(const Location at, LocateLocked(directory));
-    if (at.node == nullptr) at.directory->Make({{at.name, DiskNode::NewDirectory()}});
-  }
-  return SyncDirectory(io::ParentDirectory(directory));
+  const base::MutexLock lock(mutex_);
+  TALOSMQ_ASSIGN_OR_RETURN(const Location at, LocateLocked(directory));
+  if (at.node == nullptr) at.directory->Make({{at.name, DiskNode::NewDirectory()}});
+  return absl::OkStatus();
 }
 
 absl::Status MemoryFileSystem::Rename(const std::string& from, const std::string& to) {
@@ -289,6 +272,34 @@ absl::Status MemoryFileSystem::SyncDirectory(const std::string& directory) {
   if (node->directory == nullptr) return WrongKind(directory, "a directory");
   node->directory->Sync();
   return absl::OkStatus();
+}
+
+class MemoryFileSystem::Volume final : public io::VolumeSync {
+ public:
+  Volume(MemoryFileSystem& disk, std::string directory)
+      : disk_(disk), directory_(std::move(directory)) {}
+
+  absl::Status Sync() override {
+    const absl::Status begun = disk_.Begin(DiskCall::kSyncVolume, directory_);
+    const base::MutexLock lock(disk_.mutex_);
+    if (begun.ok()) {
+      disk_.root_->Sync();
+    } else if (!disk_.IsDeadLocked()) {
+      disk_.root_->FailSync();
+    }
+    return begun;
+  }
+
+ private:
+  MemoryFileSystem& disk_;
+  const std::string directory_;
+};
+
+absl::StatusOr<std::unique_ptr<io::VolumeSync>> MemoryFileSystem::OpenVolume(
+    const std::string& directory) {
+  TALOSMQ_ASSIGN_OR_RETURN(const bool exists, Exists(directory));
+  if (!exists) return NotFound(directory);
+  return std::make_unique<Volume>(*this, directory);
 }
 
 absl::StatusOr<io::DiskSpace> MemoryFileSystem::Space(const std::string& directory) {

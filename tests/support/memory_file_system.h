@@ -30,6 +30,7 @@ enum class DiskCall {
   kRemove,
   kRemoveDirectory,
   kSyncDirectory,
+  kSyncVolume,
   kSpace,
   kLock,
 };
@@ -37,7 +38,8 @@ enum class DiskCall {
 /// A disk in memory that can lose its power and fail its calls.
 ///
 /// Invariants:
-/// 1. What was synced (bytes by File::Sync, names by SyncDirectory) survives every power cut.
+/// 1. What was synced (bytes by File::Sync, names by SyncDirectory, both by VolumeSync) survives
+///    every power cut.
 /// 2. A failed Write has written the first half of its bytes; a failed Sync never makes the bytes
 ///    durable, and neither does a later one (R01).
 /// 3. Files and locks from before a power cut fail every call after it.
@@ -55,11 +57,12 @@ class MemoryFileSystem final : public io::FileSystem {
                                                  io::OpenMode mode) override;
   absl::StatusOr<bool> Exists(const std::string& path) override;
   absl::StatusOr<std::vector<std::string>> List(const std::string& directory) override;
-  absl::Status MakeDirectories(const std::string& directory) override;
+  absl::Status MakeDirectory(const std::string& directory) override;
   absl::Status Rename(const std::string& from, const std::string& to) override;
   absl::Status Remove(const std::string& path) override;
   absl::Status RemoveDirectory(const std::string& directory) override;
   absl::Status SyncDirectory(const std::string& directory) override;
+  absl::StatusOr<std::unique_ptr<io::VolumeSync>> OpenVolume(const std::string& directory) override;
   absl::StatusOr<io::DiskSpace> Space(const std::string& directory) override;
   absl::StatusOr<std::unique_ptr<io::FileLock>> Lock(const std::string& path) override;
 
@@ -90,6 +93,7 @@ class MemoryFileSystem final : public io::FileSystem {
 
   class OpenedFile;
   class HeldLock;
+  class Volume;
   struct Location;
 
   absl::Status Begin(DiskCall call, const std::string& path);
@@ -100,7 +104,6 @@ class MemoryFileSystem final : public io::FileSystem {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<Location> LocateLocked(const std::string& path) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status MakeOneDirectory(const std::string& directory);
   uint64_t FreeBytesLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   /// StorageFull when the file cannot grow to `size`.
   absl::Status CheckGrowthLocked(const std::string& path, const DiskFile& file, uint64_t size) const

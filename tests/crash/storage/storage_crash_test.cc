@@ -188,7 +188,8 @@ TEST_P(StorageCrashTest, EveryCallFailsOnce) {
   for (const DiskCall call :
        {DiskCall::kOpen, DiskCall::kWrite, DiskCall::kSync, DiskCall::kTruncate,
         DiskCall::kPreallocate, DiskCall::kRename, DiskCall::kRemove, DiskCall::kSyncDirectory,
-        DiskCall::kMakeDirectory, DiskCall::kRead, DiskCall::kList, DiskCall::kSize}) {
+        DiskCall::kMakeDirectory, DiskCall::kRead, DiskCall::kList, DiskCall::kSize,
+        DiskCall::kSyncVolume}) {
     for (uint64_t nth = 1; nth <= 60; ++nth) {
       SCOPED_TRACE("call " + std::to_string(static_cast<int>(call)) + " number " +
                    std::to_string(nth));
@@ -308,7 +309,7 @@ TEST_P(CompactionCrashTest, PowerIsCutAtEveryChange) {
 TEST_P(CompactionCrashTest, EveryCallFailsOnce) {
   for (const DiskCall call :
        {DiskCall::kOpen, DiskCall::kWrite, DiskCall::kSync, DiskCall::kRename, DiskCall::kRemove,
-        DiskCall::kSyncDirectory, DiskCall::kRead, DiskCall::kSize}) {
+        DiskCall::kSyncDirectory, DiskCall::kRead, DiskCall::kSize, DiskCall::kSyncVolume}) {
     for (uint64_t nth = 1; nth <= 60; ++nth) {
       SCOPED_TRACE("call " + std::to_string(static_cast<int>(call)) + " number " +
                    std::to_string(nth));

@@ -317,6 +317,7 @@ TEST_F(InspectTest, NothingIsChanged) {
       case support::DiskCall::kSync:
       case support::DiskCall::kTruncate:
       case support::DiskCall::kPreallocate:
+      case support::DiskCall::kSyncVolume:
       case support::DiskCall::kMakeDirectory:
       case support::DiskCall::kRename:
       case support::DiskCall::kRemove:

@@ -23,10 +23,12 @@ class CheckpointerTest : public ::testing::Test {
 
   CheckpointerTest() {
     EXPECT_TRUE(disk_.MakeDirectories("data").ok());
+    deferred_sync_ = io::DeferredSync::Open(disk_, "data").value();
     const FlushedPoint point{.log_start = Offset(0), .end_offset = Offset(5), .segment = Offset(0)};
     checkpointer_ = std::make_unique<Checkpointer>(
         Checkpointer::Options{.directory = "data", .interval = absl::Seconds(1), .bytes = 1 << 20},
         Checkpointer::Dependencies{.file_system = disk_,
+                                   .deferred_sync = *deferred_sync_,
                                    .clock = clock_,
                                    .executor = executor_,
                                    .gate = gate_,
@@ -43,6 +45,7 @@ class CheckpointerTest : public ::testing::Test {
 
   support::ManualClock clock_;
   support::MemoryFileSystem disk_;
+  std::unique_ptr<io::DeferredSync> deferred_sync_;
   support::ManualExecutor executor_{clock_};
   base::Gate gate_;
   std::unique_ptr<Checkpointer> checkpointer_;

@@ -1,0 +1,43 @@
+#include "storage/deferred_flush.h"
+
+#include "storage/fence.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
+#include <utility>
+#include <vector>
+
+namespace talosmq::storage {
+
+void DeferredFlush::MakeDurable(std::span<LogWrite> group) {
+  size_t rounds = 0;
+  for (const LogWrite& write : group) rounds = std::max(rounds, write.segments.size());
+  if (rounds <= 1) return WriteAndSync(group);
+  for (size_t round = 0; round < rounds; ++round) {
+    std::vector<LogWrite> part;
+    std::vector<LogWrite*> wholes;
+    for (LogWrite& write : group) {
+      if (round >= write.segments.size() || !write.status.ok()) continue;
+      wholes.push_back(&write);
+      part.push_back({.files = write.files,
+                      .epochs = round == 0 ? write.epochs : std::vector<EpochEntry>(),
+                      .segments = {write.segments[round]}});
+    }
+    WriteAndSync(part);
+    for (size_t i = 0; i < part.size(); ++i) {
+      wholes[i]->status = part[i].status;
+      wholes[i]->place = part[i].place;
+      std::ranges::move(part[i].sealed, std::back_inserter(wholes[i]->sealed));
+    }
+  }
+}
+
+void DeferredFlush::WriteAndSync(std::span<LogWrite> group) {
+  direct_.MakeDurable(group);
+  for (const LogWrite& write : group) direct_.Release(*write.files);
+  const absl::Status synced = MayBeStored(sync_.SyncAll());
+  for (LogWrite& write : group) write.status.Update(synced);
+}
+
+}  // namespace talosmq::storage
