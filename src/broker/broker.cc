@@ -39,14 +39,24 @@ class BrokerParts final : public Broker {
                    .controller = dependencies_.topic_controller,
                    .admin_executor = dependencies_.admin_executor,
                    .self = options_.id}),
-        cleanup_({.partitions = partitions_,
-                  .log_store = dependencies_.log_store,
-                  .images = dependencies_.images,
-                  .admin_executor = dependencies_.admin_executor,
-                  .admin_gate = *admin_gate_,
-                  .clock = dependencies_.clock,
-                  .self = options_.id,
-                  .interval = options_.cleanup_interval}),
+        retention_({.partitions = partitions_,
+                    .log_store = dependencies_.log_store,
+                    .images = dependencies_.images,
+                    .admin_executor = dependencies_.admin_executor,
+                    .admin_gate = *admin_gate_,
+                    .clock = dependencies_.clock,
+                    .self = options_.id,
+                    .work = Cleanup::kRetention,
+                    .interval = options_.cleanup_interval}),
+        compaction_({.partitions = partitions_,
+                     .log_store = dependencies_.log_store,
+                     .images = dependencies_.images,
+                     .admin_executor = dependencies_.admin_executor,
+                     .admin_gate = *admin_gate_,
+                     .clock = dependencies_.clock,
+                     .self = options_.id,
+                     .work = Cleanup::kCompaction,
+                     .interval = options_.cleanup_interval}),
         id_blocks_(dependencies_.metadata_store, dependencies_.admin_executor),
         producer_ids_(id_blocks_),
         messages_({.partitions = partitions_,
@@ -85,7 +95,10 @@ class BrokerParts final : public Broker {
           dependencies_.admin_executor.Post(
               [this, pass = *std::move(pass), after] { deletion_.Adopt(after); });
         });
-    dependencies_.admin_executor.Post([this, pass = *admin_gate_->Enter()] { cleanup_.Start(); });
+    dependencies_.admin_executor.Post([this, pass = *admin_gate_->Enter()] {
+      retention_.Start();
+      compaction_.Start();
+    });
   }
 
   MessageService& messages() override { return messages_; }
@@ -103,7 +116,8 @@ class BrokerParts final : public Broker {
     admin_gate_->Close([all] { all->PartDone(); });
     // A log that is being deleted is not one that partitions may still close: one after the other.
     dependencies_.admin_executor.Post([this, all] {
-      cleanup_.Stop();
+      retention_.Stop();
+      compaction_.Stop();
       deletion_.Stop([this, all] { partitions_.Stop([all] { all->PartDone(); }); });
     });
   }
@@ -116,7 +130,8 @@ class BrokerParts final : public Broker {
   BrokerMetrics metrics_;
   PartitionTable partitions_;
   LogDeletion deletion_;
-  CleanupSweep cleanup_;
+  CleanupSweep retention_;
+  CleanupSweep compaction_;
   controller::ProducerIdBlocks id_blocks_;
   ProducerIds producer_ids_;
   MessageCore messages_;

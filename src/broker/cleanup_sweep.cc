@@ -1,6 +1,7 @@
 #include "broker/cleanup_sweep.h"
 
 #include "base/log.h"
+#include "base/text.h"
 
 #include <algorithm>
 #include <optional>
@@ -52,14 +53,16 @@ void CleanupSweep::CleanNext(std::shared_ptr<Sweep> sweep) {
     sweep->logs.pop_back();
     if (!dependencies_.log_store.HasRecords(log)) continue;
     if (!dependencies_.partitions.IsUsed(log)) {
-      if (sweep->cold_logs_left == 0) continue;
+      if (dependencies_.work == Cleanup::kCompaction || sweep->cold_logs_left == 0) continue;
       --sweep->cold_logs_left;
     }
     const absl::Time now = sweep->now;
     return dependencies_.partitions.CleanUp(
-        log, now, [this, log, sweep = std::move(sweep)](const absl::Status& cleaned) mutable {
+        log, dependencies_.work, now,
+        [this, log, sweep = std::move(sweep)](const absl::Status& cleaned) mutable {
           if (!cleaned.ok()) {
-            base::LogDebug("broker", "clean-up of log ", log.ToString(), ": ", cleaned.message());
+            base::LogWarning("broker", "clean-up of log ", log.ToString(), ": ",
+                             base::FromAbsl(cleaned.message()));
           }
           dependencies_.admin_executor.Post(
               [this, sweep = std::move(sweep)]() mutable { CleanNext(std::move(sweep)); });

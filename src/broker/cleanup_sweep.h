@@ -16,10 +16,10 @@
 
 namespace talosmq::broker {
 
-/// Applies retention and compaction, as their topics have it, to the logs of this broker: every
+/// Applies retention or compaction, as their topics have it, to the logs of this broker: every
 /// `interval` one after another, so that many logs are no burst.
 ///
-/// Of logs that nothing has used since the start, kColdLogsMax a sweep are opened for it, until all
+/// Of logs that nothing has used since the start, retention opens kColdLogsMax a sweep, until all
 /// are. The time that ages are measured with never runs ahead of the monotonic clock, so that a
 /// wall clock that jumps forward while the process runs deletes nothing (R24).
 /// Confined to the admin executor. Borrows what it is made of; goes after Stop(), once the gate is
@@ -36,6 +36,7 @@ class CleanupSweep {
     base::Gate& admin_gate;  ///< Held by a sweep under way.
     const base::Clock& clock;
     BrokerId self;
+    Cleanup work;
     absl::Duration interval;
   };
 

@@ -30,6 +30,9 @@
 
 namespace talosmq::broker {
 
+/// What is done to logs from time to time.
+enum class Cleanup { kRetention, kCompaction };
+
 /// One partition that this broker holds: drives its log and its PartitionLeader.
 ///
 /// The log opens on first use; the leader epoch is claimed at the first append after that, and
@@ -70,9 +73,7 @@ class Partition final : private ReopenableLog::Owner {
   void CancelFetch(FetchTicket ticket);
   void FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done);
   void DeleteRecords(std::optional<Offset> before, base::Callback<DeletionOutcome> done);
-  /// Lets go what retention lets go and has the log compacted when it is time; answers after the
-  /// first.
-  void CleanUp(absl::Time now, base::Callback<absl::Status> done);
+  void CleanUp(Cleanup work, absl::Time now, base::Callback<absl::Status> done);
   void Describe(base::Callback<PartitionDescription> done);
   /// Looks for damage that ends below `to` (the newest that is known, or what a read right below
   /// `to` meets) and answers with the offsets that a reader passes over who goes on at `to`.

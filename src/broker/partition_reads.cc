@@ -1,4 +1,3 @@
-#include "base/log.h"
 #include "base/text.h"
 #include "broker/partition.h"
 #include "talosmq/error.h"
@@ -169,18 +168,16 @@ void Partition::AnswerDeletion(const absl::Status& status, base::Callback<Deleti
   done({.status = status, .log_start = log_start()});
 }
 
-void Partition::CleanUp(absl::Time now, base::Callback<absl::Status> done) {
-  WhenOpen([this, now, done = std::move(done)](const absl::Status& opened) mutable {
+void Partition::CleanUp(Cleanup work, absl::Time now, base::Callback<absl::Status> done) {
+  WhenOpen([this, work, now, done = std::move(done)](const absl::Status& opened) mutable {
     if (!opened.ok()) return done(opened);
     const Offset limit = leader_.high_watermark();
-    log_.Compact(now, limit, [this](const absl::Status& compacted) {
-      if (compacted.ok()) return;
-      base::LogWarning("broker", "partition ", assignment_.name,
-                       ": not compacted: ", base::FromAbsl(compacted.message()));
-    });
-    // Compaction may have found the log fenced.
-    if (log_.open() == nullptr) return done(log_.trouble());
-    log_.ApplyRetention(now, limit, std::move(done));
+    switch (work) {
+      case Cleanup::kRetention:
+        return log_.ApplyRetention(now, limit, std::move(done));
+      case Cleanup::kCompaction:
+        return log_.Compact(now, limit, std::move(done));
+    }
   });
 }
 

@@ -130,13 +130,13 @@ bool PartitionTable::IsUsed(const TopicPartition& id) {
   return shard.partitions.contains(id);
 }
 
-void PartitionTable::CleanUp(const TopicPartition& id, absl::Time now,
+void PartitionTable::CleanUp(const TopicPartition& id, Cleanup work, absl::Time now,
                              base::Callback<absl::Status> done) {
   absl::StatusOr<Route> route = Find(id);
   if (!route.ok()) return done(route.status());
   route->shard.Post(
-      [pass = std::move(route->pass), partition = std::move(route->partition), now,
-       done = std::move(done)]() mutable { partition->CleanUp(now, std::move(done)); });
+      [pass = std::move(route->pass), partition = std::move(route->partition), work, now,
+       done = std::move(done)]() mutable { partition->CleanUp(work, now, std::move(done)); });
 }
 
 void PartitionTable::Adopt(const ClusterImage& before, const ClusterImage& after) {

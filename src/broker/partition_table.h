@@ -70,7 +70,8 @@ class PartitionTable {
   bool IsUsed(const TopicPartition& id);
   /// As Partition::CleanUp; opens the log when need be. Answers on the shard or, with an error of
   /// Find(), at once.
-  void CleanUp(const TopicPartition& id, absl::Time now, base::Callback<absl::Status> done);
+  void CleanUp(const TopicPartition& id, Cleanup work, absl::Time now,
+               base::Callback<absl::Status> done);
 
   /// Tells the partitions in use what has changed from `before` to `after`.
   void Adopt(const metadata::ClusterImage& before, const metadata::ClusterImage& after);

@@ -106,8 +106,9 @@ void ReopenableLog::ApplyRetention(absl::Time now, Offset limit,
 }
 
 void ReopenableLog::Compact(absl::Time now, Offset limit, base::Callback<absl::Status> done) {
-  base::Callback<absl::Status> job = Job(std::move(done));
-  log_->Compact(now, limit, std::move(job));
+  TALOSMQ_CHECK(state_ == State::kOpen) << "log " << id_.ToString() << " is not open";
+  // No job of ours: closing the log ends it.
+  log_->Compact(now, limit, std::move(done));
 }
 
 void ReopenableLog::OnJobDone() {

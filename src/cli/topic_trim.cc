@@ -37,14 +37,12 @@ void AddTopicTrim(CLI::App& parent, Action& selected) {
   command->add_option("NAME", options->name, "The topic")->required();
   command->add_option("--partition", options->partition, "The partition")
       ->required()
-      ->check(Between(0, 9'999))
-      ->type_name("N");
+      ->check(Between(0, 9'999));
   command
       ->add_option("--before", options->before,
                    "The first record that stays; at most the end of the partition")
       ->required()
-      ->check(Between(0, std::numeric_limits<int64_t>::max()))
-      ->type_name("OFFSET");
+      ->check(Between(0, std::numeric_limits<int64_t>::max()));
   command->footer(
       "Examples:\n"
       "  talosmq topic trim orders --partition 0 --before 15000");

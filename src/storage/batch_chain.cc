@@ -22,17 +22,7 @@ std::optional<Mismatch> BatchChain::CheckHeader(const record::BatchHeader& heade
         .expected = base::StrCat("base offset ", next_.value(), is_dense ? "" : " or higher"),
         .found = base::StrCat(header.base_offset.value())};
   }
-  const bool has_sane_count = is_dense
-                                  ? header.count > 0 && header.last_offset_delta == header.count - 1
-                                  : header.count >= 0 && header.last_offset_delta >= 0 &&
-                                        header.last_offset_delta >= header.count - 1;
-  if (!has_sane_count) {
-    return Mismatch{
-        .position = record::kLastOffsetDeltaPosition,
-        .expected = is_dense ? "a last offset delta one below the number of records"
-                             : "a last offset delta not below the number of records less one",
-        .found = base::StrCat(header.last_offset_delta, " for ", header.count, " records")};
-  }
+  if (auto mismatch = CheckCounts(header)) return mismatch;
   if (header.epoch < epoch_) {
     return Mismatch{.position = record::kEpochPosition,
                     .expected = base::StrCat("epoch ", epoch_.value(), " or higher"),
@@ -44,6 +34,22 @@ std::optional<Mismatch> BatchChain::CheckHeader(const record::BatchHeader& heade
         .expected = base::StrCat("epoch ", EpochAt(history_, header.base_offset).value(),
                                  " by the epoch history"),
         .found = base::StrCat(header.epoch.value())};
+  }
+  return std::nullopt;
+}
+
+std::optional<Mismatch> BatchChain::CheckCounts(const record::BatchHeader& header) const {
+  const bool is_dense = density_ == Density::kDense;
+  const bool has_sane_count = is_dense
+                                  ? header.count > 0 && header.last_offset_delta == header.count - 1
+                                  : header.count >= 0 && header.last_offset_delta >= 0 &&
+                                        header.last_offset_delta >= header.count - 1;
+  if (!has_sane_count) {
+    return Mismatch{
+        .position = record::kLastOffsetDeltaPosition,
+        .expected = is_dense ? "a last offset delta one below the number of records"
+                             : "a last offset delta not below the number of records less one",
+        .found = base::StrCat(header.last_offset_delta, " for ", header.count, " records")};
   }
   return std::nullopt;
 }

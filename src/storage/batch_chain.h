@@ -41,6 +41,8 @@ class BatchChain {
 
   /// Checks a whole batch, header and CRC, and moves on behind it when it fits.
   std::optional<Mismatch> Accept(const record::BatchHeader& header, base::ByteSpan batch);
+  /// Whether it may stand somewhere behind: all but its place and its CRC.
+  std::optional<Mismatch> CheckCounts(const record::BatchHeader& header) const;
   /// All but the CRC; does not move.
   std::optional<Mismatch> CheckHeader(const record::BatchHeader& header) const;
   /// Goes on at `next` after a range that could not be read.

@@ -10,6 +10,14 @@
 #include <utility>
 
 namespace talosmq::storage {
+namespace {
+
+void KeepStart(const FlushedPoint& before, FlushedPoint& point) {
+  point.log_start = std::max(point.log_start, before.log_start);
+  point.removed_bytes = std::max(point.removed_bytes, before.removed_bytes);
+}
+
+}  // namespace
 
 Checkpointer::Checkpointer(Options options, Dependencies dependencies, FlushedPoints points)
     : options_(std::move(options)),
@@ -28,28 +36,37 @@ void Checkpointer::Note(DurableProgress progress) {
 
 void Checkpointer::MoveLogStart(LogStartMove move, base::Callback<absl::Status> done) {
   base::MutexLock lock(mutex_);
-  DurableProgress progress{.files = move.files,
-                           .point = newest_.at(move.files->id),
-                           .bytes = 0,
-                           .sealed = {},
-                           .snapshots = {}};
-  progress.point.log_start = move.log_start;
-  progress.point.removed_bytes = move.removed_bytes;
-  Merge(std::move(progress));
-  waiters_.push_back({.files = std::move(move.files), .done = std::move(done)});
+  waiters_.push_back({.files = move.files, .done = std::move(done)});
+  MergeMove(std::move(move));
   ScheduleLocked(absl::ZeroDuration());
 }
 
+void Checkpointer::NoteRemoved(LogStartMove move) {
+  base::MutexLock lock(mutex_);
+  MergeMove(std::move(move));
+  ScheduleLocked(options_.interval);
+}
+
+void Checkpointer::MergeMove(LogStartMove move) {
+  FlushedPoint point = newest_.at(move.files->id);
+  point.log_start = move.log_start;
+  point.removed_bytes = move.removed_bytes;
+  Merge(
+      {.files = std::move(move.files), .point = point, .bytes = 0, .sealed = {}, .snapshots = {}});
+}
+
 void Checkpointer::Merge(DurableProgress progress) {
-  const auto newest = newest_.try_emplace(progress.files->id, progress.point).first;
-  progress.point.log_start = std::max(progress.point.log_start, newest->second.log_start);
-  progress.point.removed_bytes =
-      std::max(progress.point.removed_bytes, newest->second.removed_bytes);
-  newest->second = progress.point;
+  FlushedPoint& newest = newest_.try_emplace(progress.files->id, progress.point).first->second;
+  // Where a log starts is known once the file says so.
+  FlushedPoint point = progress.point;
+  point.log_start = newest.log_start;
+  point.removed_bytes = newest.removed_bytes;
+  newest = point;
   const auto [slot, is_new] = dirty_.try_emplace(progress.files->id);
   DurableProgress& known = slot->second;
   known.files = std::move(progress.files);
-  known.point = progress.point;
+  const FlushedPoint before = std::exchange(known.point, progress.point);
+  if (!is_new) KeepStart(before, known.point);
   known.bytes += progress.bytes;
   for (SealedSegment& sealed : progress.sealed) known.sealed.push_back(sealed);
   for (ProducerSnapshot& snapshot : progress.snapshots) {
@@ -83,6 +100,7 @@ void Checkpointer::RunJob() {
   dependencies_.executor.Cancel(timer);
   if (!work.is_stale) return;
   const absl::Status recorded = Record(work);
+  if (recorded.ok()) PublishStarts(work);
   dependencies_.on_recorded(recorded);
   for (Waiter& waiter : work.waiters) {
     const absl::Status& failure = waiter.files->checkpoint_failure;
@@ -123,6 +141,17 @@ absl::Status Checkpointer::Record(const Work& work) {
   return WriteCheckpointFile();
 }
 
+void Checkpointer::PublishStarts(const Work& work) {
+  base::MutexLock lock(mutex_);
+  for (const auto& [id, progress] : work.dirty) {
+    const auto recorded = recorded_.find(id);
+    const auto newest = newest_.find(id);
+    if (recorded != recorded_.end() && newest != newest_.end()) {
+      KeepStart(recorded->second, newest->second);
+    }
+  }
+}
+
 absl::Status Checkpointer::WriteLog(const DurableProgress& progress, io::FileSystem& file_system) {
   const absl::Status& failure = progress.files->checkpoint_failure;
   if (!failure.ok()) return failure;
@@ -137,7 +166,9 @@ void Checkpointer::Fail(const std::shared_ptr<LogFiles>& files, const absl::Stat
 }
 
 void Checkpointer::TakePoint(const DurableProgress& progress) {
-  recorded_[progress.files->id] = progress.point;
+  const auto [recorded, is_new] = recorded_.try_emplace(progress.files->id, progress.point);
+  const FlushedPoint before = std::exchange(recorded->second, progress.point);
+  if (!is_new) KeepStart(before, recorded->second);
   base::MutexLock lock(mutex_);
   forgotten_.erase(progress.files->id);  // It was deleted and has begun anew.
 }

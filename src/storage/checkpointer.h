@@ -83,9 +83,12 @@ class Checkpointer {
   };
   /// Answers on the checkpoint executor once the log's point on the disk says that it starts there,
   /// or why it does not. The log has a point, and what it wrote below the new start is in its
-  /// segments. An error may come although the disk has it.
+  /// segments. After an error a later checkpoint may
+  /// still record it.
   void MoveLogStart(LogStartMove move, base::Callback<absl::Status> done);
-  /// The newest known point of a log that is not open.
+  /// The same in its time, and nobody waits.
+  void NoteRemoved(LogStartMove move);
+  /// The newest known point of a log that is not open; its log start is the one in the file.
   std::optional<FlushedPoint> Find(const TopicPartition& log) const;
   /// The log was deleted: from the next checkpoint file on its point is gone.
   void Forget(const TopicPartition& log);
@@ -100,6 +103,7 @@ class Checkpointer {
 
   using Dirty = std::map<TopicPartition, DurableProgress>;
 
+  void MergeMove(LogStartMove move) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ScheduleLocked(absl::Duration delay) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Merge(DurableProgress progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunJob();
@@ -119,6 +123,8 @@ class Checkpointer {
   /// WriteLogFiles, unless the log has failed before, and what follows from its failure.
   absl::Status WriteLog(const DurableProgress& progress, io::FileSystem& file_system);
   void Fail(const std::shared_ptr<LogFiles>& files, const absl::Status& status);
+  /// What the file says by now about where logs start, readers of points may go by.
+  void PublishStarts(const Work& work);
   /// What was written for the log is durable: its point may be recorded.
   void TakePoint(const DurableProgress& progress);
   absl::Status WriteLogFiles(const DurableProgress& progress, io::FileSystem& file_system);

@@ -18,6 +18,8 @@ namespace talosmq::storage {
 namespace {
 
 constexpr int64_t kReadBytes = int64_t{4} << 20;
+/// What a client may send, and so every reader may be sent.
+constexpr size_t kRewrittenBytesMax = size_t{20} << 20;
 
 using OnBatch = absl::FunctionRef<absl::Status(base::ByteSpan, const record::BatchHeader&)>;
 
@@ -166,10 +168,23 @@ class BatchFilter {
     if (needs_horizon) rewriter.SetDeleteHorizon(horizon_ms_);
     for (const record::RecordView& record : kept) rewriter.Append(record);
     TALOSMQ_ASSIGN_OR_RETURN(base::Buffer rewritten, rewriter.Finish());
+    // The horizon makes the timestamps of records longer.
+    if (needs_horizon && !CanBeRead(rewritten.bytes())) return base::Buffer::CopyOf(batch);
     return rewritten;
   }
 
  private:
+  static bool CanBeRead(base::ByteSpan batch) {
+    if (batch.size() > kRewrittenBytesMax) return false;
+    auto reader = record::BatchReader::Open(batch, {});
+    while (reader.ok()) {
+      const auto record = reader->Next();
+      if (!record.ok()) return false;
+      if (!record->has_value()) return true;
+    }
+    return false;
+  }
+
   static bool IsTombstone(const record::RecordView& record) { return record.key && !record.value; }
 
   bool IsKept(const record::RecordView& record, const record::BatchHeader& header) {
@@ -230,16 +245,15 @@ absl::Status Compaction::Rewrite(const CompactionInput& input,
   KeyOffsets keys(dependencies_.random, dependencies_.keys_max);
   TALOSMQ_ASSIGN_OR_RETURN(const size_t end, TakeKeys(input, dependencies_.reader, keys));
   if (end == input.dirty.first && !files.is_closing) {
-    return MakeError(
-        Reason::kInvalidConfig,
-        base::StrCat("log ", files.id.ToString(), ": the segment at offset ",
-                     segments.base(end).value(), " has more than ", dependencies_.keys_max,
-                     " keys, too many to be compacted; it was written before the topic had "
-                     "cleanup.policy=compact"));
+    return MakeError(Reason::kInvalidConfig,
+                     base::StrCat("log ", files.id.ToString(), ": the segment at offset ",
+                                  segments.base(end).value(), " has more than ",
+                                  dependencies_.keys_max, " keys, too many to be compacted"));
   }
   BatchFilter filter(input, keys);
   uint32_t generation = input.generation;
   for (const SegmentRange& range : GroupForCompaction(segments.all(), end, input.segment_bytes)) {
+    TALOSMQ_RETURN_IF_ERROR(dependencies_.reserve.CheckRoom());
     const SegmentName name{.base = segments.base(range.first),
                            .end = segments.base(range.end()),
                            .generation = generation++};
@@ -260,6 +274,7 @@ absl::Status Compaction::Rewrite(const CompactionInput& input,
     }
     on_group({.range = range,
               .merged = {.base = name.base,
+                         .end = name.end,
                          .created_ms = created_ms,
                          .bytes = static_cast<int64_t>(file->bytes()),
                          .generation = name.generation}});

@@ -3,6 +3,7 @@
 #include "base/random.h"
 #include "io/file_system.h"
 #include "storage/compaction_plan.h"
+#include "storage/disk_reserve.h"
 #include "storage/log_reader.h"
 #include "storage/producer_table.h"
 #include "storage/segment_list.h"
@@ -48,13 +49,15 @@ struct CompactedGroup {
 /// A group of segments comes into being as a temporary file, synced, with its index; the rename of
 /// the file to a name that tells its offsets puts it in the place of the old ones, all at once and
 /// across crashes (see segment.h). `on_group` hears of each, in order. Ends early, without error,
-/// when files->is_closing says so. An error leaves what was not replaced as it was; damage in a
-/// segment is kCorruptData, and nothing of that group is replaced.
+/// when files->is_closing says so, and with kStorageFull when the disk has no room. An error leaves
+/// what was not replaced as it was; damage in a segment is kCorruptData, and nothing of that group
+/// is replaced.
 class Compaction {
  public:
   struct Dependencies {
     io::FileSystem& file_system;
     LogReader& reader;
+    const DiskReserve& reserve;
     base::Random& random;
     size_t keys_max = 0;  ///< KeyOffsets::kBytesPerKey each.
   };

@@ -13,8 +13,8 @@ namespace talosmq::storage {
 /// Writes many logs to their segments and makes them durable by one sync of the disk, for batches
 /// that the journal has.
 ///
-/// Invariant: a segment is begun only when the one before it is complete on the disk, so that after a
-/// crash only the newest segment of a log can lack anything. A log that has rolled takes another
+/// Invariant: a segment is begun only when the one before it is complete on the disk, so that after
+/// a crash only the newest segment of a log can lack anything. A log that has rolled takes another
 /// sync.
 /// Confined to one executor, as the DeferredSync that it was given.
 class DeferredFlush {

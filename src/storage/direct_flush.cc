@@ -36,7 +36,8 @@ void DirectFlush::MakeFilesDurable(std::span<LogWrite> logs) {
     if (!write.status.ok() || write.files->file == nullptr) continue;
     write.status = MayBeStored(write.files->file->Sync());
   }
-  // By now everything open is synced, so any of it may be closed.
+  // By now everything open is synced, or is going to be with all others, so any of it may be
+  // closed.
   while (open_.size() > kOpenFilesMax) Release(*open_.back());
 }
 

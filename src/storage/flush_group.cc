@@ -145,6 +145,7 @@ void FlushGroup::Complete(std::vector<LogWrite> writes) {
     place->second.push_back({.listener = write.files->listener,
                              .result = {.durable_end = write.end_offset,
                                         .written_end = is_in_segments ? write.end_offset : Offset(),
+                                        .segment = is_in_segments ? write.files->segment : Offset(),
                                         .status = write.status}});
     if (is_in_segments) dependencies_.checkpointer.Note(ProgressOf(write));
   }
@@ -161,11 +162,12 @@ void FlushGroup::FenceNow(LogFiles& files, const absl::Status& cause) {
     dependencies_.on_fence(cause);
   }
   base::LogError("storage", "log ", files.id.ToString(), " is fenced: ", cause.message());
-  files.shard.Post([completions = std::vector<Completion>{
-                        {.listener = files.listener,
-                         .result = {.durable_end = {}, .written_end = {}, .status = cause}}}] {
-    Deliver(completions);
-  });
+  files.shard.Post(
+      [completions = std::vector<Completion>{
+           {.listener = files.listener,
+            .result = {.durable_end = {}, .written_end = {}, .segment = {}, .status = cause}}}] {
+        Deliver(completions);
+      });
 }
 
 void FlushGroup::Fence(std::shared_ptr<LogFiles> files, absl::Status cause) {

@@ -60,7 +60,7 @@ void JournaledFlush::MakeDurable(std::span<LogWrite> group) {
       to_journal.push_back(&write);
     } else {
       // It only begins a segment: nothing that could be lost.
-      Hold(write, written_back_oldest_);
+      Hold(write, held_.empty() ? written_back_oldest_ : held_.back().sequence);
     }
   }
   if (!to_journal.empty()) WriteJournal(to_journal);
@@ -258,6 +258,12 @@ void JournaledFlush::Strand(Held held) {
   if (held.write.bytes == 0) return;
   base::MutexLock lock(mutex_);
   const TopicPartition log = held.write.files->id;
+  const auto later = stranded_.find(log);
+  if (later != stranded_.end()) {
+    // Of a log that was closed while its earlier part was being brought to the segments.
+    Merge(held.write, std::move(later->second.write));
+    held.sequence = Older(held.sequence, later->second.sequence);
+  }
   stranded_[log] = std::move(held);
 }
 
@@ -283,7 +289,9 @@ void JournaledFlush::Release(std::shared_ptr<LogFiles> files, base::Task done) {
   const LogFiles* const key = files.get();
   const auto held = held_by_log_.find(key);
   if (held != held_by_log_.end() && !files->fence.ok()) StrandHeld(held->second);
-  releases_[key] = {.files = std::move(files), .done = std::move(done)};
+  PendingRelease& release = releases_[key];
+  release.files = std::move(files);
+  release.done.push_back(std::move(done));
   StartWriteBack();
   FinishReleases();
 }
@@ -298,7 +306,7 @@ void JournaledFlush::FinishReleases() {
   });
   for (PendingRelease& release : done) {
     direct_.Release(*release.files);
-    release.done();
+    for (base::Task& done_one : release.done) done_one();
   }
 }
 

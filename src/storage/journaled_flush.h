@@ -126,7 +126,7 @@ class JournaledFlush final : public FlushTarget {
   uint64_t written_back_oldest_ = 0;
   struct PendingRelease {
     std::shared_ptr<LogFiles> files;
-    base::Task done;
+    std::vector<base::Task> done;
   };
   absl::flat_hash_map<const LogFiles*, PendingRelease> releases_;
 

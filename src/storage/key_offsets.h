@@ -19,7 +19,7 @@ namespace talosmq::storage {
 class KeyOffsets {
  public:
   /// What a key takes at most, while the table grows, too.
-  static constexpr size_t kBytesPerKey = 64;
+  static constexpr size_t kBytesPerKey = 96;
 
   /// At most `keys_max` keys.
   KeyOffsets(base::Random& random, size_t keys_max) : keys_max_(keys_max), hash_(random) {}

@@ -37,6 +37,7 @@ LocalLog::LocalLog(std::shared_ptr<LogFiles> files, LogOptions options, Recovere
       bytes_since_snapshot_(recovered.bytes_since_snapshot) {
   if (recovered.snapshot) snapshot_offset_ = recovered.snapshot->offset;
   files_->listener = anchor_;
+  if (!segments_->empty()) begun_segment_ = segments_->all().back().base;
   for (const ListedSegment& segment : segments_->all()) {
     next_generation_ = std::max(next_generation_, segment.generation + 1);
   }
@@ -153,6 +154,7 @@ void LocalLog::OnFlushed(const FlushResult& result) {
   if (result.status.ok()) {
     durable_end_ = std::max(durable_end_, result.durable_end);
     written_end_ = std::max(written_end_, result.written_end);
+    begun_segment_ = std::max(begun_segment_, result.segment);
     tail_.Unpin(written_end_);
   } else {
     fence_ = result.status;
@@ -263,7 +265,8 @@ void LocalLog::ApplyRetention(absl::Time now, Offset limit, base::Callback<absl:
   std::vector<ListedSegment> segments(segments_->all().begin(), segments_->all().end());
   if (active_) segments.back().bytes = static_cast<int64_t>(active_->position);
   const RetentionPlan plan = PlanRetention(segments, options_.retention, now);
-  if (plan.must_roll && active_) Roll();
+  // A full disk has no room for another segment, and refusing it would fence the log.
+  if (plan.must_roll && active_ && dependencies_.reserve.CheckRoom().ok()) Roll();
   MoveLogStart(std::min({plan.log_start, limit, durable_end_}), std::move(done));
 }
 
@@ -320,7 +323,8 @@ void LocalLog::RecordLogStart(Offset offset, base::Callback<absl::Status> done) 
 std::span<const ListedSegment> LocalLog::SegmentsBelow(Offset offset) const {
   const std::span<const ListedSegment> all = segments_->all();
   size_t count = 0;
-  while (count + 1 < all.size() && all[count + 1].base <= offset) ++count;
+  const Offset end = std::min(offset, begun_segment_);
+  while (count + 1 < all.size() && all[count + 1].base <= end) ++count;
   return all.first(count);
 }
 
@@ -363,40 +367,40 @@ void LocalLog::RemoveNext(std::vector<SegmentName> segments, base::Gate::Pass pa
 }
 
 void LocalLog::Compact(absl::Time now, Offset limit, base::Callback<absl::Status> done) {
+  if (!options_.compaction || !fence_.ok() || close_done_) return done(CheckWritable());
+  const absl::Status room = dependencies_.reserve.CheckRoom();
+  if (!room.ok()) return done(room);
   const bool is_late =
-      options_.compaction && active_ && active_->position > 0 &&
+      active_ && active_->position > 0 &&
       now - absl::FromUnixMillis(active_->created_ms) >= options_.compaction->lag_max;
-  if (is_late && fence_.ok()) Roll();
-  std::optional<CompactionInput> input = PlanNow(now, limit);
-  if (!input) return done(CheckWritable());
-  auto pass = dependencies_.gate.Enter();
-  TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
-  ++jobs_;
+  if (is_late) Roll();
+  const bool is_hopeless = compaction_failed_at_ == segments_->size();
+  if (is_compacting_ || is_hopeless || !FindDirty(now, limit)) return done(absl::OkStatus());
   is_compacting_ = true;
-  dependencies_.compaction_executor.Post(
-      [this, files = files_, input = *std::move(input), &compaction = dependencies_.compaction,
-       done = std::move(done), pass = std::move(*pass)]() mutable {
-        absl::Status status = compaction.Run(input, [&](const CompactedGroup& group) {
-          files->shard.Post(
-              [this, group, source = input.source.segments] { OnCompacted(group, *source); });
-        });
-        files->shard.Post([this, status = std::move(status), done = std::move(done)]() mutable {
-          FinishCompaction(std::move(status), std::move(done));
-        });
+  ++jobs_;
+  // By then the index entries of complete segments are in their files, these are trimmed, and the
+  // recorded point lies in a segment that stays.
+  dependencies_.checkpointer.MoveLogStart(
+      {.files = files_, .log_start = log_start_, .removed_bytes = removed_bytes_},
+      [this, files = files_, now, limit, done = std::move(done)](absl::Status recorded) mutable {
+        files->shard.Post(
+            [this, now, limit, done = std::move(done), recorded = std::move(recorded)]() mutable {
+              if (!recorded.ok()) return FinishCompaction(std::move(recorded), std::move(done));
+              BeginCompaction(now, limit, std::move(done));
+            });
       });
 }
 
-std::optional<CompactionInput> LocalLog::PlanNow(absl::Time now, Offset limit) {
-  const bool is_possible =
-      options_.compaction && !is_compacting_ && fence_.ok() && !segments_->empty();
-  if (!is_possible) return std::nullopt;
-  const auto dirty =
-      PlanCompaction(segments_->all(), *options_.compaction, std::min(limit, written_end_), now);
-  if (!dirty) return std::nullopt;
-  for (size_t i = 0; i < dirty->end(); ++i) {
-    // The checkpoint has still to see to it.
-    if (!files_->pending_index.Of(segments_->base(i)).empty()) return std::nullopt;
-  }
+std::optional<SegmentRange> LocalLog::FindDirty(absl::Time now, Offset limit) const {
+  if (segments_->empty()) return std::nullopt;
+  return PlanCompaction(segments_->all(), *options_.compaction,
+                        std::min({limit, written_end_, begun_segment_}), now);
+}
+
+void LocalLog::BeginCompaction(absl::Time now, Offset limit, base::Callback<absl::Status> done) {
+  const bool is_possible = options_.compaction && fence_.ok() && !close_done_;
+  const auto dirty = is_possible ? FindDirty(now, limit) : std::nullopt;
+  if (!dirty) return FinishCompaction(CheckWritable(), std::move(done));
   CompactionInput input{.source = Source(),
                         .dirty = *dirty,
                         .now = now,
@@ -406,7 +410,19 @@ std::optional<CompactionInput> LocalLog::PlanNow(absl::Time now, Offset limit) {
                         .producers = producers_.States()};
   // As many as it may write.
   next_generation_ += static_cast<uint32_t>(segments_->size());
-  return input;
+  auto pass = dependencies_.gate.Enter();
+  TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
+  dependencies_.compaction_executor.Post(
+      [this, files = files_, input = std::move(input), &compaction = dependencies_.compaction,
+       done = std::move(done), pass = std::move(*pass)]() mutable {
+        absl::Status status = compaction.Run(input, [&](const CompactedGroup& group) {
+          files->shard.Post(
+              [this, group, source = input.source.segments] { OnCompacted(group, *source); });
+        });
+        files->shard.Post([this, status = std::move(status), done = std::move(done)]() mutable {
+          FinishCompaction(std::move(status), std::move(done));
+        });
+      });
 }
 
 void LocalLog::OnCompacted(const CompactedGroup& group, const SegmentList& source) {
@@ -426,17 +442,16 @@ void LocalLog::OnCompacted(const CompactedGroup& group, const SegmentList& sourc
 
 void LocalLog::FinishCompaction(absl::Status status, base::Callback<absl::Status> done) {
   is_compacting_ = false;
+  const Reason reason = ReasonOf(status);
+  const bool is_lasting = reason == Reason::kCorruptData || reason == Reason::kInvalidConfig;
+  compaction_failed_at_ = is_lasting ? segments_->size() : 0;
   DropSegments();
-  // Only what was removed changes.
-  dependencies_.checkpointer.MoveLogStart(
-      {.files = files_, .log_start = log_start_, .removed_bytes = removed_bytes_},
-      [this, files = files_, status = std::move(status),
-       done = std::move(done)](const absl::Status& /*recorded*/) mutable {
-        files->shard.Post([this, status = std::move(status), done = std::move(done)]() mutable {
-          done(std::move(status));
-          EndJob();
-        });
-      });
+  if (fence_.ok()) {
+    dependencies_.checkpointer.NoteRemoved(
+        {.files = files_, .log_start = log_start_, .removed_bytes = removed_bytes_});
+  }
+  done(std::move(status));
+  EndJob();
 }
 
 void LocalLog::Close(base::Callback<absl::Status> done) {

@@ -4,6 +4,7 @@
 #include "base/executor.h"
 #include "base/gate.h"
 #include "storage/compaction.h"
+#include "storage/disk_reserve.h"
 #include "storage/flush_group.h"
 #include "storage/log_reader.h"
 #include "storage/partition_log.h"
@@ -36,6 +37,7 @@ class LocalLog final : public PartitionLog, private FlushListener {
     Compaction& compaction;  ///< Confined to `compaction_executor`.
     base::Executor& compaction_executor;
     io::FileSystem& file_system;  ///< Used on `io_executor` only.
+    const DiskReserve& reserve;
     base::Clock& clock;
     base::Gate& gate;            ///< Held by jobs under way.
     int64_t snapshot_bytes = 0;  ///< Of the log between two producer snapshots.
@@ -92,7 +94,9 @@ class LocalLog final : public PartitionLog, private FlushListener {
   void RemoveFiles(std::vector<SegmentName> segments);
   /// Removes the first of them and goes on with the rest behind whatever waits for the disk.
   void RemoveNext(std::vector<SegmentName> segments, base::Gate::Pass pass);
-  std::optional<CompactionInput> PlanNow(absl::Time now, Offset limit);
+  std::optional<SegmentRange> FindDirty(absl::Time now, Offset limit) const;
+  /// Once what is due is recorded in the checkpoint: hands it to the compaction executor.
+  void BeginCompaction(absl::Time now, Offset limit, base::Callback<absl::Status> done);
   void OnCompacted(const CompactedGroup& group, const SegmentList& source);
   void FinishCompaction(absl::Status status, base::Callback<absl::Status> done);
   void EndJob();
@@ -110,6 +114,9 @@ class LocalLog final : public PartitionLog, private FlushListener {
   Offset log_end_;
   Offset durable_end_;
   Offset written_end_;  ///< At most durable_end_: up to here the segments have it.
+  /// The newest segment that is on the disk; the list may have one more. What lies below it is
+  /// complete, and neither the flush nor a recovery needs it.
+  Offset begun_segment_;
   int64_t size_bytes_ = 0;
   int64_t removed_bytes_ = 0;
   std::shared_ptr<const SegmentList> segments_;
@@ -126,6 +133,8 @@ class LocalLog final : public PartitionLog, private FlushListener {
   base::Callback<absl::Status> listener_;
   int64_t jobs_ = 0;  ///< Reads, moves of the log start, removals and compactions under way.
   bool is_compacting_ = false;  ///< Meanwhile no segment leaves the list but for a compacted one.
+  /// Segments there were when a compaction failed; it is not tried again until there are others.
+  size_t compaction_failed_at_ = 0;
   uint32_t next_generation_ = 1;
   base::Callback<absl::Status> close_done_;
 };

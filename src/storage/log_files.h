@@ -21,6 +21,7 @@ struct FlushResult {
   Offset durable_end;  ///< Holds when status is OK, as the next one.
   /// Up to here the segments have it, so that it need not stay in memory.
   Offset written_end;
+  Offset segment;       ///< The newest one that was begun on the disk.
   absl::Status status;  ///< Not OK: the log is fenced.
 };
 

@@ -179,6 +179,7 @@ class FileLogStore final : public LogStore {
                             .metrics = metrics_}),
         compaction_({.file_system = dependencies_.file_system,
                      .reader = compaction_reader_,
+                     .reserve = dependencies_.reserve,
                      .random = dependencies_.random,
                      .keys_max = options_.compaction_keys_max}) {
     for (base::Executor* executor : dependencies_.io_executors) {
@@ -414,6 +415,7 @@ class FileLogStore final : public LogStore {
             .compaction = compaction_,
             .compaction_executor = dependencies_.compaction_executor,
             .file_system = dependencies_.file_system,
+            .reserve = dependencies_.reserve,
             .clock = dependencies_.clock,
             .gate = gate_,
             .snapshot_bytes = options_.checkpoint_bytes,

@@ -105,14 +105,17 @@ class Recovery {
 
   absl::Status RebuildSealed(size_t index) {
     const Offset base = folder_.segments[index];
-    const Offset end = index + 1 < folder_.segments.size() ? folder_.segments[index + 1]
-                                                           : input_.recorded->segment;
+    const SegmentName name = folder_.NameOf(base);
+    const bool is_compacted = name.generation > 0;
+    const Offset end = is_compacted                          ? name.end
+                       : index + 1 < folder_.segments.size() ? folder_.segments[index + 1]
+                                                             : input_.recorded->segment;
     TALOSMQ_ASSIGN_OR_RETURN(
         const RebuiltIndex rebuilt,
         RebuildIndex(file_system_, {.segment = {.log = input_.log, .base_offset = base},
                                     .directory = folder_.directory,
                                     .end = end,
-                                    .generation = folder_.NameOf(base).generation,
+                                    .generation = name.generation,
                                     .history = epochs_.trusted(),
                                     .created_ms = input_.now_ms}));
     TALOSMQ_RETURN_IF_ERROR(rebuilt.stored);
@@ -237,6 +240,7 @@ class Recovery {
       TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
       TALOSMQ_ASSIGN_OR_RETURN(const int64_t created_ms, CreatedMs(i));
       log_.segments.push_back({.base = base,
+                               .end = folder_.NameOf(base).end,
                                .created_ms = created_ms,
                                .bytes = static_cast<int64_t>(size),
                                .generation = folder_.NameOf(base).generation});

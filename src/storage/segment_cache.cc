@@ -15,6 +15,8 @@ namespace {
 
 std::optional<Offset> EndOf(const SegmentCache::Request& request) {
   const SegmentList& segments = *request.log.segments;
+  const SegmentName name = segments.name(request.segment);
+  if (name.generation > 0) return name.end;
   if (segments.is_last(request.segment)) return std::nullopt;
   return segments.base(request.segment + 1);
 }

@@ -36,7 +36,7 @@ std::shared_ptr<const SegmentList> SegmentList::Without(size_t count) const {
 SegmentName SegmentList::name(size_t index) const {
   const ListedSegment& segment = segments_[index];
   if (segment.generation == 0) return {.base = segment.base};
-  return {.base = segment.base, .end = base(index + 1), .generation = segment.generation};
+  return {.base = segment.base, .end = segment.end, .generation = segment.generation};
 }
 
 std::optional<size_t> SegmentList::Find(Offset offset) const {

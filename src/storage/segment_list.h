@@ -14,6 +14,7 @@ namespace talosmq::storage {
 /// What is known of a segment without looking at it.
 struct ListedSegment {
   Offset base;
+  Offset end = {};         ///< Of a compacted one, as its name tells it.
   int64_t created_ms = 0;  ///< When its first batch was appended, by the clock of then.
   int64_t bytes = 0;       ///< Of all its batches; of the last one, when it was listed.
   /// Of the compaction that wrote it; 0: as it was appended.

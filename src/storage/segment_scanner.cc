@@ -49,8 +49,8 @@ absl::StatusOr<ScanStep> SegmentScanner::Next() {
 absl::StatusOr<bool> SegmentScanner::IsBatchAt(uint64_t position) {
   TALOSMQ_ASSIGN_OR_RETURN(base::ByteSpan bytes, Window(position, record::kHeaderBytes));
   const auto header = record::ParseHeader(bytes);
-  if (!header.ok() || header->base_offset <= chain_.next() || header->count < 1 ||
-      header->last_offset_delta != header->count - 1 || header->size() > end_ - position) {
+  if (!header.ok() || header->base_offset <= chain_.next() || chain_.CheckCounts(*header) ||
+      header->size() > end_ - position) {
     return false;
   }
   TALOSMQ_ASSIGN_OR_RETURN(bytes, Window(position, header->size()));

@@ -9,12 +9,13 @@ import unittest
 from talosmq_process import Server, talosmq
 
 WAIT_SECONDS = 30
+SETTINGS = ("broker.cleanup_interval_ms=200",)
 
 
 class TopicTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(settings=("broker.cleanup_interval_ms=200",))
+        cls.server = Server(SETTINGS)
         talosmq(cls.server, "topic", "create", "plain")
         cls.without_labels = talosmq(cls.server, "topic", "list")[1]
 
@@ -146,6 +147,29 @@ class TopicTest(unittest.TestCase):
         self.assertEqual(len(self.run_ok("consume", "kept", "-O", "start", "-e").split()),
                          partition["live_records"])
 
+    def test_compaction_leaves_the_last_record_of_each_key(self):
+        self.run_ok("topic", "create", "latest", "-p", "1", "-c", "cleanup.policy=compact",
+                    "-c", "segment.bytes=1048576", "-c", "max.message.bytes=1048576")
+        lines = [f"key{i % 10}:{i} {'x' * 990}" for i in range(4000)]
+        for begin in range(0, 4000, 500):
+            self.run_ok("produce", "latest", "-k", ":",
+                        stdin="".join(f"{line}\n" for line in lines[begin:begin + 500]).encode())
+        topic_id = self.run_json("topic", "describe", "latest")["topic_id"]
+        folder = self.server.data / "topics" / topic_id / "0"
+        # One name tells of the offsets that the segment stands for.
+        self.wait_until(lambda: len(list(folder.glob("*-*-*.log"))) >= 1
+                        and len(list(folder.glob("*.log"))) <= 3)
+        self.server.process.terminate()
+        self.server.process.wait()
+        (self.server.data / "listeners.json").unlink(missing_ok=True)
+        self.server.start(SETTINGS)
+        read = self.run_ok("consume", "latest", "-O", "start", "-e", "-f", "%k:%v\\n").splitlines()
+        self.assertLess(len(read), 2500)
+        self.assertEqual({line.split(":")[0]: line for line in read},
+                         {f"key{i % 10}": line for i, line in enumerate(lines)})
+        self.assertIn("key", self.run_failing("produce", "latest", "-f", "/etc/hostname"))
+        self.run_ok("topic", "delete", "latest")
+
     def test_name_of_a_deleted_topic_is_free_at_once(self):
         ids = set()
         for round_number in range(5):
@@ -165,7 +189,7 @@ class TopicTest(unittest.TestCase):
         self.server.process.kill()
         self.server.process.wait()
         (self.server.data / "listeners.json").unlink()
-        self.server.start()
+        self.server.start(SETTINGS)
         status, _, err = talosmq(self.server, "topic", "delete", "doomed")
         self.assertTrue(status == 0 or "no topic is called" in err, err)
 

@@ -29,7 +29,6 @@ absl::Status LogModel::Durable(Offset end_offset) {
 absl::Status LogModel::Recovered(Offset start, Offset end_offset) {
   if (start < start_ || start > start_max_) return Wrong("start", start_.value(), start.value());
   start_ = start;
-  start_max_ = start;
   if (end_offset < durable_end_) {
     return Wrong("recovered below what was durable", durable_end_.value(), end_offset.value());
   }

@@ -45,7 +45,7 @@ class LogModel {
  private:
   std::vector<Record> records_;
   Offset start_;
-  Offset start_max_;  ///< Where a move that was not acknowledged may have brought it.
+  Offset start_max_;  ///< Where a move that was not acknowledged may bring it, now or later.
   Offset durable_end_;
 };
 

@@ -58,7 +58,6 @@ TEST(CommandLineTest, CommandsOfLaterVersionsAreUnknown) {
   }
   ExpectWrongUsage({"broker", "drain", "1"}, {"unknown command 'drain'", "there are list"});
   ExpectWrongUsage({"partition", "move"}, {"unknown command 'move'"});
-  ExpectWrongUsage({"topic", "trim", "t"}, {"unknown command 'trim'"});
   ExpectWrongUsage({"dump", "apply"}, {"unknown command 'apply'"});
   ExpectWrongUsage({"cluster", "rebalance"}, {"unknown command 'rebalance'"});
 }

@@ -102,7 +102,7 @@ TEST_F(TopicControllerTest, RefusedConfigChangeChangesNothing) {
   const std::vector<ConfigChange> refused = {
       {.set = {{"label.owner", "you"}, {"no.such.key", "1"}}},
       {.set = {{"label.owner", "you"}}, .unset = {"label.owner"}},
-      {.set = {{"label.owner", "you"}}, .unset = {"cleanup.policy"}},
+      {.set = {{"label.owner", "you"}}, .unset = {"no.such.key"}},
       {.set = {{"segment.bytes", "1048576"}}},  // Does not hold the default max.message.bytes.
   };
   for (const ConfigChange& change : refused) {

@@ -165,7 +165,7 @@ TEST(TopicConfigTest, SetValuesAreObeyed) {
 
 TEST(TopicConfigTest, ListHasEveryKeyWithTheValueInForce) {
   const auto entries = ListTopicConfig({{"segment.ms", "60000"}, {"label.a", "1"}}, 3);
-  EXPECT_THAT(entries, SizeIs(10));
+  EXPECT_THAT(entries, SizeIs(17));
   EXPECT_TRUE(std::is_sorted(entries.begin(), entries.end(),
                              [](const auto& a, const auto& b) { return a.key < b.key; }));
   for (const TopicConfigEntry& entry : entries) {

@@ -351,7 +351,7 @@ TEST_F(DeleteRecordsTest, WrongNamesAreRefused) {
   request.add_partitions()->set_topic_id("short");
   v1::DeleteRecordsResponse response;
   ASSERT_TRUE(stub_->DeleteRecords(Context().get(), request, &response).ok());
-  EXPECT_EQ(response.partitions(0).error().reason(), v1::REASON_INVALID_ARGUMENT);
+  EXPECT_EQ(response.partitions(0).error().reason(), v1::REASON_UNKNOWN_TOPIC_ID);
   request.Clear();
   request.add_partitions()->set_topic_id(IdBytes());
   request.add_partitions()->set_topic_id(IdBytes());

@@ -231,6 +231,7 @@ TEST_F(CompactionTest, RestartFindsTheSame) {
   Compact();
   const auto before = Keys();
   const int64_t lifetime = world_.log().lifetime_bytes();
+  Checkpoint();
   world_.CutPower(PowerCut::DropUnsynced());
   Start();
   EXPECT_EQ(Keys(), before);

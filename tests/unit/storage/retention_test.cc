@@ -269,6 +269,59 @@ TEST_F(LogStartTest, WhatIsInTheJournalOnlyIsBroughtToItsSegmentFirst) {
   ExpectRecords(9, 11);
 }
 
+TEST_F(LogStartTest, MovesThatWaitForTheSameWriteBackAreAllAnswered) {
+  ASSERT_TRUE(world_.Stop().ok());
+  world_.store_options().direct_logs_max = 0;
+  Start();
+  Append(10);
+  int answers = 0;
+  for (const int64_t start : {3, 9, 5}) {
+    world_.log().MoveLogStart(Offset(start), [&](const absl::Status& status) {
+      EXPECT_TRUE(status.ok()) << status;
+      ++answers;
+    });
+  }
+  world_.Run();
+  EXPECT_EQ(answers, 3);
+  ExpectRecords(9, 10);
+  EXPECT_TRUE(world_.Stop().ok());
+  Start();
+  ExpectRecords(9, 10);
+}
+
+TEST_F(LogStartTest, SegmentStaysUntilTheNextOneIsOnTheDisk) {
+  Append(4);
+  std::string value = "4:";
+  value.resize(900, 'v');
+  ASSERT_TRUE(world_.Append({.values = {value}, .timestamp_ms = ++next_}).ok());
+  bool is_answered = false;
+  world_.log().MoveLogStart(Offset(4), [&](const absl::Status& status) {
+    EXPECT_TRUE(status.ok()) << status;
+    is_answered = true;
+  });
+  world_.RunWithoutFlush();
+  EXPECT_TRUE(is_answered);
+  EXPECT_TRUE(HasSegment(0)) << "else nothing would show that the log has ever been";
+  world_.CutPower(PowerCut::DropUnsynced());
+  Start();
+  ExpectRecords(4, 4);
+  --next_;
+  Append(2);
+  ASSERT_TRUE(world_.MoveLogStart(Offset(5)).ok());
+  EXPECT_FALSE(HasSegment(0));
+  ExpectRecords(5, 6);
+}
+
+TEST_F(LogStartTest, LogThatIsOpenedAgainStartsWhereTheDiskSays) {
+  Append(10);
+  world_.disk().FailNth(DiskCall::kRename, 1, MemoryFileSystem::IoError("disk"));
+  EXPECT_FALSE(world_.MoveLogStart(Offset(9)).ok());
+  ASSERT_TRUE(world_.Close().ok());
+  Open();
+  ExpectRecords(0, 10);
+  EXPECT_TRUE(HasSegment(0)) << "nothing goes before its removal is on the disk";
+}
+
 TEST_F(LogStartTest, TimeIsLookedForFromTheStartOn) {
   Append(10);  // Offset n is stamped n + 1.
   ASSERT_TRUE(world_.MoveLogStart(Offset(5)).ok());
