@@ -116,4 +116,23 @@ absl::Status OrderChecker::Check(const TopicPartition& partition, Offset log_sta
   return absl::OkStatus();
 }
 
+void DamageChecker::Acknowledged(const TopicPartition& partition, Offset offset,
+                                 std::string value) {
+  acknowledged_[partition].emplace(offset, std::move(value));
+}
+
+absl::Status DamageChecker::Check(const TopicPartition& partition,
+                                  const std::vector<ReadRecord>& log,
+                                  const std::vector<CorruptRange>& refused) const {
+  std::map<Offset, std::string> expected = OrEmpty(acknowledged_, partition);
+  for (const CorruptRange& range : refused) {
+    for (const ReadRecord& record : log) {
+      if (record.offset < range.first || record.offset >= range.next) continue;
+      return Violation("G8", partition, record.offset, "it is served and refused");
+    }
+    expected.erase(expected.lower_bound(range.first), expected.lower_bound(range.next));
+  }
+  return CheckHolds("G8", partition, expected, log);
+}
+
 }  // namespace talosmq::support

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "talosmq/error.h"
 #include "talosmq/ids.h"
 
 #include "absl/status/status.h"
@@ -61,6 +62,19 @@ class OrderChecker {
 
  private:
   std::map<TopicPartition, std::map<std::string, size_t>> places_;
+};
+
+/// G8: damage is told and never served. What was acknowledged is there as it was, or lies in a
+/// range that is refused.
+class DamageChecker {
+ public:
+  void Acknowledged(const TopicPartition& partition, Offset offset, std::string value);
+  /// `log`: everything of the partition that can be read; `refused`: the ranges that cannot.
+  absl::Status Check(const TopicPartition& partition, const std::vector<ReadRecord>& log,
+                     const std::vector<CorruptRange>& refused) const;
+
+ private:
+  std::map<TopicPartition, std::map<Offset, std::string>> acknowledged_;
 };
 
 }  // namespace talosmq::support

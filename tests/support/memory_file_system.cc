@@ -1,5 +1,6 @@
 #include "support/memory_file_system.h"
 
+#include "base/check.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -80,6 +81,10 @@ class MemoryFileSystem::OpenedFile final : public io::File {
   OpenedFile(MemoryFileSystem& disk, std::string path, std::shared_ptr<DiskNode> node,
              uint64_t boot)
       : disk_(disk), path_(std::move(path)), node_(std::move(node)), boot_(boot) {}
+  ~OpenedFile() override {
+    const base::MutexLock lock(disk_.mutex_);
+    node_.reset();  // It may be the last one that holds the blocks.
+  }
 
   absl::StatusOr<size_t> Read(uint64_t position, base::MutableByteSpan into) const override {
     TALOSMQ_RETURN_IF_ERROR(disk_.Begin(DiskCall::kRead, path_));
@@ -96,6 +101,7 @@ class MemoryFileSystem::OpenedFile final : public io::File {
     std::string bytes;
     for (const base::ByteSpan piece : pieces) bytes += base::AsText(piece);
     const absl::Status begun = disk_.Begin(DiskCall::kWrite, path_);
+    const auto elsewhere = disk_.TakeMisdirection({.path = path_, .position = position});
     const base::MutexLock lock(disk_.mutex_);
     TALOSMQ_RETURN_IF_ERROR(CheckBootLocked());
     if (disk_.DiedBeforeLocked()) return begun;
@@ -103,7 +109,7 @@ class MemoryFileSystem::OpenedFile final : public io::File {
         begun.ok() ? disk_.CheckGrowthLocked(path_, *node_->file, position + bytes.size()) : begun;
     if (!written.ok()) bytes.resize(bytes.size() / 2);
     if (disk_.CheckGrowthLocked(path_, *node_->file, position + bytes.size()).ok()) {
-      node_->file->Write(position, bytes);
+      StoreLocked(position, bytes, elsewhere);
     }
     return written;
   }
@@ -153,13 +159,22 @@ class MemoryFileSystem::OpenedFile final : public io::File {
   }
 
  private:
+  void StoreLocked(uint64_t position, const std::string& bytes,
+                   const std::optional<WritePlace>& elsewhere)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(disk_.mutex_) {
+    DiskFile& file = *node_->file;
+    if (!elsewhere) return file.Write(position, bytes);
+    file.Resize(std::max(file.content().size(), position + bytes.size()));
+    disk_.FileLocked(elsewhere->path).Overwrite(elsewhere->position, bytes);
+  }
+
   absl::Status CheckBootLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(disk_.mutex_) {
     return disk_.boots_ == boot_ ? absl::OkStatus() : IoError(path_);
   }
 
   MemoryFileSystem& disk_;
   const std::string path_;
-  const std::shared_ptr<DiskNode> node_;
+  std::shared_ptr<DiskNode> node_;
   const uint64_t boot_;
 };
 
@@ -193,7 +208,7 @@ absl::StatusOr<std::unique_ptr<io::File>> MemoryFileSystem::Open(const std::stri
   }
   if (at.node != nullptr && at.node->file == nullptr) return WrongKind(path, "a file");
   if (at.node == nullptr) {
-    at.node = DiskNode::NewFile();
+    at.node = DiskNode::NewFile(freed_);
     at.directory->Make({{at.name, at.node}});
   } else if (mode == io::OpenMode::kTruncate) {
     at.node->file->Resize(0);
@@ -313,7 +328,7 @@ absl::StatusOr<std::unique_ptr<io::FileLock>> MemoryFileSystem::Lock(const std::
   TALOSMQ_RETURN_IF_ERROR(Begin(DiskCall::kLock, path));
   const base::MutexLock lock(mutex_);
   TALOSMQ_ASSIGN_OR_RETURN(const Location at, LocateLocked(path));
-  if (at.node == nullptr) at.directory->Make({{at.name, DiskNode::NewFile()}});
+  if (at.node == nullptr) at.directory->Make({{at.name, DiskNode::NewFile(freed_)}});
   if (!locked_.insert(path).second) {
     return MakeError(Reason::kConflict, base::StrCat(path, ": locked by another process"));
   }
@@ -362,6 +377,45 @@ void MemoryFileSystem::FailNth(DiskCall call, uint64_t nth, absl::Status status)
     if (made != call || left->load() == 0) return absl::OkStatus();
     return left->fetch_sub(1) == 1 ? status : absl::OkStatus();
   });
+}
+
+void MemoryFileSystem::MisdirectNth(uint64_t nth,
+                                    std::function<WritePlace(const WritePlace&)> elsewhere) {
+  const base::MutexLock lock(mutex_);
+  writes_until_misdirection_ = nth;
+  elsewhere_ = std::move(elsewhere);
+}
+
+std::optional<WritePlace> MemoryFileSystem::TakeMisdirection(const WritePlace& meant) {
+  std::function<WritePlace(const WritePlace&)> elsewhere;
+  {
+    const base::MutexLock lock(mutex_);
+    if (writes_until_misdirection_ == 0 || --writes_until_misdirection_ > 0) return std::nullopt;
+    elsewhere = elsewhere_;
+  }
+  return elsewhere(meant);
+}
+
+void MemoryFileSystem::FlipBit(const std::string& path, uint64_t position, int bit) {
+  const base::MutexLock lock(mutex_);
+  DiskFile& file = FileLocked(path);
+  TALOSMQ_CHECK(position < file.content().size()) << path << " at " << position;
+  const char flipped = static_cast<char>(file.content()[position] ^ (1 << bit));
+  file.Overwrite(position, std::string_view(&flipped, 1));
+}
+
+DiskFile& MemoryFileSystem::FileLocked(const std::string& path) {
+  const std::shared_ptr<DiskNode> node = FindLocked(path);
+  TALOSMQ_CHECK(node != nullptr && node->file != nullptr) << path << " is no file";
+  return *node->file;
+}
+
+MemoryFileSystem::FaultHook MemoryFileSystem::Delay(DiskCall call, absl::Duration by,
+                                                    ManualClock& clock) {
+  return [call, by, &clock](DiskCall made, const std::string&) {
+    if (made == call) clock.Advance(by);
+    return absl::OkStatus();
+  };
 }
 
 void MemoryFileSystem::DieAtChange(uint64_t nth) {

@@ -2,11 +2,13 @@
 
 #include "base/mutex.h"
 #include "io/file_system.h"
+#include "support/manual_clock.h"
 #include "support/memory_disk.h"
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -35,7 +37,13 @@ enum class DiskCall {
   kLock,
 };
 
-/// A disk in memory that can lose its power and fail its calls.
+/// Where bytes of a write go.
+struct WritePlace {
+  std::string path;
+  uint64_t position = 0;
+};
+
+/// A disk in memory that can lose its power, fail its calls, be slow, rot and write elsewhere.
 ///
 /// Invariants:
 /// 1. What was synced (bytes by File::Sync, names by SyncDirectory, both by VolumeSync) survives
@@ -78,6 +86,15 @@ class MemoryFileSystem final : public io::FileSystem {
   void KeepHoles();
   /// Fails the `nth` call of this kind from now on (1: the next one) and no other.
   void FailNth(DiskCall call, uint64_t nth, absl::Status status);
+  /// The `nth` write from now on (1: the next one) reports success and lands where `elsewhere`
+  /// says, in a file that is there; its own place keeps what it held. What does not fit into that
+  /// file is lost, as all of a write is that lands beyond its end (R32). Called without a lock
+  /// held.
+  void MisdirectNth(uint64_t nth, std::function<WritePlace(const WritePlace& meant)> elsewhere);
+  /// The bit rots where it stands: durably, and without a call that anybody made.
+  void FlipBit(const std::string& path, uint64_t position, int bit);
+  /// Each call of this kind takes so long on `clock`, and nothing else happens to it.
+  static FaultHook Delay(DiskCall call, absl::Duration by, ManualClock& clock);
   /// The `nth` changing call from now on (1: the next one) fails as if the process had died in it,
   /// and so does every call after it until CutPower().
   void DieAtChange(uint64_t nth);
@@ -104,16 +121,22 @@ class MemoryFileSystem final : public io::FileSystem {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<Location> LocateLocked(const std::string& path) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  /// Where the write that begins now lands instead, if it is the one.
+  std::optional<WritePlace> TakeMisdirection(const WritePlace& meant);
+  DiskFile& FileLocked(const std::string& path) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t FreeBytesLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   /// StorageFull when the file cannot grow to `size`.
   absl::Status CheckGrowthLocked(const std::string& path, const DiskFile& file, uint64_t size) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable base::Mutex mutex_;
-  const std::shared_ptr<DiskNode> root_;  ///< The tree under it is guarded by mutex_.
+  FreedBlocks freed_ ABSL_GUARDED_BY(mutex_);  ///< Outlives the nodes.
+  const std::shared_ptr<DiskNode> root_;       ///< The tree under it is guarded by mutex_.
   std::set<std::string> locked_ ABSL_GUARDED_BY(mutex_);
   uint64_t boots_ ABSL_GUARDED_BY(mutex_) = 0;  ///< Power cuts so far.
   FaultHook hook_ ABSL_GUARDED_BY(mutex_);
+  uint64_t writes_until_misdirection_ ABSL_GUARDED_BY(mutex_) = 0;  ///< 0: none is.
+  std::function<WritePlace(const WritePlace&)> elsewhere_ ABSL_GUARDED_BY(mutex_);
   uint64_t capacity_bytes_ ABSL_GUARDED_BY(mutex_) = kUnlimited;
   bool keeps_holes_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;

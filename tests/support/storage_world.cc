@@ -205,6 +205,27 @@ absl::StatusOr<std::vector<ReadRecord>> StorageWorld::ReadAll(const TopicPartiti
   return records;
 }
 
+absl::StatusOr<ReadableRecords> StorageWorld::ReadAroundDamage(const TopicPartition& id) {
+  ReadableRecords found;
+  Offset offset = log(id).log_start();
+  while (offset < log(id).durable_end()) {
+    const auto read = Read(offset, 1 << 20, id);
+    Offset next;
+    if (read.ok()) {
+      for (ReadRecord& record : RecordsIn(read->chunks, offset)) found.records.push_back(record);
+      next = read->next_offset;
+    } else {
+      const auto range = CorruptRangeOf(read.status());
+      if (!range) return read.status();
+      found.refused.push_back({.first = offset, .next = range->next});
+      next = range->next;
+    }
+    if (next <= offset) return absl::InternalError("a read made no progress");
+    offset = next;
+  }
+  return found;
+}
+
 absl::StatusOr<Offset> StorageWorld::FindOffset(int64_t time_ms, const TopicPartition& id) {
   absl::StatusOr<Offset> result = absl::InternalError("FindOffset did not answer");
   log(id).FindOffset(absl::FromUnixMillis(time_ms), log(id).durable_end(),
@@ -256,10 +277,7 @@ void StorageWorld::WriteFile(const std::string& path, const std::string& content
 }
 
 void StorageWorld::FlipBit(const std::string& path, uint64_t position, int bit) {
-  std::string content = ReadFile(path);
-  TALOSMQ_CHECK(position < content.size()) << path << " at " << position;
-  content[position] = static_cast<char>(content[position] ^ (1 << bit));
-  WriteFile(path, content);
+  disk_.FlipBit(path, position, bit);
 }
 
 void StorageWorld::Resize(const std::string& path, uint64_t size) {

@@ -10,6 +10,7 @@
 #include "support/manual_clock.h"
 #include "support/manual_executor.h"
 #include "support/memory_file_system.h"
+#include "talosmq/error.h"
 #include "talosmq/ids.h"
 
 #include "absl/status/status.h"
@@ -38,6 +39,12 @@ base::Buffer MakeBatch(const BatchOf& batch);
 
 /// The records of some chunks at or above `from`.
 std::vector<ReadRecord> RecordsIn(const std::vector<base::Buffer>& chunks, Offset from);
+
+/// What a reader gets of a log that goes on behind what is refused as damaged.
+struct ReadableRecords {
+  std::vector<ReadRecord> records;
+  std::vector<CorruptRange> refused;
+};
 
 /// The real storage code over a disk in memory, with executors that run when the test says so. The
 /// disk outlives the processes: a test kills, cuts the power, starts again.
@@ -94,6 +101,7 @@ class StorageWorld {
                                            const TopicPartition& id = kLog);
   /// Everything durable, by as many reads as it takes; what was read before an error is lost.
   absl::StatusOr<std::vector<ReadRecord>> ReadAll(const TopicPartition& id = kLog);
+  absl::StatusOr<ReadableRecords> ReadAroundDamage(const TopicPartition& id = kLog);
   absl::StatusOr<Offset> FindOffset(int64_t time_ms, const TopicPartition& id = kLog);
   absl::Status MoveLogStart(Offset offset, const TopicPartition& id = kLog);
   /// By the world's clock, up to the durable end.

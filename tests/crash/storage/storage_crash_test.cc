@@ -136,6 +136,15 @@ class Scenario {
   int64_t values_ = 0;
 };
 
+/// Of what was not synced nothing survives by the first of them, by the others anything may, and by
+/// the last ones zeros and stale blocks stand where a file grew.
+constexpr uint64_t kCuts = 6;
+PowerCut CutOf(uint64_t change, uint64_t which) {
+  if (which == 0) return PowerCut::DropUnsynced();
+  const uint64_t seed = change * 10 + which;
+  return which < kCuts / 2 ? PowerCut::Random(seed) : PowerCut::RandomWithStaleBlocks(seed);
+}
+
 class StorageCrashTest : public testing::TestWithParam<WayToDisk> {
  protected:
   uint64_t ChangesOfTheScenario();
@@ -152,16 +161,38 @@ TEST_P(StorageCrashTest, PowerIsCutAtEveryChange) {
   const uint64_t changes = ChangesOfTheScenario();
   ASSERT_GT(changes, 100U);
   for (uint64_t change = 1; change <= changes + 1; ++change) {
-    for (uint64_t seed = 0; seed < 3; ++seed) {
-      SCOPED_TRACE("change " + std::to_string(change) + " seed " + std::to_string(seed));
+    for (uint64_t cut = 0; cut < kCuts; ++cut) {
+      SCOPED_TRACE("change " + std::to_string(change) + " cut " + std::to_string(cut));
       Scenario scenario(GetParam());
       scenario.world().disk().DieAtChange(change);
       scenario.Run();
-      scenario.world().CutPower(seed == 0 ? PowerCut::DropUnsynced()
-                                          : PowerCut::Random(change * 10 + seed));
+      scenario.world().CutPower(CutOf(change, cut));
       scenario.Verify();
       if (testing::Test::HasFailure()) return;
     }
+  }
+}
+
+/// Time goes on while the disk works, so that checkpoints are due at other moments.
+TEST_P(StorageCrashTest, PowerIsCutAtEveryChangeOfASlowDisk) {
+  const auto slow_down = [](StorageWorld& world) {
+    world.disk().SetFaultHook(
+        MemoryFileSystem::Delay(DiskCall::kSync, absl::Milliseconds(700), world.clock()));
+  };
+  Scenario whole(GetParam());
+  slow_down(whole.world());
+  whole.Run();
+  EXPECT_EQ(whole.acknowledged(), 18U);
+  const uint64_t changes = whole.world().disk().changes();
+  for (uint64_t change = 1; change <= changes + 1; ++change) {
+    SCOPED_TRACE("change " + std::to_string(change));
+    Scenario scenario(GetParam());
+    slow_down(scenario.world());
+    scenario.world().disk().DieAtChange(change);
+    scenario.Run();
+    scenario.world().CutPower(CutOf(change, change % kCuts));
+    scenario.Verify();
+    if (testing::Test::HasFailure()) return;
   }
 }
 
@@ -174,10 +205,10 @@ TEST_P(StorageCrashTest, PowerIsCutAgainAtEveryChangeOfTheRecovery) {
       StorageWorld& world = scenario.world();
       world.disk().DieAtChange(change);
       scenario.Run();
-      world.CutPower(PowerCut::Random(change));
+      world.CutPower(CutOf(change, 1 + second % (kCuts - 1)));
       world.disk().DieAtChange(second);
       if (world.Start().ok() && world.Open().ok()) (void)world.Open(kOther);
-      world.CutPower(PowerCut::Random(change * 100 + second));
+      world.CutPower(CutOf(change * 100 + second, second % kCuts));
       scenario.Verify();
       if (testing::Test::HasFailure()) return;
     }
@@ -293,13 +324,12 @@ TEST_P(CompactionCrashTest, PowerIsCutAtEveryChange) {
   const uint64_t changes = whole.world().disk().changes();
   ASSERT_GT(changes, 100U);
   for (uint64_t change = 1; change <= changes + 1; ++change) {
-    for (uint64_t seed = 0; seed < 4; ++seed) {
-      SCOPED_TRACE("change " + std::to_string(change) + " seed " + std::to_string(seed));
+    for (uint64_t cut = 0; cut < kCuts; ++cut) {
+      SCOPED_TRACE("change " + std::to_string(change) + " cut " + std::to_string(cut));
       CompactionScenario scenario(GetParam());
       scenario.world().disk().DieAtChange(change);
       scenario.Run();
-      scenario.world().CutPower(seed == 0 ? PowerCut::DropUnsynced()
-                                          : PowerCut::Random(change * 10 + seed));
+      scenario.world().CutPower(CutOf(change, cut));
       scenario.Verify();
       if (testing::Test::HasFailure()) return;
     }

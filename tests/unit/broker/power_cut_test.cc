@@ -156,7 +156,9 @@ TEST_P(PowerCutTest, WhereverThePowerGoesTheGuaranteesHold) {
     workload.CreateTopic();
     workload.harness().disk().DieAtChange(death);
     workload.Run(kOperations);
-    workload.harness().CutPower(support::PowerCut::Random(seed + death));
+    workload.harness().CutPower(death % 2 == 0
+                                    ? support::PowerCut::Random(seed + death)
+                                    : support::PowerCut::RandomWithStaleBlocks(seed + death));
     workload.harness().Start();
     workload.Check();
     // And once more, with what the recovery has left.

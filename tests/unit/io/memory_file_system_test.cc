@@ -1,10 +1,12 @@
 #include "support/memory_file_system.h"
 
+#include "support/manual_clock.h"
 #include "talosmq/error.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 namespace talosmq::support {
@@ -183,6 +185,159 @@ TEST_F(MemoryFileSystemTest, FullDiskTakesNoMoreUntilSomethingGoes) {
   EXPECT_TRUE(Write(*file, 0, "zz").ok()) << "what is there may be written over";
   ASSERT_TRUE(disk_.Remove("other").ok());
   EXPECT_TRUE(Write(*file, 60, std::string(40, 'y')).ok());
+}
+
+TEST_F(MemoryFileSystemTest, OrderedCutsNeverGrowAFileWithoutItsBytes) {
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    MemoryFileSystem disk;
+    const auto file = disk.Open("file", io::OpenMode::kCreate).value();
+    ASSERT_TRUE(disk.SyncDirectory(".").ok());
+    ASSERT_TRUE(Write(*file, 0, "abcd").ok());
+    disk.CutPower(PowerCut::Random(seed));
+    const std::string found = io::ReadFile(disk, "file", 100).value();
+    EXPECT_EQ(found, std::string("abcd").substr(0, found.size()));
+  }
+}
+
+/// A file of one block that is written and not synced, on a disk where other blocks became free.
+class StaleBlocksTest : public MemoryFileSystemTest {
+ protected:
+  static constexpr size_t kBlock = FreedBlocks::kBlockBytes;
+
+  /// All that cuts by many seeds leave of it.
+  std::set<std::string> Leftovers(const std::function<void(MemoryFileSystem&)>& free_blocks) {
+    std::set<std::string> found;
+    for (uint64_t seed = 0; seed < 300; ++seed) {
+      MemoryFileSystem disk;
+      free_blocks(disk);
+      const auto file = disk.Open("new", io::OpenMode::kCreate).value();
+      EXPECT_TRUE(disk.SyncDirectory(".").ok());
+      EXPECT_TRUE(Write(*file, 0, std::string(kBlock, 'n')).ok());
+      disk.CutPower(PowerCut::RandomWithStaleBlocks(seed));
+      found.insert(io::ReadFile(disk, "new", 10'000).value());
+    }
+    return found;
+  }
+  static void MakeOld(MemoryFileSystem& disk) {
+    const auto file = disk.Open("old", io::OpenMode::kCreate).value();
+    EXPECT_TRUE(Write(*file, 0, std::string(kBlock, '0') + std::string(kBlock, '1')).ok());
+    EXPECT_TRUE(file->Sync().ok());
+    EXPECT_TRUE(disk.SyncDirectory(".").ok());
+  }
+  static bool AnyHas(const std::set<std::string>& found, char byte) {
+    return std::ranges::any_of(
+        found, [byte](const std::string& content) { return content.find(byte) != content.npos; });
+  }
+};
+
+TEST_F(StaleBlocksTest, GrownFileHasZerosOnAFreshDisk) {
+  const auto found = Leftovers([](MemoryFileSystem&) {});
+  EXPECT_TRUE(found.contains(""));
+  EXPECT_TRUE(found.contains(std::string(kBlock, 'n')));
+  EXPECT_TRUE(AnyHas(found, '\0'));
+}
+
+TEST_F(StaleBlocksTest, BlocksOfARemovedFileComeBack) {
+  const auto found = Leftovers([](MemoryFileSystem& disk) {
+    MakeOld(disk);
+    EXPECT_TRUE(disk.Remove("old").ok());
+    EXPECT_TRUE(disk.SyncDirectory(".").ok());
+  });
+  EXPECT_TRUE(AnyHas(found, '0'));
+  EXPECT_TRUE(AnyHas(found, '1')) << "from another position";
+  EXPECT_TRUE(AnyHas(found, '\0'));
+}
+
+TEST_F(StaleBlocksTest, BlocksOfARemovedFileThatIsOpenAreNotFree) {
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    MemoryFileSystem disk;
+    MakeOld(disk);
+    const auto old = disk.Open("old", io::OpenMode::kRead).value();
+    ASSERT_TRUE(disk.Remove("old").ok());
+    const auto file = disk.Open("new", io::OpenMode::kCreate).value();
+    ASSERT_TRUE(disk.SyncDirectory(".").ok());
+    ASSERT_TRUE(Write(*file, 0, std::string(kBlock, 'n')).ok());
+    disk.CutPower(PowerCut::RandomWithStaleBlocks(seed));
+    const std::string found = io::ReadFile(disk, "new", 10'000).value();
+    EXPECT_EQ(found.find_first_of("01"), found.npos);
+  }
+}
+
+TEST_F(StaleBlocksTest, OnlyTheBlocksThatATruncatedFileGaveUpComeBack) {
+  const auto found = Leftovers([](MemoryFileSystem& disk) {
+    MakeOld(disk);
+    const auto file = disk.Open("old", io::OpenMode::kReadWrite).value();
+    ASSERT_TRUE(file->Truncate(kBlock - 1).ok());
+    ASSERT_TRUE(file->Sync().ok());
+  });
+  EXPECT_FALSE(AnyHas(found, '0'));
+  EXPECT_TRUE(AnyHas(found, '1'));
+}
+
+TEST_F(StaleBlocksTest, SyncedBytesStay) {
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    MemoryFileSystem disk;
+    MakeOld(disk);
+    ASSERT_TRUE(disk.Remove("old").ok());
+    ASSERT_TRUE(disk.SyncDirectory(".").ok());
+    const auto file = disk.Open("new", io::OpenMode::kCreate).value();
+    ASSERT_TRUE(disk.SyncDirectory(".").ok());
+    ASSERT_TRUE(Write(*file, 0, "synced").ok());
+    ASSERT_TRUE(file->Sync().ok());
+    ASSERT_TRUE(Write(*file, 6, std::string(2 * kBlock, 'n')).ok());
+    disk.CutPower(PowerCut::RandomWithStaleBlocks(seed));
+    EXPECT_TRUE(io::ReadFile(disk, "new", 10'000).value().starts_with("synced"));
+  }
+}
+
+TEST_F(MemoryFileSystemTest, MisdirectedWriteIsDurableInTheWrongPlaceOnly) {
+  const auto file = MakeDurable("file", "0123456789");
+  MakeDurable("other", "abcdef");
+  const auto to_other = [](const WritePlace& meant) {
+    EXPECT_EQ(meant.path, "file");
+    return WritePlace{.path = "other", .position = meant.position};
+  };
+  disk_.MisdirectNth(2, to_other);
+  EXPECT_TRUE(Write(*file, 0, "xx").ok());
+  EXPECT_TRUE(Write(*file, 2, "yy").ok());
+  EXPECT_TRUE(Write(*file, 4, "zz").ok());
+  EXPECT_TRUE(file->Sync().ok());
+  disk_.CutPower(PowerCut::DropUnsynced());
+  EXPECT_EQ(Content("file"), "xx23zz6789");
+  EXPECT_EQ(Content("other"), "abyyef");
+}
+
+TEST_F(MemoryFileSystemTest, MisdirectedWriteGrowsItsOwnFileAndNoOther) {
+  const auto file = MakeDurable("file", "01");
+  MakeDurable("other", "abc");
+  disk_.MisdirectNth(1, [](const WritePlace&) { return WritePlace{"other", 2}; });
+  EXPECT_TRUE(Write(*file, 2, "xyz").ok());
+  disk_.MisdirectNth(1, [](const WritePlace&) { return WritePlace{"other", 3}; });
+  EXPECT_TRUE(Write(*file, 0, "lost").ok());
+  EXPECT_EQ(Content("file"), std::string("01\0\0\0", 5));
+  EXPECT_EQ(Content("other"), "abx");
+}
+
+TEST_F(MemoryFileSystemTest, FlippedBitIsSeenByAllAndNoChange) {
+  const auto file = MakeDurable("file", "abc");
+  const uint64_t changes = disk_.changes();
+  disk_.FlipBit("file", 1, 0);
+  EXPECT_EQ(disk_.changes(), changes);
+  EXPECT_EQ(Content("file"), "acc");
+  disk_.CutPower(PowerCut::DropUnsynced());
+  EXPECT_EQ(Content("file"), "acc");
+}
+
+TEST_F(MemoryFileSystemTest, SlowCallTakesTimeAndWorks) {
+  ManualClock clock;
+  const absl::Time begin = clock.Now();
+  disk_.SetFaultHook(MemoryFileSystem::Delay(DiskCall::kSync, absl::Seconds(3), clock));
+  const auto file = MakeDurable("file", "content");
+  EXPECT_EQ(clock.Now() - begin, absl::Seconds(3));
+  EXPECT_TRUE(file->Sync().ok());
+  EXPECT_EQ(clock.Now() - begin, absl::Seconds(6));
+  disk_.CutPower(PowerCut::DropUnsynced());
+  EXPECT_EQ(Content("file"), "content");
 }
 
 }  // namespace

@@ -171,6 +171,30 @@ TEST_F(RecoveryTest, StaleBlockBehindTheEndIsNotABatchOfTheLog) {
   ExpectDense(3);
 }
 
+// An epoch is on the disk before its first batch, so that what was cut under an older one cannot be
+// taken up again (R05).
+TEST_F(RecoveryTest, BatchThatWasCutAndComesBackAsAStaleBlockIsNotABatchOfTheLog) {
+  Append(2);
+  Record();
+  Append(1);
+  const std::vector<uint64_t> positions = Positions(Segment());
+  const std::string whole = world_.ReadFile(Segment());
+  world_.Kill();
+  world_.Resize(Segment(), positions[2] + 10);
+  ReopenWell();
+  ASSERT_EQ(world_.log().log_end(), Offset(2));
+  world_.disk().SetFaultHook([](DiskCall call, const std::string& path) {
+    const bool is_meant = call == DiskCall::kWrite && path.ends_with(kSegmentSuffix);
+    return is_meant ? MemoryFileSystem::IoError(path) : absl::OkStatus();
+  });
+  EXPECT_FALSE(world_.AppendDurably({.values = {"of the next epoch"}}).ok());
+  world_.disk().SetFaultHook(nullptr);
+  world_.Kill();
+  world_.WriteFile(Segment(), whole);
+  ReopenWell();
+  ExpectDense(2);
+}
+
 TEST_F(RecoveryTest, BatchOfAnOlderEpochIsRejected) {
   Append(2);
   Record();
