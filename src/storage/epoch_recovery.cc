@@ -58,6 +58,10 @@ absl::StatusOr<RecoveredEpochs> LoadEpochs(io::FileSystem& file_system, const To
                            io::ReadFile(file_system, folder.EpochPath(), kEpochFileBytesMax));
   TALOSMQ_ASSIGN_OR_RETURN(LoadedEpochs loaded, ParseEpochs(base::AsBytes(content), log));
   epochs.broken = std::move(loaded.broken);
+  // An epoch is recorded before the first segment is begun.
+  if (epochs.broken.empty() && loaded.entries.empty() && !folder.segments.empty()) {
+    epochs.broken = "it has no epoch";
+  }
   // More than a torn entry: nothing in it is worth more than what the batches say.
   if (epochs.broken.empty() || IsTorn(loaded, content.size())) {
     epochs.history = std::move(loaded.entries);
