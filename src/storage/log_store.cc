@@ -38,6 +38,8 @@ absl::StatusOr<FlushedPoints> LoadCheckpoint(io::FileSystem& file_system,
   const auto content = io::ReadFile(file_system, path, kCheckpointFileBytesMax);
   LoadedCheckpoint checkpoint;
   if (content.ok()) {
+    // Segments go because of it, and its name may be in the page cache only.
+    TALOSMQ_RETURN_IF_ERROR(file_system.SyncDirectory(directory));
     auto parsed = ParseCheckpoint(base::AsBytes(*content));
     if (!parsed.ok()) return base::Annotate(parsed.status(), path);
     checkpoint = std::move(*parsed);
