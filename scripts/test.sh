@@ -2,7 +2,7 @@
 # Installs what is missing, builds with assertions, runs the tests, closes with ctest's summary.
 #
 #   scripts/test.sh              every test that Debian's packages and npm suffice for
-#   scripts/test.sh --extended   only those that need other registries
+#   scripts/test.sh --extended   only those that need other registries, and the planted bugs
 #   scripts/test.sh --long       random runs at full length (also TALOSMQ_TEST_LENGTH=long)
 #   scripts/test.sh -R REGEX     what follows is handed to ctest
 set -euo pipefail
