@@ -1,19 +1,12 @@
 // How much does a log cost on top of the disk: a 1 MiB batch appended and flushed by the store,
-// against the same bytes through pwritev and fdatasync alone. Twin in bench/load: produce.
+// against the same bytes through pwritev and fdatasync alone; and what does one flush cost that
+// many logs share? Twins in bench/load: produce; docs/benchmarks.md, many partitions.
 
-#include "base/clock.h"
-#include "base/executor.h"
-#include "base/metrics.h"
-#include "base/mutex.h"
-#include "io/file_system.h"
-#include "kv/store.h"
-#include "record/batch.h"
-#include "storage/log_store.h"
+#include "base/check.h"
 
+#include "bench_store.h"
 #include "benchmark/benchmark.h"
 
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,42 +14,16 @@
 namespace talosmq::storage {
 namespace {
 
-constexpr int64_t kBatchBytes = 1 << 20;
 constexpr int kInFlight = 5;
 constexpr uint64_t kSegmentBytes = uint64_t{256} << 20;
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    // Beside the build, since /tmp may be memory.
-    std::string name = (std::filesystem::current_path() / "storage-bench-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) std::abort();
-    path_ = name;
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-base::Buffer MakeBatch() {
-  record::BatchBuilder builder(record::Codec::kNone, kBatchBytes);
-  const std::string value(1000, 'v');
-  while (static_cast<int64_t>(builder.bytes()) < kBatchBytes - 1100) {
-    record::RecordInput record;
-    record.value = value;
-    builder.Append(record);
-  }
-  return *builder.Finish({});
-}
+constexpr BenchBatch kLargeBatch{.records = 1000, .value_bytes = 1000};
 
 /// One thread, kInFlight batches a sync, as the flush group gathers them at best; a new file where
 /// the log begins a new segment.
 void BM_GatherWriteAndSync(benchmark::State& state) {
-  const TemporaryDirectory directory;
+  const BenchDirectory directory;
   const auto file_system = io::MakePosixFileSystem();
-  const base::Buffer batch = MakeBatch();
+  const base::Buffer batch = MakeBatch(kLargeBatch);
   const std::vector<base::ByteSpan> pieces(kInFlight, batch.bytes());
   const uint64_t bytes = kInFlight * batch.size();
   std::unique_ptr<io::File> file;
@@ -81,88 +48,45 @@ void BM_GatherWriteAndSync(benchmark::State& state) {
 }
 BENCHMARK(BM_GatherWriteAndSync)->UseRealTime();
 
-/// The same through a log. Batches are copied before each append, as the receiving thread does.
+/// The same through a log.
 void BM_LogAppend(benchmark::State& state) {
-  const TemporaryDirectory directory;
-  const auto file_system = io::MakePosixFileSystem();
-  const auto catalogue = kv::MakeMemoryStore();
-  const auto metrics = base::MakeNullMetricRegistry();
-  base::SystemClock clock;
-  base::SystemRandom random;
-  base::ThreadExecutor shard({.name = "shard"});
-  base::ThreadExecutor flush({.name = "flush"});
-  base::ThreadExecutor write_back({.name = "write-back"});
-  base::ThreadExecutor compaction({.name = "compaction"});
-  base::ThreadExecutor io({.name = "io"});
-  const auto reserve =
-      *DiskReserve::Open({.directory = directory.path()}, {*file_system, *metrics});
-  auto store = *LogStore::Open({.directory = directory.path()}, {.file_system = *file_system,
-                                                                 .catalogue = *catalogue,
-                                                                 .reserve = *reserve,
-                                                                 .clock = clock,
-                                                                 .metrics = *metrics,
-                                                                 .random = random,
-                                                                 .flush_executor = flush,
-                                                                 .write_back_executor = write_back,
-                                                                 .compaction_executor = compaction,
-                                                                 .io_executors = {&io}});
-  const base::Buffer batch = MakeBatch();
-  const auto header = *record::ParseHeader(batch.bytes());
-  base::Mutex mutex;
-  base::CondVar changed;
-  std::unique_ptr<PartitionLog> log;
-  Offset durable;
-  bool is_closed = false;
-  store->OpenLog({.topic_id = TopicId({1}), .partition = PartitionId(0)}, {}, shard,
-                 [&](absl::StatusOr<LogStore::OpenedLog> opened) {
-                   const base::MutexLock lock(mutex);
-                   log = std::move(opened->log);
-                   if (!log->BeginEpoch(LeaderEpoch(1)).ok()) std::abort();
-                   log->SetDurableListener([&](const absl::Status& status) {
-                     if (!status.ok()) std::abort();
-                     const base::MutexLock listener_lock(mutex);
-                     durable = log->durable_end();
-                     changed.Signal();
-                   });
-                   changed.Signal();
-                 });
-  {
-    const base::MutexLock lock(mutex);
-    while (log == nullptr) changed.Wait(mutex);
-  }
+  const BenchDirectory directory;
+  BenchStore store(directory.path());
+  const base::Buffer batch = MakeBatch(kLargeBatch);
+  store.Open(BenchLogId());
   int64_t appended = 0;
   const auto wait_for = [&](int64_t batches) {
-    const base::MutexLock lock(mutex);
-    while (durable.value() < batches * header.count) changed.Wait(mutex);
+    store.WaitUntilDurable(BenchLogId(), Offset(batches * kLargeBatch.records));
   };
   for (auto _ : state) {
     for (int i = 0; i < kInFlight; ++i) {
       wait_for(appended - kInFlight + 1);
-      base::Buffer copy = base::Buffer::CopyOf(batch.bytes());
-      shard.Post([&log, &header, copy = std::move(copy)]() mutable {
-        if (!log->Append(std::move(copy), {.header = header}).ok()) std::abort();
-      });
+      store.Append(BenchLogId(), batch);
       ++appended;
     }
   }
   wait_for(appended);
   state.SetBytesProcessed(appended * static_cast<int64_t>(batch.size()));
-  shard.Post([&] {
-    log->Close([&](const absl::Status&) {
-      const base::MutexLock lock(mutex);
-      is_closed = true;
-      changed.Signal();
-    });
-  });
-  {
-    const base::MutexLock lock(mutex);
-    while (!is_closed) changed.Wait(mutex);
-  }
-  shard.Stop();
-  log.reset();
-  if (!store->Close().ok()) std::abort();
 }
 BENCHMARK(BM_LogAppend)->UseRealTime();
+
+/// One batch of 4 KiB to each of so many logs, until all are durable. Items are batches.
+void BM_FlushGroup(benchmark::State& state) {
+  const BenchDirectory directory;
+  BenchStore store(directory.path());
+  const auto logs = static_cast<int32_t>(state.range(0));
+  const base::Buffer batch = MakeBatch({.records = 4, .value_bytes = 1000});
+  for (int32_t i = 0; i < logs; ++i) store.Open(BenchLogId(i));
+  Offset end;
+  for (auto _ : state) {
+    end = end + 4;
+    for (int32_t i = 0; i < logs; ++i) store.Append(BenchLogId(i), batch);
+    for (int32_t i = 0; i < logs; ++i) store.WaitUntilDurable(BenchLogId(i), end);
+  }
+  state.SetItemsProcessed(state.iterations() * logs);
+  state.SetBytesProcessed(state.iterations() * logs * static_cast<int64_t>(batch.size()));
+}
+BENCHMARK(BM_FlushGroup)->Arg(1)->Arg(100)->Arg(1000)->Iterations(20)->UseRealTime();
 
 }  // namespace
 }  // namespace talosmq::storage
