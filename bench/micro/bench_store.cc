@@ -64,23 +64,22 @@ BenchStore::~BenchStore() {
 
 void BenchStore::Open(const TopicPartition& id, const LogOptions& options) {
   Log& slot = logs_[id];
-  const auto opened =
-      Await<absl::Status>([&](base::Callback<absl::Status> done) {
-        store_->OpenLog(id, options, shard_,
-                        [&, done = std::move(done)](absl::StatusOr<LogStore::OpenedLog> log) mutable {
-                          if (!log.ok()) return done(log.status());
-                          slot.log = std::move(log->log);
-                          const auto& epochs = slot.log->epochs();
-                          const int32_t last = epochs.empty() ? 0 : epochs.back().epoch.value();
-                          slot.log->SetDurableListener([this, &slot](const absl::Status& status) {
-                            TALOSMQ_CHECK(status.ok()) << status;
-                            const base::MutexLock lock(mutex_);
-                            slot.durable_end = slot.log->durable_end();
-                            changed_.Signal();
-                          });
-                          done(slot.log->BeginEpoch(LeaderEpoch(last + 1)));
-                        });
-      });
+  const auto opened = Await<absl::Status>([&](base::Callback<absl::Status> done) {
+    store_->OpenLog(id, options, shard_,
+                    [&, done = std::move(done)](absl::StatusOr<LogStore::OpenedLog> log) mutable {
+                      if (!log.ok()) return done(log.status());
+                      slot.log = std::move(log->log);
+                      const auto& epochs = slot.log->epochs();
+                      const int32_t last = epochs.empty() ? 0 : epochs.back().epoch.value();
+                      slot.log->SetDurableListener([this, &slot](const absl::Status& status) {
+                        TALOSMQ_CHECK(status.ok()) << status;
+                        const base::MutexLock lock(mutex_);
+                        slot.durable_end = slot.log->durable_end();
+                        changed_.Signal();
+                      });
+                      done(slot.log->BeginEpoch(LeaderEpoch(last + 1)));
+                    });
+  });
   TALOSMQ_CHECK(opened.ok()) << opened;
 }
 
@@ -117,11 +116,12 @@ void BenchStore::WaitUntilDurable(const TopicPartition& id, Offset end) {
 }
 
 ReadResult BenchStore::Read(const TopicPartition& id, Offset offset, int64_t bytes_max) {
-  auto read = Await<absl::StatusOr<ReadResult>>([&](base::Callback<absl::StatusOr<ReadResult>> done) {
-    PartitionLog& log = *logs_.at(id).log;
-    log.Read({.offset = offset, .limit = log.durable_end(), .bytes_max = bytes_max},
-             std::move(done));
-  });
+  auto read =
+      Await<absl::StatusOr<ReadResult>>([&](base::Callback<absl::StatusOr<ReadResult>> done) {
+        PartitionLog& log = *logs_.at(id).log;
+        log.Read({.offset = offset, .limit = log.durable_end(), .bytes_max = bytes_max},
+                 std::move(done));
+      });
   TALOSMQ_CHECK(read.ok()) << read.status();
   return *std::move(read);
 }

@@ -1,10 +1,9 @@
 // How fast does compaction get through a log in which half of the records are superseded? Bytes are
 // those of the log before it, items its records, each with a key.
 
-#include "bench_store.h"
-
 #include "base/check.h"
 
+#include "bench_store.h"
 #include "benchmark/benchmark.h"
 
 namespace talosmq::storage {

@@ -2,9 +2,9 @@
 // finding its place cost? Cold reads check CRC, chain and index of every byte; the files are in the
 // page cache. Twins in bench/load: consume, catch_up.py.
 
-#include "bench_store.h"
 #include "storage/segment_index.h"
 
+#include "bench_store.h"
 #include "benchmark/benchmark.h"
 
 #include <cstdint>

@@ -1,13 +1,12 @@
 // How long does a start take: reading a tail that no index covers, and opening many small logs
 // after a clean stop? Twin: the start-up times in docs/benchmarks.md.
 
-#include "bench_store.h"
+#include "base/check.h"
+#include "record/batch.h"
 #include "storage/recovery.h"
 #include "storage/segment.h"
 
-#include "base/check.h"
-#include "record/batch.h"
-
+#include "bench_store.h"
 #include "benchmark/benchmark.h"
 
 #include <memory>
