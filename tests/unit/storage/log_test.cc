@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "storage/segment.h"
+#include "storage/tail_cache.h"
 #include "support/storage_world.h"
 #include "talosmq/error.h"
 
@@ -111,6 +112,39 @@ TEST_F(LogTest, ColdReadsReturnWhatWasAppended) {
   world_.Advance(absl::Seconds(2));
   world_.Run();
   ExpectNumbers(100);
+}
+
+TEST_F(LogTest, ColdReadsLeaveTheTailCacheAsItIs) {
+  ASSERT_TRUE(world_.Stop().ok());
+  constexpr int kBatches = 40;
+  constexpr int kHeld = 10;
+  const support::BatchOf batch{.values = {std::string(1000, 'v')}};
+  const auto cost =
+      static_cast<int64_t>(support::MakeBatch(batch).size()) + TailCache::kBatchOverheadBytes;
+  world_.store_options().tail_cache_bytes_max = kHeld * cost;
+  ASSERT_TRUE(world_.Start().ok());
+  ASSERT_TRUE(world_.Open().ok());
+  for (int i = 0; i < kBatches; ++i) ASSERT_TRUE(world_.AppendDurably(batch).ok());
+  // Answered before any executor runs: from memory.
+  const auto is_held = [&](int64_t offset) {
+    auto answered = std::make_shared<bool>(false);
+    world_.log().Read({.offset = Offset(offset), .limit = Offset(kBatches), .bytes_max = 1},
+                      [answered](const absl::StatusOr<ReadResult>& read) {
+                        EXPECT_TRUE(read.ok()) << read.status();
+                        *answered = true;
+                      });
+    const bool was_at_once = *answered;
+    world_.Run();
+    return was_at_once;
+  };
+  for (int reader = 0; reader < 3; ++reader) {
+    for (int64_t offset = 0; offset < kBatches - kHeld; ++offset) {
+      EXPECT_FALSE(is_held(offset)) << offset;
+    }
+    for (int64_t offset = kBatches - kHeld; offset < kBatches; ++offset) {
+      EXPECT_TRUE(is_held(offset)) << offset;
+    }
+  }
 }
 
 TEST_F(LogTest, ColdReadFillsBytesMaxWithWholeBatches) {
