@@ -56,7 +56,7 @@ absl::StatusOr<BatchHeader> ParseHeader(base::ByteSpan bytes);
 /// kCorruptBatch unless `batch` is exactly one whole batch whose CRC field matches its bytes.
 absl::Status VerifyCrc(base::ByteSpan batch);
 
-/// Write the two fields that the CRC leaves out and the leader owns. These and the next two take
+/// Write the two fields that the CRC leaves out and the leader owns. These and the next three take
 /// the bytes of exactly one batch whose header ParseHeader has accepted.
 void PatchBaseOffset(base::MutableByteSpan batch, Offset base_offset);
 void PatchEpoch(base::MutableByteSpan batch, LeaderEpoch epoch);
@@ -64,6 +64,8 @@ void PatchEpoch(base::MutableByteSpan batch, LeaderEpoch epoch);
 void StampLogAppendTime(base::MutableByteSpan batch, int64_t now_ms);
 /// Rewrites the max timestamp and the CRC (a client sent a wrong one).
 void PatchMaxTimestamp(base::MutableByteSpan batch, int64_t max_timestamp_ms);
+/// Makes it a batch of no producer and rewrites the CRC.
+void ClearProducer(base::MutableByteSpan batch);
 
 /// Headers look the same whether they are written or read.
 using HeaderView = Header;

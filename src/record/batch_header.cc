@@ -114,4 +114,13 @@ void PatchMaxTimestamp(base::MutableByteSpan batch, int64_t max_timestamp_ms) {
   RewriteCrc(batch);
 }
 
+void ClearProducer(base::MutableByteSpan batch) {
+  CheckIsOneBatch(batch);
+  const ProducerStamp none;
+  base::StoreBigEndian(batch.data() + kProducerIdPosition, none.producer_id.value());
+  base::StoreBigEndian(batch.data() + kProducerEpochPosition, none.producer_epoch);
+  base::StoreBigEndian(batch.data() + kBaseSequencePosition, none.base_sequence);
+  RewriteCrc(batch);
+}
+
 }  // namespace talosmq::record

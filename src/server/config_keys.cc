@@ -268,6 +268,11 @@ std::vector<ConfigKey> StorageKeys() {
           "storage.checkpoint_bytes",
           "A log's durable end is recorded after so much more of it, too.",
           {"bytes", 64 * kKiB, kGiB}, [](auto& c) -> auto& { return c.storage.checkpoint_bytes; }),
+      DurationKey(
+          "storage.producer_expiry_ms",
+          "How long a partition knows the last batches of an idempotent producer that sends "
+          "nothing; a batch that is sent again later is taken for a new one.",
+          600'000, 2'592'000'000, [](auto& c) -> auto& { return c.storage.producer_expiry; }),
   };
 }
 

@@ -139,6 +139,7 @@ class BatchFilter {
         now_ms_(absl::ToUnixMillis(input.now)),
         horizon_ms_(absl::ToUnixMillis(input.now + input.tombstone_age_min)) {
     for (const ProducerState& producer : input.producers) {
+      producers_.insert(producer.id);
       for (const ProducerBatch& batch : producer.batches()) {
         producer_batches_.insert(batch.last_offset);
       }
@@ -148,6 +149,16 @@ class BatchFilter {
   /// Nothing when the whole batch goes. `end`: of the segment that it goes to.
   absl::StatusOr<std::optional<base::Buffer>> Apply(base::ByteSpan batch,
                                                     const record::BatchHeader& header, Offset end) {
+    TALOSMQ_ASSIGN_OR_RETURN(auto kept, KeepRecords(batch, header, end));
+    const bool is_forgotten = header.base_sequence >= 0 && !producers_.contains(header.producer_id);
+    if (kept && is_forgotten) record::ClearProducer(kept->mutable_bytes());
+    return kept;
+  }
+
+ private:
+  absl::StatusOr<std::optional<base::Buffer>> KeepRecords(base::ByteSpan batch,
+                                                          const record::BatchHeader& header,
+                                                          Offset end) {
     auto reader = record::BatchReader::Open(batch, {});
     if (header.is_control() || !reader.ok()) return base::Buffer::CopyOf(batch);
     record::BatchRewriter rewriter(header);
@@ -173,7 +184,6 @@ class BatchFilter {
     return rewritten;
   }
 
- private:
   static bool CanBeRead(base::ByteSpan batch) {
     if (batch.size() > kRewrittenBytesMax) return false;
     auto reader = record::BatchReader::Open(batch, {});
@@ -202,6 +212,7 @@ class BatchFilter {
   KeyOffsets& keys_;
   const int64_t now_ms_;
   const int64_t horizon_ms_;
+  absl::flat_hash_set<ProducerId> producers_;
   absl::flat_hash_set<Offset> producer_batches_;  ///< Their last offsets.
 };
 

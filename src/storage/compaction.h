@@ -26,7 +26,8 @@ struct CompactionInput {
   absl::Duration tombstone_age_min;
   int64_t segment_bytes = 0;
   uint32_t generation = 0;  ///< Of the first segment that is written; the next ones count on.
-  std::vector<ProducerState> producers;  ///< Whose last batches are to be found by a recovery.
+  /// Whose last batches are to be found by a recovery; all others are forgotten.
+  std::vector<ProducerState> producers;
 };
 
 /// Some segments and the one that now stands in their place on the disk. The old files are still
@@ -44,7 +45,8 @@ struct CompactedGroup {
 /// without what these supersede. A tombstone gets a delete horizon when it is first copied and goes
 /// once that has passed; older records of its key went in the same pass. Records without a key and
 /// batches whose inside cannot be read stay. A batch that loses all records goes, but for the last
-/// one of a segment and the last five of a producer: their headers stay.
+/// one of a segment and the last five of a producer: their headers stay. Batches of a producer that
+/// is forgotten lose its id: what is left of them must not be taken for its last ones.
 ///
 /// A group of segments comes into being as a temporary file, synced, with its index; the rename of
 /// the file to a name that tells its offsets puts it in the place of the old ones, all at once and

@@ -32,9 +32,9 @@ LocalLog::LocalLog(std::shared_ptr<LogFiles> files, LogOptions options, Recovere
       segments_(std::make_shared<const SegmentList>(std::move(recovered.segments))),
       epochs_(std::make_shared<const std::vector<EpochEntry>>(std::move(recovered.epochs))),
       active_(recovered.active),
-      producers_(std::move(recovered.producers)),
       snapshot_offset_(recovered.snapshots.empty() ? Offset(0) : recovered.snapshots.back()),
       bytes_since_snapshot_(recovered.bytes_since_snapshot) {
+  producers_.Restore(recovered.producers, dependencies_.clock.Monotonic());
   if (recovered.snapshot) snapshot_offset_ = recovered.snapshot->offset;
   files_->listener = anchor_;
   if (!segments_->empty()) begun_segment_ = segments_->all().back().base;
@@ -49,6 +49,14 @@ void LocalLog::SetDurableListener(base::Callback<absl::Status> listener) {
 
 absl::Status LocalLog::CheckWritable() const {
   return fence_.ok() ? absl::OkStatus() : MakeFenced(id(), fence_);
+}
+
+void LocalLog::ForgetSilentProducers() {
+  producers_.ForgetSilent(dependencies_.producer_expiry, dependencies_.clock.Monotonic());
+}
+
+std::vector<ProducerState> LocalLog::Producers() const {
+  return producers_.States(dependencies_.clock.Monotonic());
 }
 
 absl::Status LocalLog::BeginEpoch(LeaderEpoch epoch) {
@@ -99,7 +107,7 @@ std::optional<ProducerSnapshot> LocalLog::TakeSnapshot(bool is_roll) {
   if (!is_due || log_end_ <= snapshot_offset_) return std::nullopt;
   snapshot_offset_ = log_end_;
   bytes_since_snapshot_ = 0;
-  return ProducerSnapshot{.log = id(), .offset = log_end_, .producers = producers_.States()};
+  return ProducerSnapshot{.log = id(), .offset = log_end_, .producers = Producers()};
 }
 
 absl::StatusOr<AppendResult> LocalLog::Append(base::Buffer batch, const record::BatchFacts& facts) {
@@ -113,6 +121,7 @@ absl::StatusOr<AppendResult> LocalLog::Append(base::Buffer batch, const record::
                      base::StrCat("log ", id().ToString(), ": expected a batch of at most ",
                                   size_max, " bytes, the size of a segment, found ", batch.size()));
   }
+  ForgetSilentProducers();
   TALOSMQ_ASSIGN_OR_RETURN(const auto original, producers_.Check(facts.header));
   if (original) {
     return AppendResult{.base_offset = original->first_offset,
@@ -133,7 +142,7 @@ absl::StatusOr<AppendResult> LocalLog::Append(base::Buffer batch, const record::
     files_->pending_index.Add(active_->base, *run);
   }
   active_->position += batch.size();
-  producers_.Add(header);
+  producers_.Add(header, dependencies_.clock.Monotonic());
   log_end_ = header.end_offset();
   size_bytes_ += static_cast<int64_t>(batch.size());
   bytes_since_snapshot_ += static_cast<int64_t>(batch.size());
@@ -261,6 +270,7 @@ void LocalLog::EndJob() {
 }
 
 void LocalLog::ApplyRetention(absl::Time now, Offset limit, base::Callback<absl::Status> done) {
+  ForgetSilentProducers();
   if (segments_->empty() || !fence_.ok()) return done(CheckWritable());
   std::vector<ListedSegment> segments(segments_->all().begin(), segments_->all().end());
   if (active_) segments.back().bytes = static_cast<int64_t>(active_->position);
@@ -401,13 +411,14 @@ void LocalLog::BeginCompaction(absl::Time now, Offset limit, base::Callback<absl
   const bool is_possible = options_.compaction && fence_.ok() && !close_done_;
   const auto dirty = is_possible ? FindDirty(now, limit) : std::nullopt;
   if (!dirty) return FinishCompaction(CheckWritable(), std::move(done));
+  ForgetSilentProducers();
   CompactionInput input{.source = Source(),
                         .dirty = *dirty,
                         .now = now,
                         .tombstone_age_min = options_.compaction->tombstone_age_min,
                         .segment_bytes = std::min(options_.segment_bytes, kSegmentBytesMax),
                         .generation = next_generation_,
-                        .producers = producers_.States()};
+                        .producers = Producers()};
   // As many as it may write.
   next_generation_ += static_cast<uint32_t>(segments_->size());
   auto pass = dependencies_.gate.Enter();
@@ -503,8 +514,7 @@ std::optional<DurableProgress> LocalLog::LastProgress() {
                            .sealed = {{.segment = active_->base, .size = active_->position}},
                            .snapshots = {}};
   if (log_end_ > snapshot_offset_) {
-    progress.snapshots.push_back(
-        {.log = id(), .offset = log_end_, .producers = producers_.States()});
+    progress.snapshots.push_back({.log = id(), .offset = log_end_, .producers = Producers()});
   }
   return progress;
 }

@@ -39,8 +39,9 @@ class LocalLog final : public PartitionLog, private FlushListener {
     io::FileSystem& file_system;  ///< Used on `io_executor` only.
     const DiskReserve& reserve;
     base::Clock& clock;
-    base::Gate& gate;            ///< Held by jobs under way.
-    int64_t snapshot_bytes = 0;  ///< Of the log between two producer snapshots.
+    base::Gate& gate;                     ///< Held by jobs under way.
+    int64_t snapshot_bytes = 0;           ///< Of the log between two producer snapshots.
+    absl::Duration producer_expiry = {};  ///< A producer that is silent for longer is forgotten.
     /// The log is closed: it may be opened again or deleted. Not OK when it had failed.
     std::function<void(const TopicPartition&, const absl::Status&)> on_closed;
   };
@@ -72,6 +73,8 @@ class LocalLog final : public PartitionLog, private FlushListener {
   void OnFlushed(const FlushResult& result) override;
 
   absl::Status CheckWritable() const;
+  void ForgetSilentProducers();
+  std::vector<ProducerState> Producers() const;
   bool MustRoll(const record::BatchHeader& batch) const;
   void BeginSegment();
   /// Of everything below log_end(); nothing while it is too early for one.

@@ -421,6 +421,7 @@ class FileLogStore final : public LogStore {
             .clock = dependencies_.clock,
             .gate = gate_,
             .snapshot_bytes = options_.checkpoint_bytes,
+            .producer_expiry = options_.producer_expiry,
             .on_closed = [this](const TopicPartition& id, const absl::Status& status) {
               NoteClosed(id, status);
             }});

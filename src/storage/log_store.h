@@ -31,7 +31,8 @@ struct LogStoreOptions {
   int64_t direct_bytes_min = int64_t{256} << 10;
   uint64_t journal_file_bytes = uint64_t{64} << 20;
   uint64_t journal_bytes_max = uint64_t{512} << 20;
-  size_t compaction_keys_max = 2'000'000;  ///< Of one compaction; 96 bytes each at most.
+  absl::Duration producer_expiry = absl::Hours(24);  ///< Silence after which one is forgotten.
+  size_t compaction_keys_max = 2'000'000;            ///< Of one compaction; 96 bytes each at most.
 };
 
 /// All logs of one data directory: folders, catalogue, flush group, checkpoint file, tail cache.

@@ -40,7 +40,7 @@ absl::Status ReplaySegment(const io::File& file, const std::string& path, const 
     TALOSMQ_ASSIGN_OR_RETURN(const ScanStep step, scanner.Next());
     if (step.batch) {
       if (step.batch->header.base_offset < range.begin) continue;
-      producers.table.Add(step.batch->header);
+      producers.table.Add(step.batch->header, kReplayTime);
       producers.replayed_bytes += static_cast<int64_t>(step.batch->bytes.size());
       continue;
     }
@@ -60,15 +60,17 @@ absl::StatusOr<RestoredProducers> RestoreProducers(io::FileSystem& file_system,
                                                    const LogFolder& folder, Offset end) {
   RestoredProducers producers;
   producers.offset = folder.segments.front();
+  const Offset compacted_end =
+      folder.compacted.empty() ? Offset(0) : folder.compacted.rbegin()->second.end;
   for (auto offset = folder.snapshots.rbegin(); offset != folder.snapshots.rend(); ++offset) {
-    if (*offset > end) continue;
+    if (*offset > end || *offset < compacted_end) continue;
     const std::string path = folder.Path(*offset, kSnapshotSuffix);
     const auto content = io::ReadFile(file_system, path, kSnapshotFileBytesMax);
     absl::Status problem = content.status();
     if (content.ok()) {
       const auto snapshot = DecodeProducerSnapshot(base::AsBytes(*content), log, *offset);
       if (snapshot.ok()) {
-        producers.table.Restore(snapshot->producers);
+        producers.table.Restore(snapshot->producers, kReplayTime);
         producers.offset = *offset;
         return producers;
       }

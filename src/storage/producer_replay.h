@@ -7,12 +7,17 @@
 #include "talosmq/ids.h"
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 #include <span>
 #include <string>
 #include <vector>
 
 namespace talosmq::storage {
+
+/// The time of a replay, from begin to end: whoever has appended what it reads counts as having
+/// done so just now, since batches do not tell when they came (their timestamps are the clients').
+inline constexpr absl::Duration kReplayTime = absl::ZeroDuration();
 
 /// The producers of a log from its newest sound snapshot at or below some offset.
 struct RestoredProducers {
@@ -22,8 +27,9 @@ struct RestoredProducers {
   std::vector<std::string> notes;
 };
 
-/// Reads the newest sound snapshot not above `end`; an empty table at the first segment
-/// without one.
+/// Reads the newest sound snapshot not above `end`; an empty table at the first segment without
+/// one. One that lies below the end of what was compacted is passed over: it may know a producer
+/// whose later batches are no longer told from others, since it was forgotten by then.
 absl::StatusOr<RestoredProducers> RestoreProducers(io::FileSystem& file_system,
                                                    const TopicPartition& log,
                                                    const LogFolder& folder, Offset end);

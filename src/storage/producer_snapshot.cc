@@ -20,6 +20,7 @@ std::string EncodeProducer(const ProducerState& state) {
   base::StoreBigEndian(to, state.id.value());
   base::StoreBigEndian(to + 8, state.epoch);
   to[10] = std::byte{state.batches_count};
+  base::StoreBigEndian(to + 12, absl::ToInt64Milliseconds(state.silence));
   to += kSnapshotProducerBytes;
   for (const ProducerBatch& batch : state.batches()) {
     base::StoreBigEndian(to, batch.first_sequence);
@@ -37,9 +38,11 @@ std::optional<ProducerState> TakeProducer(base::ByteSpan& bytes) {
   if (bytes.size() < kSnapshotProducerBytes) return std::nullopt;
   ProducerState state{.id = ProducerId(base::LoadBigEndian<int64_t>(&bytes[0])),
                       .epoch = base::LoadBigEndian<int16_t>(&bytes[8]),
+                      .silence = absl::Milliseconds(base::LoadBigEndian<int64_t>(&bytes[12])),
                       .batches_count = std::to_integer<uint8_t>(bytes[10])};
   bytes = bytes.subspan(kSnapshotProducerBytes);
-  if (state.batches_count < 1 || state.batches_count > kProducerBatchesKept ||
+  if (state.silence < absl::ZeroDuration() || state.batches_count < 1 ||
+      state.batches_count > kProducerBatchesKept ||
       bytes.size() < state.batches_count * kSnapshotBatchBytes) {
     return std::nullopt;
   }

@@ -15,24 +15,25 @@ namespace talosmq::storage {
 
 /// The file <20-digit offset>.producers; docs/formats/producers.md. Big-endian.
 ///
-///   header, 48 bytes                     producer, 12 bytes and its batches
+///   header, 48 bytes                     producer, 20 bytes and its batches
 ///   position size field                  position size field
 ///          0    4 magic "TMQP"                  0    8 producer id
 ///          4    1 version = 1                   8    2 producer epoch
 ///          5    3 zero                         10    1 batches, 1 to 5
 ///          8   16 topic id                     11    1 zero
-///         24    4 partition              batch, 32 bytes, oldest first
-///         28    8 offset                        0    4 first sequence
-///         36    4 producers                     4    4 last sequence
-///         40    4 bytes behind the header       8    8 first offset
-///         44    4 CRC-32C of [0, 44) and       16    8 last offset
-///                 all bytes behind it          24    8 timestamp, ms
+///         24    4 partition                    12    8 silence, ms
+///         28    8 offset                 batch, 32 bytes, oldest first
+///         36    4 producers                     0    4 first sequence
+///         40    4 bytes behind the header       4    4 last sequence
+///         44    4 CRC-32C of [0, 44) and        8    8 first offset
+///                 all bytes behind it          16    8 last offset
+///                                              24    8 timestamp, ms
 ///
 /// Producers stand in the order of their last batch, the oldest first.
 inline constexpr uint32_t kSnapshotMagic = 0x544d5150;
 inline constexpr uint8_t kSnapshotVersion = 1;
 inline constexpr size_t kSnapshotHeaderBytes = 48;
-inline constexpr size_t kSnapshotProducerBytes = 12;
+inline constexpr size_t kSnapshotProducerBytes = 20;
 inline constexpr size_t kSnapshotBatchBytes = 32;
 inline constexpr size_t kSnapshotFileBytesMax =
     kSnapshotHeaderBytes +

@@ -22,7 +22,8 @@ int32_t LastSequence(const record::BatchHeader& batch) {
 }  // namespace
 
 bool operator==(const ProducerState& a, const ProducerState& b) {
-  return a.id == b.id && a.epoch == b.epoch && std::ranges::equal(a.batches(), b.batches());
+  return a.id == b.id && a.epoch == b.epoch && a.silence == b.silence &&
+         std::ranges::equal(a.batches(), b.batches());
 }
 
 int32_t AdvanceSequence(int32_t sequence, int32_t count) {
@@ -35,7 +36,7 @@ absl::StatusOr<std::optional<ProducerBatch>> ProducerTable::Check(
   if (batch.producer_id == kNoProducer) return std::nullopt;
   const auto found = by_id_.find(batch.producer_id);
   if (found == by_id_.end()) return std::nullopt;
-  const ProducerState& state = *found->second;
+  const ProducerState& state = found->second->state;
   if (batch.producer_epoch == state.epoch) {
     const auto is_same = [&](const ProducerBatch& known) {
       return known.first_sequence == batch.base_sequence &&
@@ -56,15 +57,17 @@ absl::StatusOr<std::optional<ProducerBatch>> ProducerTable::Check(
   return std::nullopt;
 }
 
-void ProducerTable::Add(const record::BatchHeader& batch) {
+void ProducerTable::Add(const record::BatchHeader& batch, absl::Duration now) {
   if (batch.producer_id == kNoProducer || batch.base_sequence < 0) return;
   const auto [slot, is_new] = by_id_.try_emplace(batch.producer_id);
   if (is_new) {
-    slot->second = by_age_.insert(by_age_.end(), ProducerState{.id = batch.producer_id});
+    slot->second =
+        by_age_.insert(by_age_.end(), {.state = {.id = batch.producer_id}, .last_append = now});
   } else {
     by_age_.splice(by_age_.end(), by_age_, slot->second);
   }
-  ProducerState& state = by_age_.back();
+  by_age_.back().last_append = now;
+  ProducerState& state = by_age_.back().state;
   if (state.epoch != batch.producer_epoch) state.batches_count = 0;
   state.epoch = batch.producer_epoch;
   if (state.batches_count == kProducerBatchesKept) {
@@ -76,20 +79,35 @@ void ProducerTable::Add(const record::BatchHeader& batch) {
                                                 .first_offset = batch.base_offset,
                                                 .last_offset = batch.last_offset(),
                                                 .timestamp_ms = batch.max_timestamp_ms};
-  if (by_age_.size() > kProducersMax) {
-    by_id_.erase(by_age_.front().id);
-    by_age_.pop_front();
+  if (by_age_.size() > kProducersMax) ForgetOldest();
+}
+
+void ProducerTable::ForgetOldest() {
+  by_id_.erase(by_age_.front().state.id);
+  by_age_.pop_front();
+}
+
+void ProducerTable::ForgetSilent(absl::Duration silence_max, absl::Duration now) {
+  while (!by_age_.empty() && now - by_age_.front().last_append > silence_max) ForgetOldest();
+}
+
+std::vector<ProducerState> ProducerTable::States(absl::Duration now) const {
+  std::vector<ProducerState> states;
+  states.reserve(by_age_.size());
+  for (const Producer& producer : by_age_) {
+    states.push_back(producer.state);
+    states.back().silence = now - producer.last_append;
   }
+  return states;
 }
 
-std::vector<ProducerState> ProducerTable::States() const {
-  return {by_age_.begin(), by_age_.end()};
-}
-
-void ProducerTable::Restore(std::span<const ProducerState> states) {
-  by_age_.assign(states.begin(), states.end());
+void ProducerTable::Restore(std::span<const ProducerState> states, absl::Duration now) {
+  by_age_.clear();
   by_id_.clear();
-  for (auto state = by_age_.begin(); state != by_age_.end(); ++state) by_id_[state->id] = state;
+  for (const ProducerState& state : states) {
+    by_id_[state.id] =
+        by_age_.insert(by_age_.end(), {.state = state, .last_append = now - state.silence});
+  }
 }
 
 }  // namespace talosmq::storage

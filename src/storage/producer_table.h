@@ -6,6 +6,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 #include <array>
 #include <cstdint>
@@ -32,6 +33,8 @@ inline constexpr size_t kProducerBatchesKept = 5;
 struct ProducerState {
   ProducerId id;
   int16_t epoch = -1;
+  /// Since its last batch, when the state was taken; time in which no server ran is left out.
+  absl::Duration silence = {};
   uint8_t batches_count = 0;  ///< 1 to kProducerBatchesKept.
   std::array<ProducerBatch, kProducerBatchesKept> batches_store{};
 
@@ -43,9 +46,13 @@ struct ProducerState {
 /// The idempotent producers of one log and their last batches.
 ///
 /// Invariants:
-/// 1. It is a function of the batches of the log alone, so a replay gives the same table.
-/// 2. At most kProducersMax producers; the one that appended longest ago makes room, after which
-///    any sequence of it is accepted, as from a producer never seen.
+/// 1. What it knows of a producer follows from the batches of the log alone, so a replay gives the
+///    same. It may bring back one that was forgotten for its silence: nothing that producer may
+///    send is refused for it, since it goes on where its last batch in the log ended.
+/// 2. At most kProducersMax producers; the one that appended longest ago makes room. Of one that is
+///    forgotten any sequence is accepted, as from a producer never seen.
+/// Times are readings of a monotonic clock: neither a wall clock that jumps nor the timestamps of
+/// clients make a producer forgotten.
 /// Thread-compatible.
 class ProducerTable {
  public:
@@ -63,18 +70,28 @@ class ProducerTable {
   absl::StatusOr<std::optional<ProducerBatch>> Check(const record::BatchHeader& batch) const;
 
   /// Notes a batch that was appended; `batch` has its offset already.
-  void Add(const record::BatchHeader& batch);
+  void Add(const record::BatchHeader& batch, absl::Duration now);
+
+  /// Forgets who has been silent for longer than `silence_max`.
+  void ForgetSilent(absl::Duration silence_max, absl::Duration now);
 
   /// The one that appended longest ago first, which is the order that Restore takes.
-  std::vector<ProducerState> States() const;
+  std::vector<ProducerState> States(absl::Duration now) const;
   /// Replaces the content.
-  void Restore(std::span<const ProducerState> states);
+  void Restore(std::span<const ProducerState> states, absl::Duration now);
 
   size_t size() const { return by_id_.size(); }
 
  private:
-  std::list<ProducerState> by_age_;  ///< The one that appended last at the back.
-  absl::flat_hash_map<ProducerId, std::list<ProducerState>::iterator> by_id_;
+  struct Producer {
+    ProducerState state;  ///< But for its silence.
+    absl::Duration last_append;
+  };
+
+  void ForgetOldest();
+
+  std::list<Producer> by_age_;  ///< The one that appended last at the back.
+  absl::flat_hash_map<ProducerId, std::list<Producer>::iterator> by_id_;
 };
 
 /// `sequence` + `count`, with 0 after 2^31-1.

@@ -191,11 +191,11 @@ class Recovery {
                         [&](const record::BatchHeader& batch) {
                           epochs_.last_seen = std::max(epochs_.last_seen, batch.epoch);
                           if (batch.base_offset < snapshot) return;
-                          producers.table.Add(batch);
+                          producers.table.Add(batch, kReplayTime);
                           producers.replayed_bytes += static_cast<int64_t>(batch.size());
                         }));
     for (std::string& note : producers.notes) Note(std::move(note));
-    log_.producers = std::move(producers.table);
+    log_.producers = producers.table.States(kReplayTime);
     log_.bytes_since_snapshot = producers.replayed_bytes;
     return absl::OkStatus();
   }
@@ -226,8 +226,8 @@ class Recovery {
   void TakeSnapshot() {
     const Offset newest = log_.snapshots.empty() ? folder_.segments.front() : log_.snapshots.back();
     if (newest >= folder_.segments[scan_.segments_kept - 1]) return;
-    log_.snapshot.emplace(ProducerSnapshot{
-        .log = input_.log, .offset = log_.log_end, .producers = log_.producers.States()});
+    log_.snapshot.emplace(
+        ProducerSnapshot{.log = input_.log, .offset = log_.log_end, .producers = log_.producers});
     log_.bytes_since_snapshot = 0;
   }
 

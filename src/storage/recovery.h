@@ -47,7 +47,7 @@ struct RecoveredLog {
   std::vector<ListedSegment> segments;
   std::vector<EpochEntry> epochs;
   uint64_t epochs_bytes = 0;  ///< Size of the epoch file.
-  ProducerTable producers;
+  std::vector<ProducerState> producers;
   int64_t bytes_since_snapshot = 0;  ///< Of batches behind the newest producer snapshot.
   int64_t size_bytes = 0;            ///< Of all segments.
   std::vector<Offset> snapshots;

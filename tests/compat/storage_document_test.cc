@@ -174,15 +174,16 @@ TEST(StorageDocumentTest, ProducersExampleIsWhatWeWriteAndRead) {
     rest = rest.subspan(header.size());
     // The second batch of the page is a copy of the first; its producer went on counting.
     header.base_sequence = static_cast<int32_t>(header.base_offset.value() - 4711);
-    table.Add(header);
+    table.Add(header, absl::ZeroDuration());
   }
   const std::string example = Example("producers");
-  EXPECT_EQ(storage::EncodeProducerSnapshot(
-                {.log = kLog, .offset = Offset(4715), .producers = table.States()}),
-            example);
+  const auto states = table.States(absl::Hours(1));
+  EXPECT_EQ(
+      storage::EncodeProducerSnapshot({.log = kLog, .offset = Offset(4715), .producers = states}),
+      example);
   const auto snapshot = storage::DecodeProducerSnapshot(base::AsBytes(example), kLog, Offset(4715));
   ASSERT_TRUE(snapshot.ok()) << snapshot.status();
-  EXPECT_EQ(snapshot->producers, table.States());
+  EXPECT_EQ(snapshot->producers, states);
 }
 
 TEST(StorageDocumentTest, ProducersTablesHaveEveryField) {
@@ -193,6 +194,7 @@ TEST(StorageDocumentTest, ProducersTablesHaveEveryField) {
                                  {0, 8, "producer id"},
                                  {8, 2, "producer epoch"},
                                  {10, 1, "batches"},
+                                 {12, 8, "silence"},
                                  {0, 4, "first sequence"},
                                  {4, 4, "last sequence"},
                                  {8, 8, "first offset"},

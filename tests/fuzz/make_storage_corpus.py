@@ -57,8 +57,8 @@ def inputs():
     yield "producer_snapshot", "body", b"\x01" + producers[48:]
     yield "producer_snapshot", "twice", b"\x02" + producers[48:] + producers[48:]
     yield "producer_snapshot", "count_wrong", b"\x07" + producers[48:]
-    yield "producer_snapshot", "no_batches", b"\x01" + producers[48:58] + bytes(2)
-    yield "producer_snapshot", "cut", b"\x01" + producers[48:80]
+    yield "producer_snapshot", "no_batches", b"\x01" + producers[48:58] + bytes(10)
+    yield "producer_snapshot", "cut", b"\x01" + producers[48:88]
 
 
 for fuzzer, name, content in inputs():

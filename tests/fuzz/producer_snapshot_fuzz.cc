@@ -20,7 +20,7 @@ void Check(base::ByteSpan bytes) {
   const auto snapshot = DecodeProducerSnapshot(bytes, kLog, Offset(7));
   if (!snapshot.ok()) return;
   ProducerTable table;
-  table.Restore(snapshot->producers);
+  table.Restore(snapshot->producers, absl::ZeroDuration());
   TALOSMQ_CHECK(table.size() == snapshot->producers.size());
   const auto again =
       DecodeProducerSnapshot(base::AsBytes(EncodeProducerSnapshot(*snapshot)), kLog, Offset(7));

@@ -208,6 +208,18 @@ TEST_F(AppendTest, ADuplicateIsKnownAfterAKillToo) {
   EXPECT_EQ(harness_.ReadAll(target_).size(), 1u);
 }
 
+TEST_F(AppendTest, ProducerIsForgottenAfterADayOfSilence) {
+  record::ProducerStamp producer{
+      .producer_id = ProducerId(7), .producer_epoch = 0, .base_sequence = 0};
+  harness_.AppendNow(target_, {.values = {"a"}, .producer = producer});
+  harness_.clock().SetNow(harness_.clock().Now() + absl::Hours(24 * 365));
+  EXPECT_TRUE(harness_.AppendNow(target_, {.values = {"a"}, .producer = producer}).is_duplicate)
+      << "somebody has set the clock";
+  harness_.Advance(absl::Hours(24) + absl::Milliseconds(1));
+  producer.base_sequence = 77;
+  EXPECT_FALSE(harness_.AppendNow(target_, {.values = {"b"}, .producer = producer}).is_duplicate);
+}
+
 TEST_F(AppendTest, LogAppendTimeIsTheBrokersClock) {
   const TopicPartition stamped{
       .topic_id = harness_.CreateTopic("stamped", 1, {{"message.timestamp.type", "LogAppendTime"}}),

@@ -147,5 +147,18 @@ TEST(BatchPatchTest, MaxTimestampIsRewrittenWithItsCrc) {
   EXPECT_EQ(facts->header.max_timestamp_ms, 1000);
 }
 
+TEST(BatchPatchTest, ClearedProducerLeavesTheRestOfTheBatch) {
+  std::string bytes = RawBatch{.producer_id = 5, .producer_epoch = 1, .base_sequence = 7}.Encode();
+  const auto before = ParseHeader(base::AsBytes(bytes));
+  ClearProducer(Mutable(bytes));
+  ASSERT_TRUE(VerifyCrc(base::AsBytes(bytes)).ok());
+  EXPECT_EQ(bytes.size(), before->size());
+  const auto facts = ValidateClientBatch(base::AsBytes(bytes), {.now_ms = 1000});
+  ASSERT_TRUE(facts.ok()) << facts.status();
+  EXPECT_EQ(facts->header.producer_id, kNoProducer);
+  EXPECT_EQ(facts->header.producer_epoch, -1);
+  EXPECT_EQ(facts->header.base_sequence, -1);
+}
+
 }  // namespace
 }  // namespace talosmq::record

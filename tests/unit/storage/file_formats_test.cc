@@ -186,9 +186,9 @@ ProducerSnapshot Snapshot() {
     batch.base_sequence = i;
     batch.base_offset = Offset(i);
     batch.count = 1;
-    table.Add(batch);
+    table.Add(batch, absl::Hours(i));
   }
-  return {.log = kLog, .offset = Offset(7), .producers = table.States()};
+  return {.log = kLog, .offset = Offset(7), .producers = table.States(absl::Hours(30))};
 }
 
 TEST(ProducerSnapshotTest, IsReadAsItWasWritten) {

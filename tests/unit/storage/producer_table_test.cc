@@ -16,6 +16,7 @@ constexpr int32_t kSequenceMax = std::numeric_limits<int32_t>::max();
 /// A batch of producer 1.
 record::BatchHeader Batch(int32_t sequence, int32_t count, int16_t epoch = 0) {
   record::BatchHeader header;
+  header.max_timestamp_ms = 1;  // Of the year 1970: what clients say plays no part.
   header.producer_id = ProducerId(1);
   header.producer_epoch = epoch;
   header.base_sequence = sequence;
@@ -28,7 +29,7 @@ class ProducerTableTest : public testing::Test {
  protected:
   void Add(record::BatchHeader batch) {
     batch.base_offset = next_;
-    table_.Add(batch);
+    table_.Add(batch, now_);
     next_ = batch.end_offset();
   }
   Reason ReasonFor(const record::BatchHeader& batch) const {
@@ -41,6 +42,7 @@ class ProducerTableTest : public testing::Test {
 
   ProducerTable table_;
   Offset next_{100};
+  absl::Duration now_ = absl::Hours(1000);
 };
 
 TEST_F(ProducerTableTest, GapsAndStepsBackAreRefused) {
@@ -120,11 +122,49 @@ TEST_F(ProducerTableTest, TheOneThatAppendedLongestAgoMakesRoom) {
   EXPECT_EQ(ReasonFor(known), Reason::kOutOfOrderSequence);
 }
 
+TEST_F(ProducerTableTest, SilentProducerIsForgottenOnlyOnceItsTimeHasPassed) {
+  Add(Batch(10, 1));
+  now_ += absl::Hours(24);
+  table_.ForgetSilent(absl::Hours(24), now_);
+  EXPECT_EQ(ReasonFor(Batch(77, 1)), Reason::kOutOfOrderSequence);
+  now_ += absl::Milliseconds(1);
+  table_.ForgetSilent(absl::Hours(24), now_);
+  EXPECT_TRUE(IsNew(Batch(77, 1)));
+  EXPECT_TRUE(IsNew(Batch(10, 1))) << "not taken for a repetition any more";
+  EXPECT_EQ(table_.size(), 0U);
+}
+
+TEST_F(ProducerTableTest, EveryAppendBeginsItsTimeAnew) {
+  Add(Batch(0, 1));
+  record::BatchHeader other = Batch(0, 1);
+  other.producer_id = ProducerId(2);
+  Add(other);
+  now_ += absl::Hours(20);
+  Add(Batch(1, 1));
+  now_ += absl::Hours(20);
+  table_.ForgetSilent(absl::Hours(24), now_);
+  EXPECT_EQ(ReasonFor(Batch(77, 1)), Reason::kOutOfOrderSequence);
+  other.base_sequence = 77;
+  EXPECT_TRUE(IsNew(other));
+}
+
+TEST_F(ProducerTableTest, SilenceGoesOnAfterARestoreByAnotherClock) {
+  Add(Batch(0, 1));
+  const auto states = table_.States(now_ + absl::Hours(20));
+  ProducerTable restored;
+  const absl::Duration rebooted = absl::Seconds(5);
+  restored.Restore(states, rebooted);
+  restored.ForgetSilent(absl::Hours(24), rebooted + absl::Hours(4));
+  EXPECT_EQ(restored.size(), 1U);
+  restored.ForgetSilent(absl::Hours(24), rebooted + absl::Hours(4) + absl::Milliseconds(1));
+  EXPECT_EQ(restored.size(), 0U);
+}
+
 TEST_F(ProducerTableTest, RestoredTableGoesOnAsTheOldOne) {
   for (int i = 0; i < 7; ++i) Add(Batch(i, 1));
   ProducerTable restored;
-  restored.Restore(table_.States());
-  EXPECT_EQ(restored.States(), table_.States());
+  restored.Restore(table_.States(now_), now_);
+  EXPECT_EQ(restored.States(now_), table_.States(now_));
   EXPECT_TRUE(restored.Check(Batch(6, 1))->has_value());
 }
 
