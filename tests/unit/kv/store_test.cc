@@ -91,6 +91,9 @@ TEST_P(StoreTest, DeletingAnAbsentKeyIsFine) {
   batch.Delete("absent");
   Write(batch);
   Write(WriteBatch());
+  const auto value = store_->Get("absent");
+  ASSERT_TRUE(value.ok()) << value.status();
+  EXPECT_EQ(*value, std::nullopt);
 }
 
 TEST_P(StoreTest, LaterOperationsOfABatchWin) {

@@ -150,6 +150,7 @@ TEST_F(LogProducersTest, ForgottenProducerThatAReplayBringsBackGoesOnWhereItEnde
   LoseSnapshots(Snapshots());
   KillAndStart();
   Send(9);
+  EXPECT_EQ(world_.log().log_end(), Offset(11)) << "appended, and not taken for a repetition";
 }
 
 TEST_F(LogProducersTest, CompactionLeavesNothingThatLooksLikeTheLastOfAForgottenProducer) {
