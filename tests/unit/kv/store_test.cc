@@ -357,8 +357,9 @@ TEST_F(DamagedRocksStoreTest, EveryMarkHoldsForAllThatComesAfterIt) {
     EXPECT_EQ((*opened)->Sync().value().writes, marks.back().writes);
     ASSERT_TRUE((*opened)->Write(Put("x", std::to_string(i)), Durability::kSynced).ok());
     marks.push_back((*opened)->Sync().value());
-    EXPECT_EQ((*opened)->Sync().value(), marks.back());
     EXPECT_EQ(marks.back().writes, mark_.writes + i + 1);
+    // The database may have merged files meanwhile: another manifest, the same writes.
+    EXPECT_EQ((*opened)->Sync().value().writes, marks.back().writes);
   }
   for (const StoreMark& mark : marks) EXPECT_TRUE(OpenRocksStore(Directory(), mark).ok());
 }
