@@ -18,6 +18,9 @@ import time
 
 import overload
 
+# Batches of 16 KiB, however many partitions share the records.
+BATCHES = ["--batch-size", "17KiB", "--linger", "20s"]
+
 
 def resident_mb(server):
     status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
@@ -31,7 +34,7 @@ def talosmq(bin_dir, address, *arguments):
 
 def produce(bin_dir, address, records):
     document = talosmq(bin_dir, address, "bench", "produce", "--topic", "load", "--size", 1024,
-                       "--records", records, "--spread", "even")
+                       "--records", records, "--spread", "even", *BATCHES)
     return document["records_per_second"]
 
 

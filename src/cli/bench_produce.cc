@@ -1,6 +1,9 @@
 #include "base/random.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "cli/bench_options.h"
+#include "cli/byte_size.h"
+#include "cli/command.h"
 #include "cli/commands.h"
 #include "loadgen/null_produce_bench.h"
 #include "loadgen/produce_bench.h"
@@ -12,6 +15,13 @@ struct BenchProduceOptions {
   BenchOptions bench;
   bool uses_null_transport = false;
 };
+
+absl::StatusOr<absl::Duration> ParseLinger(std::string_view text) {
+  absl::Duration linger;
+  if (absl::ParseDuration(base::ToAbsl(text), &linger)) return linger;
+  return MakeError(Reason::kInvalidArgument,
+                   base::StrCat("'", text, "' is no duration; expected one like 5ms or 2s"));
+}
 
 absl::StatusOr<Document> Measure(const BenchProduceOptions& options, Session& session) {
   base::SystemRandom random;
@@ -42,6 +52,12 @@ void AddBenchProduce(CLI::App& parent, Action& selected) {
       parent, "produce", "Send records with one producer and wait for every acknowledgement", Run,
       selected);
   AddBenchOptions(*command, options->bench);
+  AddParsed(*command, "--linger", options->bench.workload.linger, ParseLinger,
+            "How long a batch waits for more records, as 5ms; default 0")
+      ->type_name("DURATION");
+  AddParsed(*command, "--batch-size", options->bench.workload.batch_bytes, ParseByteSize,
+            "At which a batch is full, 1KiB to 20MiB; default 1MiB")
+      ->type_name("SIZE");
   // An empty group keeps it out of the help: it measures the SDK alone, against no server.
   command->add_flag("--null-transport", options->uses_null_transport)->group("");
   command->footer(

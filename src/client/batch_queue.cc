@@ -98,6 +98,7 @@ Batch* BatchQueue::EndOpenLocked() {
 void BatchQueue::NoteEndLocked(Batch& batch) {
   last_batch_bytes_ = batch.builder.bytes();
   last_batch_records_ = batch.tags.size();
+  batch.share->NoteFull();
   batch.stamp = prediction_;
   if (prediction_.producer_id != kNoProducer) {
     prediction_.base_sequence =
@@ -131,7 +132,8 @@ void BatchQueue::AckWake() {
 bool BatchQueue::IsDueLocked() const {
   return options_.linger == absl::ZeroDuration() ||
          deps_.clock.Monotonic() >= open_->opened + options_.linger || !close_status_.ok() ||
-         deps_.budget->is_scarce() || deps_.flushes.IsAwaited(open_->generation);
+         (deps_.budget->has_waiters() && deps_.budget->is_mostly_filling()) ||
+         deps_.flushes.IsAwaited(open_->generation);
 }
 
 std::unique_ptr<Batch> BatchQueue::Take(TakeOpen open) {

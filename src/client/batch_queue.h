@@ -83,7 +83,7 @@ class BatchQueue {
   };
 
   enum class TakeOpen {
-    kWhenDue,  ///< Linger over, or awaited by a flush, or the buffer is scarce.
+    kWhenDue,  ///< Linger over, or awaited by a flush, or by one who needs room.
     kAlways,
   };
 

@@ -24,10 +24,7 @@ void BufferBudget::Give(int64_t bytes) {
 void BufferBudget::WaitForRoom(int64_t bytes, absl::Duration wait) {
   const base::MutexLock lock(mutex_);
   ++waiting_;
-  while (!closed_ && taken_.load() + bytes > bytes_max_) {
-    given_.WaitFor(mutex_, wait);
-    if (wait < absl::InfiniteDuration()) break;
-  }
+  if (!closed_ && taken_.load() + bytes > bytes_max_) given_.WaitFor(mutex_, wait);
   --waiting_;
 }
 

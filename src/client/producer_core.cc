@@ -187,7 +187,8 @@ void ProducerCore::Wake(PartitionSender& sender) {
 
 void ProducerCore::OnBufferFull() {
   // Without linger nothing is held back that could be sent.
-  if (options_.linger == absl::ZeroDuration() || pump_all_posted_.exchange(true)) return;
+  if (options_.linger == absl::ZeroDuration() || !budget_->is_mostly_filling()) return;
+  if (pump_all_posted_.exchange(true)) return;
   core_.executor().Post([weak = weak_from_this()] {
     const auto self = weak.lock();
     if (self == nullptr) return;

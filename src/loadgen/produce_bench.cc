@@ -78,6 +78,8 @@ absl::StatusOr<RunResult> SendRecords(Client& client, const ProduceTarget& targe
                                       const Workload& workload, const BenchDeps& deps) {
   DeliveryLatency latency(deps.clock);
   ProducerOptions options;
+  options.linger = workload.linger;
+  options.batch_bytes = workload.batch_bytes;
   options.on_delivery = [&latency](std::span<const Delivery> batch) { latency.Take(batch); };
   TALOSMQ_ASSIGN_OR_RETURN(const std::unique_ptr<Producer> producer,
                            Producer::Create(client, target.topic, std::move(options)));

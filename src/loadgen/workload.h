@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/random.h"
 
+#include "absl/time/time.h"
+
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -26,6 +28,9 @@ struct Workload {
   std::optional<double> rate;
   int32_t partitions = 1;  ///< Only of a topic of the bench's own.
   Spread spread = Spread::kSticky;
+  /// As in ProducerOptions.
+  absl::Duration linger = absl::ZeroDuration();
+  int64_t batch_bytes = int64_t{1} << 20;
 };
 
 /// What every bench stands on. `is_interrupted` is asked now and then, from any thread.

@@ -48,6 +48,7 @@ std::optional<Sample> SampleOf(const CLI::Option& option) {
       {"INT", {.right = "1", .wrong = "many"}},
       {"FLOAT", {.right = "1", .wrong = "fast"}},
       {"SIZE", {.right = "1KB", .wrong = "1K"}},
+      {"DURATION", {.right = "5ms", .wrong = "5"}},
       {"KEY=VALUE", {.right = "a=b", .wrong = "nothing"}},
       {"OFFSETS", {.right = "start", .wrong = "begin"}},
       {"FORMAT", {.right = "%v", .wrong = "%q"}},

@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+#include <utility>
+
 namespace talosmq::client {
 namespace {
 
@@ -100,6 +103,27 @@ TEST_F(BatchQueueTest, AFlushCutsLingerShort) {
   EXPECT_FALSE(flushed);
   flushes_.BatchDone(batch->generation);
   EXPECT_TRUE(flushed);
+}
+
+TEST_F(BatchQueueTest, OneWhoNeedsRoomCutsLingerShortOnlyWhenLittleIsUnderWay) {
+  Start({.batch_bytes = 1 << 20, .linger = absl::Minutes(1)});
+  std::optional<BudgetShare> under_way(std::in_place, budget_);
+  ASSERT_TRUE(under_way->TryGrowTo(kBudgetBytes / 2));
+  under_way->NoteFull();
+  Append("x");
+  const auto take_while_one_waits = [&] {
+    std::thread waiter([&] { budget_->WaitForRoom(kBudgetBytes, absl::InfiniteDuration()); });
+    while (!budget_->has_waiters()) std::this_thread::yield();
+    const auto batch = queue_->Take(TakeOpen::kWhenDue);
+    if (batch == nullptr) under_way.reset();
+    return std::pair(std::move(waiter), batch != nullptr);
+  };
+  auto [first, is_taken] = take_while_one_waits();
+  first.join();  // What was under way has arrived.
+  EXPECT_FALSE(is_taken);
+  auto [second, is_taken_now] = take_while_one_waits();
+  second.join();
+  EXPECT_TRUE(is_taken_now);
 }
 
 TEST_F(BatchQueueTest, AFullBufferRefusesAndKeepsWhatItHas) {
