@@ -6,6 +6,7 @@
 #include "storage/index_rebuild.h"
 #include "storage/log_folder.h"
 #include "storage/producer_replay.h"
+#include "storage/producer_snapshot.h"
 #include "storage/recovery_plan.h"
 #include "storage/segment.h"
 #include "storage/tail_repair.h"
@@ -61,11 +62,30 @@ class Recovery {
   absl::Status RemoveSegmentsBelowStart() {
     if (!input_.recorded || !input_.recorded->is_known()) return absl::OkStatus();
     std::vector<Offset>& segments = folder_.segments;
-    while (segments.size() > 1 && segments[1] <= input_.recorded->log_start) {
+    auto kept = std::ranges::upper_bound(segments, input_.recorded->log_start);
+    if (kept != segments.begin()) --kept;
+    if (kept == segments.begin()) return absl::OkStatus();
+    TALOSMQ_RETURN_IF_ERROR(KeepProducersBelow(*kept));
+    for (auto segment = segments.begin(); segment != kept; ++segment) {
       TALOSMQ_RETURN_IF_ERROR(
-          RemoveSegment(file_system_, folder_.directory, folder_.NameOf(segments.front())));
-      segments.erase(segments.begin());
+          RemoveSegment(file_system_, folder_.directory, folder_.NameOf(*segment)));
     }
+    segments.erase(segments.begin(), kept);
+    return absl::OkStatus();
+  }
+
+  /// What producers have sent below `end` is known without the segments there.
+  absl::Status KeepProducersBelow(Offset end) {
+    TALOSMQ_ASSIGN_OR_RETURN(RestoredProducers producers,
+                             RestoreProducers(file_system_, input_.log, folder_, end));
+    if (producers.offset >= end) return absl::OkStatus();
+    TALOSMQ_RETURN_IF_ERROR(ReplayProducers(file_system_, input_.log, folder_,
+                                            {.begin = producers.offset, .end = end}, producers));
+    const std::string content = EncodeProducerSnapshot(
+        {.log = input_.log, .offset = end, .producers = producers.table.States(kReplayTime)});
+    TALOSMQ_RETURN_IF_ERROR(io::WriteFileAtomically(
+        file_system_, folder_.Path(end, kSnapshotSuffix), base::AsBytes(content)));
+    folder_.snapshots.insert(std::ranges::upper_bound(folder_.snapshots, end), end);
     return absl::OkStatus();
   }
 

@@ -231,5 +231,20 @@ TEST_F(LogProducersTest, TheSameIsKnownAfterEveryKindOfStart) {
   }
 }
 
+TEST_F(LogProducersTest, WhatATrimHasRemovedIsStillKnownToBeSentAfterACrash) {
+  for (int32_t sequence = 0; sequence < 4; ++sequence) Send(sequence);
+  ASSERT_TRUE(world_.MoveLogStart(Offset(4)).ok());
+  ASSERT_TRUE(world_.Append(Batch(4)).ok());  // Begins a segment.
+  world_.RunWithoutCheckpoint();
+  for (int crash = 0; crash < 2; ++crash) {
+    KillAndStart();
+    const auto again = world_.Append(Batch(2));
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_TRUE(again->is_duplicate);
+    EXPECT_EQ(again->base_offset, Offset(2));
+    EXPECT_FALSE(world_.Exists(world_.Path(OffsetFileName(Offset(0), kSegmentSuffix))));
+  }
+}
+
 }  // namespace
 }  // namespace talosmq::storage
