@@ -12,7 +12,10 @@ namespace talosmq::storage {
 
 void DeferredFlush::MakeDurable(std::span<LogWrite> group) {
   size_t rounds = 0;
-  for (const LogWrite& write : group) rounds = std::max(rounds, write.segments.size());
+  for (LogWrite& write : group) {
+    write.status = absl::OkStatus();  // It may have failed before, and is tried again.
+    rounds = std::max(rounds, write.segments.size());
+  }
   if (rounds <= 1) return WriteAndSync(group);
   for (size_t round = 0; round < rounds; ++round) {
     std::vector<LogWrite> part;
