@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "storage/fence.h"
 #include "talosmq/error.h"
 
 #include "absl/container/flat_hash_map.h"
@@ -103,10 +104,15 @@ void FlushGroup::Flush(std::vector<LogWrite>& group) {
   const absl::Duration begin = dependencies_.clock.Monotonic();
   dependencies_.target.MakeDurable(group);
   const absl::Duration taken = dependencies_.clock.Monotonic() - begin;
-  AdaptGroupSize(bytes, taken);
+  // Of what the target has only taken it tells later.
+  std::erase_if(group, [](const LogWrite& write) { return write.place == WritePlace::kMemory; });
+  if (group.empty()) return;
+  int64_t durable_bytes = 0;
+  for (const LogWrite& write : group) durable_bytes += write.bytes;
+  AdaptGroupSize(durable_bytes, taken);
   dependencies_.metrics.flushes.Add(1);
   dependencies_.metrics.flush_seconds.Observe(absl::ToDoubleSeconds(taken));
-  dependencies_.metrics.flush_group_bytes.Observe(static_cast<double>(bytes));
+  dependencies_.metrics.flush_group_bytes.Observe(static_cast<double>(durable_bytes));
 }
 
 void FlushGroup::AdaptGroupSize(int64_t bytes, absl::Duration taken) {
@@ -154,8 +160,9 @@ void FlushGroup::Complete(std::vector<LogWrite> writes) {
   }
 }
 
-void FlushGroup::FenceNow(LogFiles& files, const absl::Status& cause) {
+void FlushGroup::FenceNow(LogFiles& files, absl::Status cause) {
   if (!files.fence.ok()) return;
+  if (dependencies_.target.IsAwaited(&files)) cause = MayBeStored(std::move(cause));
   files.fence = cause;
   if (ReasonOf(cause) != Reason::kStorageFull) {
     dependencies_.metrics.fences.Add(1);

@@ -73,7 +73,7 @@ class FlushGroup final : private FlushTarget::Listener {
   void OnWrittenBack(std::vector<LogWrite> writes) override;
   /// Fences what failed, hands what is in the segments to the checkpoint, tells the shards.
   void Complete(std::vector<LogWrite> writes);
-  void FenceNow(LogFiles& files, const absl::Status& cause);
+  void FenceNow(LogFiles& files, absl::Status cause);
 
   const int64_t group_bytes_max_;
   const Dependencies dependencies_;

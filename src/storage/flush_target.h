@@ -32,6 +32,7 @@ struct SealedSegment {
 enum class WritePlace {
   kSegments,
   kJournal,  ///< And on their way to the segments: FlushTarget::Listener hears of their arrival.
+  kMemory,   ///< On the same way, and not durable before the listener hears of it.
 };
 
 /// What one log wants durable in one flush group, in its order.
@@ -55,7 +56,7 @@ struct LogWrite {
 /// (JournaledFlush). Confined to the flush executor.
 class FlushTarget {
  public:
-  /// Hears on the flush executor of writes that were in the journal.
+  /// Hears on the flush executor of writes that were in the journal or in memory.
   class Listener {
    public:
     virtual ~Listener() = default;
@@ -64,13 +65,16 @@ class FlushTarget {
   };
 
   virtual ~FlushTarget() = default;
-  /// Sets status and place of each write: OK means that its bytes survive a power cut. What failed
-  /// is never tried again; a failure that cannot be traced to one log is the status of all of them.
+  /// Sets status and place of each write: OK means that its bytes survive a power cut, unless they
+  /// are still in memory; the target has taken those. What failed is never tried again; a failure
+  /// that cannot be traced to one log is the status of all of them.
   virtual void MakeDurable(std::span<LogWrite> group) = 0;
   /// False: the next group has to wait until the listener has heard of something.
   virtual bool has_room() const = 0;
-  /// Bytes of batches that are durable and still need room in their segments.
+  /// Bytes of batches that it has taken and that still need room in their segments.
   virtual int64_t held_bytes() const = 0;
+  /// Whether it has taken something of the log that nobody was told of yet (WritePlace::kMemory).
+  virtual bool IsAwaited(const LogFiles* files) const = 0;
   /// Brings what it still holds of a log that is being closed to the segments, lets go of its
   /// files, then runs `done` on the flush executor.
   virtual void Release(std::shared_ptr<LogFiles> files, base::Task done) = 0;

@@ -52,6 +52,8 @@ class Journal {
   /// another file. May be tried again.
   absl::Status GiveUp(uint64_t oldest);
 
+  /// Of the group that the next Append tries.
+  uint64_t next_sequence() const { return sequence_ + 1; }
   /// Of the files that hold groups which count, from the oldest one on.
   uint64_t live_bytes(uint64_t oldest) const;
 

@@ -51,16 +51,21 @@ void JournaledFlush::MakeDurable(std::span<LogWrite> group) {
   }
   const auto small_logs = static_cast<size_t>(std::ranges::count_if(
       group, [&](const LogWrite& write) { return write.bytes < options_.direct_bytes_min; }));
+  if (held_bytes_ >= options_.held_bytes_max / 4 * 3) is_under_load_ = true;
+  if (held_bytes_ < options_.held_bytes_max / 4) is_under_load_ = false;
   std::vector<LogWrite*> to_journal;
   std::vector<LogWrite*> to_segments;
   for (LogWrite& write : group) {
-    if (!MustGoToJournal(write, small_logs)) {
-      to_segments.push_back(&write);
-    } else if (write.bytes > 0) {
-      to_journal.push_back(&write);
-    } else {
-      // It only begins a segment: nothing that could be lost.
-      Hold(write, held_.empty() ? written_back_oldest_ : held_.back().sequence);
+    switch (PlaceOf(write, small_logs)) {
+      case WritePlace::kSegments:
+        to_segments.push_back(&write);
+        break;
+      case WritePlace::kJournal:
+        to_journal.push_back(&write);
+        break;
+      case WritePlace::kMemory:
+        Await(write);
+        break;
     }
   }
   if (!to_journal.empty()) WriteJournal(to_journal);
@@ -72,11 +77,25 @@ void JournaledFlush::MakeDurable(std::span<LogWrite> group) {
   StartWriteBack();
 }
 
-bool JournaledFlush::MustGoToJournal(const LogWrite& write, size_t small_logs) const {
-  // Its files are with the write-back executor.
-  if (written_back_logs_.contains(write.files.get())) return true;
-  return write.bytes > 0 && write.bytes < options_.direct_bytes_min &&
-         small_logs > options_.direct_logs_max;
+WritePlace JournaledFlush::PlaceOf(const LogWrite& write, size_t small_logs) const {
+  const LogFiles* const files = write.files.get();
+  if (IsAwaited(files)) return WritePlace::kMemory;
+  // While it is written back, its files are with the other executor.
+  const bool may_go_to_segments = !written_back_logs_.contains(files);
+  if (write.bytes == 0) return may_go_to_segments ? WritePlace::kSegments : WritePlace::kMemory;
+  if (may_go_to_segments &&
+      (write.bytes >= options_.direct_bytes_min || small_logs <= options_.direct_logs_max)) {
+    return WritePlace::kSegments;
+  }
+  return is_under_load_ && write.bytes >= options_.awaited_bytes_min ? WritePlace::kMemory
+                                                                     : WritePlace::kJournal;
+}
+
+bool JournaledFlush::IsAwaited(const LogFiles* files) const {
+  const auto held = held_by_log_.find(files);
+  if (held != held_by_log_.end() && held->second->is_awaited) return true;
+  const auto written_back = written_back_logs_.find(files);
+  return written_back != written_back_logs_.end() && written_back->second == WrittenBack::kAwaited;
 }
 
 void JournaledFlush::WriteJournal(std::span<LogWrite* const> writes) {
@@ -84,7 +103,11 @@ void JournaledFlush::WriteJournal(std::span<LogWrite* const> writes) {
   absl::Status status = sequence.status();
   if (status.ok()) status = EnterCatalogue(writes);
   if (status.ok()) {
-    for (LogWrite* write : writes) Hold(*write, *sequence);
+    for (LogWrite* write : writes) {
+      write->status = absl::OkStatus();
+      write->place = WritePlace::kJournal;
+      Hold({.write = *write, .sequence = *sequence});
+    }
     return;
   }
   const bool is_clean = !sequence.ok() && !dependencies_.journal.is_tainted();
@@ -115,18 +138,33 @@ absl::Status JournaledFlush::EnterCatalogue(std::span<LogWrite* const> writes) {
   return logs.empty() ? absl::OkStatus() : dependencies_.catalogue.Add(logs);
 }
 
-void JournaledFlush::Hold(LogWrite& write, uint64_t sequence) {
-  write.status = absl::OkStatus();
-  write.place = WritePlace::kJournal;
-  held_bytes_ += write.bytes;
-  const auto held = held_by_log_.find(write.files.get());
-  if (held != held_by_log_.end()) return Merge(held->second->write, write);
-  held_by_log_[write.files.get()] =
-      held_.insert(held_.end(), {.write = write, .sequence = sequence});
+void JournaledFlush::Await(LogWrite& write) {
+  LogWrite taken = std::exchange(write, {.files = write.files, .place = WritePlace::kMemory});
+  // One that only begins a segment has nothing that could be lost.
+  const bool is_awaited = taken.bytes > 0;
+  Hold({.write = std::move(taken),
+        .sequence = dependencies_.journal.next_sequence(),
+        .is_awaited = is_awaited});
+}
+
+void JournaledFlush::Hold(Held held) {
+  const LogFiles* const files = held.write.files.get();
+  held_bytes_ += held.write.bytes;
+  const auto [place, is_new] = held_by_log_.try_emplace(files);
+  if (is_new) {
+    awaited_logs_ += held.is_awaited;
+    place->second = held_.insert(held_.end(), std::move(held));
+    return;
+  }
+  Held& before = *place->second;
+  awaited_logs_ += held.is_awaited && !before.is_awaited;
+  before.is_awaited = before.is_awaited || held.is_awaited;
+  Merge(before.write, std::move(held.write));
 }
 
 JournaledFlush::Held JournaledFlush::TakeHeld(HeldList::iterator held) {
   Held taken = std::move(*held);
+  awaited_logs_ -= taken.is_awaited;
   held_by_log_.erase(taken.write.files.get());
   held_.erase(held);
   return taken;
@@ -194,21 +232,23 @@ void JournaledFlush::RenewStranded() {
 
 void JournaledFlush::StartWriteBack() {
   if (!written_back_logs_.empty() || held_.empty()) return;
-  const bool is_much = held_bytes_ >= options_.held_bytes_max / 2;
-  const bool is_journal_long =
+  const bool is_due =
+      is_under_load_ || awaited_logs_ > 0 || held_bytes_ >= options_.held_bytes_max / 2 ||
       dependencies_.journal.live_bytes(oldest_sequence()) >= options_.journal_bytes_max;
   WriteBack job;
   int64_t bytes = 0;
   for (auto held = held_.begin(); held != held_.end();) {
     const auto next = std::next(held);
     const LogFiles* const files = held->write.files.get();
-    const bool is_wanted = (is_much || is_journal_long) && bytes < options_.held_bytes_max / 4;
+    const bool is_wanted = is_due && bytes < options_.held_bytes_max / 4;
     if (!files->fence.ok()) {
       StrandHeld(held);
     } else if (is_wanted || releases_.contains(files)) {
       Held taken = TakeHeld(held);
       bytes += taken.write.bytes;
       if (job.oldest == 0) job.oldest = taken.sequence;
+      written_back_logs_[files] =
+          taken.is_awaited ? WrittenBack::kAwaited : WrittenBack::kJournaled;
       job.writes.push_back(std::move(taken.write));
     } else if (!is_wanted && releases_.empty()) {
       break;
@@ -217,10 +257,7 @@ void JournaledFlush::StartWriteBack() {
   }
   if (job.writes.empty()) return;
   written_back_oldest_ = job.oldest;
-  for (const LogWrite& write : job.writes) {
-    written_back_logs_.insert(write.files.get());
-    direct_.Release(*write.files);
-  }
+  for (const LogWrite& write : job.writes) direct_.Release(*write.files);
   auto pass = dependencies_.gate.Enter();
   TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
   dependencies_.write_back_executor.Post(

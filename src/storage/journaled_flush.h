@@ -11,7 +11,6 @@
 #include "storage/storage_metrics.h"
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 
 #include <cstdint>
@@ -26,12 +25,15 @@ namespace talosmq::storage {
 
 /// Makes a group durable by one write to the shared journal, and brings its batches to their
 /// segments later, in larger pieces; what is large, or one of few, goes straight to its segment
-/// (docs/adr/0006-journal.md).
+/// (docs/adr/0006-journal.md). When more comes than the write-back keeps up with, what is worth a
+/// write of its own is not journaled: it is durable with its write-back
+/// (docs/adr/0008-no-journal-under-load.md).
 ///
 ///   group --few logs, or much of one log--> segments
 ///     |                                        ^
 ///     +--many logs--> journal, held in memory --+  write-back: oldest logs first, once enough
-///     waits
+///     |                                        |   waits
+///     +--many logs under load----> held -------+
 ///
 /// Invariants:
 /// 1. Batches of one log reach its segments in their order: what goes straight there takes along
@@ -41,6 +43,8 @@ namespace talosmq::storage {
 ///    that ends finds it again. It stays so after a failed write-back: such writes are stranded
 ///    until the log is opened again (or deleted).
 /// 4. At most Options::held_bytes_max and one group are held.
+/// 5. While something of a log is awaited (neither journaled nor in its segments), so is all that
+///    comes after it.
 /// Confined to the flush executor, but for Stranded and DropStranded, which are thread-safe.
 class JournaledFlush final : public FlushTarget {
  public:
@@ -50,6 +54,9 @@ class JournaledFlush final : public FlushTarget {
     size_t direct_logs_max = 4;
     /// So does what one log brings at once of at least so much.
     int64_t direct_bytes_min = int64_t{256} << 10;
+    /// Under load, what one log brings of at least so much is not journaled: from here on a write
+    /// of its own costs less than to write everything twice.
+    int64_t awaited_bytes_min = int64_t{8} << 10;
     /// Size of the journal files that count at which their oldest logs are written back.
     uint64_t journal_bytes_max = uint64_t{512} << 20;
   };
@@ -71,6 +78,7 @@ class JournaledFlush final : public FlushTarget {
     return held_bytes_ == 0 || held_bytes_ < options_.held_bytes_max;
   }
   int64_t held_bytes() const override { return held_bytes_; }
+  bool IsAwaited(const LogFiles* files) const override;
   void Release(std::shared_ptr<LogFiles> files, base::Task done) override;
 
   /// What could not be brought to the segments of a log, for its next opening.
@@ -79,10 +87,12 @@ class JournaledFlush final : public FlushTarget {
   void DropStranded(const TopicPartition& log);
 
  private:
-  /// Of one log: in the journal, and nobody writes it yet.
+  /// Of one log, and nobody writes it yet.
   struct Held {
     LogWrite write;
-    uint64_t sequence = 0;  ///< Of the oldest group with some of it.
+    /// Of the oldest group of the journal with some of it, or of the next group if there is none.
+    uint64_t sequence = 0;
+    bool is_awaited = false;  ///< The end of it is not in the journal.
   };
   using HeldList = std::list<Held>;
   /// Being brought to the segments.
@@ -90,13 +100,14 @@ class JournaledFlush final : public FlushTarget {
     std::vector<LogWrite> writes;
     uint64_t oldest = 0;  ///< Of the sequences of all.
   };
-  bool MustGoToJournal(const LogWrite& write, size_t small_logs) const;
+  WritePlace PlaceOf(const LogWrite& write, size_t small_logs) const;
   void WriteJournal(std::span<LogWrite* const> writes);
   /// Of the newest group of the journal; failure_ says whether that went well.
   void GiveUp();
   void WriteDirectly(std::span<LogWrite* const> writes);
   absl::Status EnterCatalogue(std::span<LogWrite* const> writes);
-  void Hold(LogWrite& write, uint64_t sequence);
+  void Hold(Held held);
+  void Await(LogWrite& write);
   /// Takes a log out of what is held.
   Held TakeHeld(HeldList::iterator held);
   /// Of what is held or being written back; 0: nothing.
@@ -120,9 +131,13 @@ class JournaledFlush final : public FlushTarget {
   absl::Status failure_;  ///< Not OK: the journal cannot be trusted, nothing is made durable.
   HeldList held_;         ///< Ascending by sequence.
   absl::flat_hash_map<const LogFiles*, HeldList::iterator> held_by_log_;
-  int64_t held_bytes_ = 0;  ///< Of held_ and of what is being written back.
+  int64_t held_bytes_ = 0;   ///< Of held_ and of what is being written back.
+  size_t awaited_logs_ = 0;  ///< Of held_.
+  /// More comes than the write-back keeps up with.
+  bool is_under_load_ = false;
   /// Of the write-back under way: its logs, and the oldest sequence of them; 0: none.
-  absl::flat_hash_set<const LogFiles*> written_back_logs_;
+  enum class WrittenBack { kJournaled, kAwaited };
+  absl::flat_hash_map<const LogFiles*, WrittenBack> written_back_logs_;
   uint64_t written_back_oldest_ = 0;
   struct PendingRelease {
     std::shared_ptr<LogFiles> files;

@@ -166,6 +166,7 @@ class FileLogStore final : public LogStore {
         journaled_flush_({.held_bytes_max = options_.tail_cache_bytes_max / 2,
                           .direct_logs_max = options_.direct_logs_max,
                           .direct_bytes_min = options_.direct_bytes_min,
+                          .awaited_bytes_min = options_.awaited_bytes_min,
                           .journal_bytes_max = options_.journal_bytes_max},
                          {.file_system = dependencies_.file_system,
                           .deferred_sync = *deferred_syncs_.write_back,

@@ -29,6 +29,7 @@ struct LogStoreOptions {
   /// What goes to the journal and how much of it may be held; docs/storage.md.
   size_t direct_logs_max = 4;
   int64_t direct_bytes_min = int64_t{256} << 10;
+  int64_t awaited_bytes_min = int64_t{8} << 10;
   uint64_t journal_file_bytes = uint64_t{64} << 20;
   uint64_t journal_bytes_max = uint64_t{512} << 20;
   absl::Duration producer_expiry = absl::Hours(24);  ///< Silence after which one is forgotten.

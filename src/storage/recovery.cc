@@ -59,10 +59,12 @@ class Recovery {
            (input_.recorded && input_.recorded->end_offset > input_.recorded->log_start);
   }
 
+  /// Not the one with the flushed point, which may lie at its end.
   absl::Status RemoveSegmentsBelowStart() {
     if (!input_.recorded || !input_.recorded->is_known()) return absl::OkStatus();
     std::vector<Offset>& segments = folder_.segments;
-    auto kept = std::ranges::upper_bound(segments, input_.recorded->log_start);
+    auto kept = std::ranges::upper_bound(
+        segments, std::min(input_.recorded->log_start, input_.recorded->segment));
     if (kept != segments.begin()) --kept;
     if (kept == segments.begin()) return absl::OkStatus();
     TALOSMQ_RETURN_IF_ERROR(KeepProducersBelow(*kept));
@@ -74,7 +76,7 @@ class Recovery {
     return absl::OkStatus();
   }
 
-  /// What producers have sent below `end` is known without the segments there.
+  /// After a replay of the journal the flushed point may lie beyond the newest snapshot.
   absl::Status KeepProducersBelow(Offset end) {
     TALOSMQ_ASSIGN_OR_RETURN(RestoredProducers producers,
                              RestoreProducers(file_system_, input_.log, folder_, end));

@@ -232,6 +232,9 @@ TEST_F(LogProducersTest, TheSameIsKnownAfterEveryKindOfStart) {
 }
 
 TEST_F(LogProducersTest, WhatATrimHasRemovedIsStillKnownToBeSentAfterACrash) {
+  ASSERT_TRUE(world_.Stop().ok());
+  world_.store_options().direct_logs_max = 0;
+  Start();
   for (int32_t sequence = 0; sequence < 4; ++sequence) Send(sequence);
   ASSERT_TRUE(world_.MoveLogStart(Offset(4)).ok());
   ASSERT_TRUE(world_.Append(Batch(4)).ok());  // Begins a segment.
@@ -242,7 +245,6 @@ TEST_F(LogProducersTest, WhatATrimHasRemovedIsStillKnownToBeSentAfterACrash) {
     ASSERT_TRUE(again.ok()) << again.status();
     EXPECT_TRUE(again->is_duplicate);
     EXPECT_EQ(again->base_offset, Offset(2));
-    EXPECT_FALSE(world_.Exists(world_.Path(OffsetFileName(Offset(0), kSegmentSuffix))));
   }
 }
 

@@ -312,6 +312,20 @@ TEST_F(LogStartTest, SegmentStaysUntilTheNextOneIsOnTheDisk) {
   ExpectRecords(5, 6);
 }
 
+TEST_F(LogStartTest, SegmentWithTheFlushedPointIsMissedByNobodyWhenItsRecordsAreGone) {
+  Append(4);
+  ASSERT_TRUE(world_.MoveLogStart(Offset(4)).ok());
+  std::string value = "4:";
+  value.resize(900, 'v');
+  ASSERT_TRUE(world_.Append({.values = {value}, .timestamp_ms = ++next_}).ok());
+  world_.RunWithoutCheckpoint();
+  EXPECT_TRUE(HasSegment(4));
+  world_.Kill();
+  Start();
+  EXPECT_TRUE(world_.store().health().ok()) << world_.store().health();
+  ExpectRecords(4, 5);
+}
+
 TEST_F(LogStartTest, LogThatIsOpenedAgainStartsWhereTheDiskSays) {
   Append(10);
   world_.disk().FailNth(DiskCall::kRename, 1, MemoryFileSystem::IoError("disk"));
