@@ -311,7 +311,11 @@ class Recovery {
     TALOSMQ_ASSIGN_OR_RETURN(const auto note,
                              MendEpochs(file_system_, input_.log, folder_, log_.log_end, epochs_));
     if (note) Note(*note);
-    if (input_.is_suspect) {
+    // An entry that no flushed batch shows to be on the disk may be in the page cache alone.
+    const bool is_certain = epochs_.history.empty() ||
+                            (input_.recorded && input_.recorded->is_known() &&
+                             epochs_.history.back().start_offset < input_.recorded->end_offset);
+    if (input_.is_suspect || !is_certain) {
       TALOSMQ_RETURN_IF_ERROR(WriteEpochs(file_system_, input_.log, folder_, epochs_.history));
     }
     log_.epochs = std::move(epochs_.history);
