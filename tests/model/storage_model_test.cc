@@ -14,6 +14,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace talosmq::storage {
@@ -24,7 +25,8 @@ using support::MemoryFileSystem;
 using support::PowerCut;
 using support::StorageWorld;
 
-constexpr int kSeeds = 60;
+constexpr uint64_t kSeeds = 400;
+constexpr uint64_t kSeedsLong = 20'000;
 constexpr int kSteps = 300;
 
 /// One log, what it must hold, and its one producer.
@@ -46,10 +48,11 @@ struct ModelledLog {
 class Simulation {
  public:
   explicit Simulation(uint64_t seed) : random_(seed) {
-    world_.store_options().tail_cache_bytes_max = Choose(2) == 0 ? 30'000 : 1 << 20;
+    world_.store_options().tail_cache_bytes_max = Choose(2) == 0 ? 10'000 : 1 << 20;
     world_.store_options().flush_group_bytes_max = Choose(2) == 0 ? 5'000 : 1 << 20;
     world_.store_options().checkpoint_bytes = 20'000;
     world_.store_options().direct_logs_max = Choose(2) * kLogs;
+    world_.store_options().awaited_bytes_min = Choose(3) == 0 ? 1 << 20 : 1;
     world_.store_options().journal_file_bytes = 16'384;
     world_.log_options().segment_bytes = 8'000 + static_cast<int64_t>(Choose(30'000));
     if (Choose(2) == 0) world_.log_options().retention.bytes_max = 10'000;
@@ -187,6 +190,11 @@ class Simulation {
     NoteDurable();
   }
 
+  void FlushWithoutWriteBack() {
+    world_.RunWithoutWriteBack();
+    NoteDurable();
+  }
+
   void Advance() {
     world_.Advance(absl::Milliseconds(Choose(3000)));
     Flush();
@@ -243,7 +251,13 @@ class Simulation {
     log.sent.push_back(
         {.batch = batch, .base = appended->base_offset, .sequence = log.next_sequence});
     log.next_sequence += static_cast<int32_t>(records.size());
-    if (Choose(2) == 0) Flush();
+    switch (Choose(4)) {
+      case 0:
+        return Flush();
+      case 1:
+      case 2:
+        return FlushWithoutWriteBack();
+    }
   }
 
   /// A retry of one of the last five batches changes nothing (G4).
@@ -337,7 +351,9 @@ class Simulation {
 TEST(StorageModelTest, LogsHoldWhatTheModelHolds) {
   const char* const chosen = std::getenv("TALOSMQ_TEST_SEED");
   const uint64_t first = chosen != nullptr ? std::strtoull(chosen, nullptr, 10) : 1;
-  const uint64_t seeds = chosen != nullptr ? 1 : kSeeds;
+  const char* const length = std::getenv("TALOSMQ_TEST_LENGTH");
+  const bool is_long = length != nullptr && std::string_view(length) == "long";
+  const uint64_t seeds = chosen != nullptr ? 1 : is_long ? kSeedsLong : kSeeds;
   for (uint64_t seed = first; seed < first + seeds; ++seed) {
     SCOPED_TRACE("TALOSMQ_TEST_SEED=" + std::to_string(seed));
     Simulation simulation(seed);

@@ -420,6 +420,22 @@ TEST_F(LoadedJournalTest, FailedWriteBackFencesWhatIsAwaited) {
   EXPECT_GE(Values().size(), size_t{kBeforeLoad});
 }
 
+TEST_F(LoadedJournalTest, EpochOfWhatAFailedWriteBackLeftInThePageCacheIsWrittenAgain) {
+  ASSERT_TRUE(world_.log().BeginEpoch(LeaderEpoch(9)).ok());
+  AppendWithoutWriteBack(std::string(3'000, 'w'));
+  // The first write-back was begun before.
+  world_.disk().FailNth(DiskCall::kSyncVolume, 2, MemoryFileSystem::IoError("disk"));
+  world_.Run();
+  EXPECT_FALSE(world_.last_told().ok());
+  world_.disk().SetFaultHook(nullptr);
+  world_.Kill();
+  ASSERT_TRUE(world_.Start().ok());
+  EXPECT_EQ(Values().size(), kBeforeLoad + 1U);
+  CutPowerAndStart();
+  EXPECT_EQ(Values().size(), kBeforeLoad + 1U);
+  EXPECT_EQ(world_.log().epochs().back().epoch, LeaderEpoch(9));
+}
+
 TEST_F(JournalTest, FullDiskIsPassingForAJournalThatHasWrittenNothing) {
   Append("kept");
   world_.disk().SetFaultHook([](DiskCall call, const std::string& path) {
