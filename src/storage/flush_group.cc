@@ -184,6 +184,14 @@ void FlushGroup::Fence(std::shared_ptr<LogFiles> files, absl::Status cause) {
                                pass = std::move(*pass)] { FenceNow(*files, cause); });
 }
 
+void FlushGroup::WriteBack(std::shared_ptr<LogFiles> files) {
+  auto pass = dependencies_.gate.Enter();
+  TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
+  dependencies_.executor.Post([this, files = std::move(files), pass = std::move(*pass)] {
+    dependencies_.target.WriteBack(*files);
+  });
+}
+
 void FlushGroup::Release(std::shared_ptr<LogFiles> files, base::Task done) {
   auto pass = dependencies_.gate.Enter();
   TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";

@@ -55,6 +55,9 @@ class FlushGroup final : private FlushTarget::Listener {
   void Append(QueuedBatch batch);
   /// Fences a log because of a failure outside of its batches.
   void Fence(std::shared_ptr<LogFiles> files, absl::Status cause);
+  /// Brings what is durable of a log now to its segments, while it may be appended to: the listener
+  /// of the log hears how far it got.
+  void WriteBack(std::shared_ptr<LogFiles> files);
   /// Brings what is left of a log that has nothing waiting to its segments and lets go of its
   /// files, then runs `done` there.
   void Release(std::shared_ptr<LogFiles> files, base::Task done);

@@ -75,6 +75,9 @@ class FlushTarget {
   virtual int64_t held_bytes() const = 0;
   /// Whether it has taken something of the log that nobody was told of yet (WritePlace::kMemory).
   virtual bool IsAwaited(const LogFiles* files) const = 0;
+  /// Brings what it holds of a log now to the segments as soon as it can; what comes later may
+  /// wait. The listener hears of it.
+  virtual void WriteBack(const LogFiles& files) = 0;
   /// Brings what it still holds of a log that is being closed to the segments, lets go of its
   /// files, then runs `done` on the flush executor.
   virtual void Release(std::shared_ptr<LogFiles> files, base::Task done) = 0;

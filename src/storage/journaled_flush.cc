@@ -166,6 +166,7 @@ JournaledFlush::Held JournaledFlush::TakeHeld(HeldList::iterator held) {
   Held taken = std::move(*held);
   awaited_logs_ -= taken.is_awaited;
   held_by_log_.erase(taken.write.files.get());
+  urgent_.erase(taken.write.files.get());
   held_.erase(held);
   return taken;
 }
@@ -235,7 +236,7 @@ void JournaledFlush::StartWriteBack() {
   const bool is_due =
       is_under_load_ || awaited_logs_ > 0 || held_bytes_ >= options_.held_bytes_max / 2 ||
       dependencies_.journal.live_bytes(oldest_sequence()) >= options_.journal_bytes_max;
-  WriteBack job;
+  WriteBackJob job;
   int64_t bytes = 0;
   for (auto held = held_.begin(); held != held_.end();) {
     const auto next = std::next(held);
@@ -243,14 +244,14 @@ void JournaledFlush::StartWriteBack() {
     const bool is_wanted = is_due && bytes < options_.held_bytes_max / 4;
     if (!files->fence.ok()) {
       StrandHeld(held);
-    } else if (is_wanted || releases_.contains(files)) {
+    } else if (is_wanted || urgent_.contains(files) || releases_.contains(files)) {
       Held taken = TakeHeld(held);
       bytes += taken.write.bytes;
       if (job.oldest == 0) job.oldest = taken.sequence;
       written_back_logs_[files] =
           taken.is_awaited ? WrittenBack::kAwaited : WrittenBack::kJournaled;
       job.writes.push_back(std::move(taken.write));
-    } else if (!is_wanted && releases_.empty()) {
+    } else if (!is_wanted && urgent_.empty() && releases_.empty()) {
       break;
     }
     held = next;
@@ -270,7 +271,7 @@ void JournaledFlush::StartWriteBack() {
       });
 }
 
-void JournaledFlush::FinishWriteBack(WriteBack done) {
+void JournaledFlush::FinishWriteBack(WriteBackJob done) {
   written_back_logs_.clear();
   written_back_oldest_ = 0;
   for (LogWrite& write : done.writes) {
@@ -320,6 +321,12 @@ std::optional<LogWrite> JournaledFlush::Stranded(const TopicPartition& log) cons
 void JournaledFlush::DropStranded(const TopicPartition& log) {
   base::MutexLock lock(mutex_);
   stranded_.erase(log);
+}
+
+void JournaledFlush::WriteBack(const LogFiles& files) {
+  if (!held_by_log_.contains(&files)) return;  // In the segments, or on its way there.
+  urgent_.insert(&files);
+  StartWriteBack();
 }
 
 void JournaledFlush::Release(std::shared_ptr<LogFiles> files, base::Task done) {

@@ -11,6 +11,7 @@
 #include "storage/storage_metrics.h"
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 
 #include <cstdint>
@@ -79,6 +80,7 @@ class JournaledFlush final : public FlushTarget {
   }
   int64_t held_bytes() const override { return held_bytes_; }
   bool IsAwaited(const LogFiles* files) const override;
+  void WriteBack(const LogFiles& files) override;
   void Release(std::shared_ptr<LogFiles> files, base::Task done) override;
 
   /// What could not be brought to the segments of a log, for its next opening.
@@ -96,7 +98,7 @@ class JournaledFlush final : public FlushTarget {
   };
   using HeldList = std::list<Held>;
   /// Being brought to the segments.
-  struct WriteBack {
+  struct WriteBackJob {
     std::vector<LogWrite> writes;
     uint64_t oldest = 0;  ///< Of the sequences of all.
   };
@@ -115,7 +117,7 @@ class JournaledFlush final : public FlushTarget {
   /// The same with what is stranded.
   uint64_t oldest_sequence() const;
   void StartWriteBack();
-  void FinishWriteBack(WriteBack done);
+  void FinishWriteBack(WriteBackJob done);
   void Strand(Held held);
   void StrandHeld(HeldList::iterator held);
   /// Writes what is stranded to the journal once more, so that its old groups do not keep the files
@@ -135,6 +137,8 @@ class JournaledFlush final : public FlushTarget {
   size_t awaited_logs_ = 0;  ///< Of held_.
   /// More comes than the write-back keeps up with.
   bool is_under_load_ = false;
+  /// Keys of held_by_log_ that the next write-back takes along however little is held.
+  absl::flat_hash_set<const LogFiles*> urgent_;
   /// Of the write-back under way: its logs, and the oldest sequence of them; 0: none.
   enum class WrittenBack { kJournaled, kAwaited };
   absl::flat_hash_map<const LogFiles*, WrittenBack> written_back_logs_;

@@ -171,6 +171,7 @@ void LocalLog::OnFlushed(const FlushResult& result) {
   }
   const bool is_news = durable_end_ > durable_before || !result.status.ok();
   if (is_news && listener_) listener_(result.status);
+  GoOnWithMoves();
   if (close_done_) CloseWhenIdle();
 }
 
@@ -299,13 +300,21 @@ void LocalLog::MoveLogStart(Offset offset, base::Callback<absl::Status> done) {
   if (offset <= log_start_ || !fence_.ok()) return done(CheckWritable());
   ++jobs_;
   if (offset <= written_end_) return RecordLogStart(offset, std::move(done));
-  // The point that is recorded must not say that the log starts behind its end.
-  dependencies_.flush_group.Release(
-      files_, [this, files = files_, offset, done = std::move(done)]() mutable {
-        files->shard.Post([this, offset, done = std::move(done)]() mutable {
-          RecordLogStart(offset, std::move(done));
-        });
-      });
+  // The point that is recorded must not say that the log starts behind its end. Of a log that is
+  // appended to all the time, some of it always waits for its segments: only what lies below the
+  // new start has to be there.
+  waiting_moves_.push_back({.offset = offset, .done = std::move(done)});
+  dependencies_.flush_group.WriteBack(files_);
+}
+
+void LocalLog::GoOnWithMoves() {
+  for (WaitingMove& move : std::exchange(waiting_moves_, {})) {
+    if (fence_.ok() && move.offset > written_end_) {
+      waiting_moves_.push_back(std::move(move));
+    } else {
+      RecordLogStart(move.offset, std::move(move.done));
+    }
+  }
 }
 
 void LocalLog::RecordLogStart(Offset offset, base::Callback<absl::Status> done) {

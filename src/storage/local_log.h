@@ -88,6 +88,9 @@ class LocalLog final : public PartitionLog, private FlushListener {
   absl::StatusOr<Offset> FindInTail(int64_t time_ms, Offset begin, Offset limit) const;
   /// Begins a segment although the last one has room.
   void Roll();
+  /// Goes on with the moves of the log start that waited for what is in the segments by now; with
+  /// all of them once the log is fenced.
+  void GoOnWithMoves();
   void RecordLogStart(Offset offset, base::Callback<absl::Status> done);
   /// The segments that hold nothing from `offset` on.
   std::span<const ListedSegment> SegmentsBelow(Offset offset) const;
@@ -134,6 +137,13 @@ class LocalLog final : public PartitionLog, private FlushListener {
   absl::Status fence_;
 
   base::Callback<absl::Status> listener_;
+  struct WaitingMove {
+    Offset offset;
+    base::Callback<absl::Status> done;
+  };
+  /// Of the log start, to above written_end_; each is a job. As many as there are requests for
+  /// it under way, which the admission of requests bounds.
+  std::vector<WaitingMove> waiting_moves_;
   int64_t jobs_ = 0;  ///< Reads, moves of the log start, removals and compactions under way.
   bool is_compacting_ = false;  ///< Meanwhile no segment leaves the list but for a compacted one.
   /// Segments there were when a compaction failed; it is not tried again until there are others.

@@ -289,6 +289,49 @@ TEST_F(LogStartTest, MovesThatWaitForTheSameWriteBackAreAllAnswered) {
   ExpectRecords(9, 10);
 }
 
+// The move waited for a moment at which the journal held nothing of the log, and with a batch for
+// each write-back there is none.
+TEST_F(LogStartTest, MovesWhileTheLogIsAppendedToAllTheTime) {
+  ASSERT_TRUE(world_.Stop().ok());
+  world_.store_options().direct_logs_max = 0;
+  Start();
+  Append(5);
+  bool is_answered = false;
+  const auto append = [&] {
+    std::string value = std::to_string(next_) + ":";
+    value.resize(900, 'v');
+    ASSERT_TRUE(world_.Append({.values = {value}, .timestamp_ms = ++next_}).ok());
+  };
+  world_.log().MoveLogStart(Offset(5), [&](const absl::Status& status) {
+    EXPECT_TRUE(status.ok()) << status;
+    is_answered = true;
+  });
+  for (int write_backs = 0; write_backs < 20 && !is_answered; ++write_backs) {
+    append();
+    world_.RunWithoutWriteBack();
+    world_.RunOne();  // The write-back, while what was appended is in the journal.
+    world_.RunWithoutWriteBack();
+  }
+  EXPECT_TRUE(is_answered);
+  world_.Run();
+  ExpectRecords(5, next_);
+}
+
+TEST_F(LogStartTest, MoveThatWaitsFailsWithTheLog) {
+  ASSERT_TRUE(world_.Stop().ok());
+  world_.store_options().direct_logs_max = 0;
+  Start();
+  Append(5);
+  world_.disk().SetFaultHook([](DiskCall call, const std::string& path) {
+    const bool is_segment = path.ends_with(kSegmentSuffix);
+    return call == DiskCall::kWrite && is_segment ? MemoryFileSystem::IoError(path)
+                                                  : absl::OkStatus();
+  });
+  EXPECT_EQ(ReasonOf(world_.MoveLogStart(Offset(4))), Reason::kStorageFenced);
+  EXPECT_EQ(world_.log().log_start(), Offset(0));
+  world_.disk().SetFaultHook(nullptr);
+}
+
 TEST_F(LogStartTest, SegmentStaysUntilTheNextOneIsOnTheDisk) {
   Append(4);
   std::string value = "4:";
