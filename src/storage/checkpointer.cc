@@ -183,34 +183,42 @@ absl::Status Checkpointer::WriteLogFiles(const DurableProgress& progress,
     TALOSMQ_RETURN_IF_ERROR(file->Truncate(sealed.size));
     TALOSMQ_RETURN_IF_ERROR(file->Sync());
   }
-  size_t written = 0;
-  for (const auto& segment : files.pending_index.Below(progress.point.end_offset)) {
-    TALOSMQ_RETURN_IF_ERROR(WriteIndex(files, segment, file_system));
-    written += segment.entries.size();
+  auto pending = files.pending_index.Below(progress.point.end_offset, progress.point.segment);
+  for (auto segment = pending.begin(); segment != pending.end();) {
+    const absl::Status written = WriteIndex(files, *segment, file_system);
+    if (segment->entries.empty() && ReasonOf(written) == Reason::kStorageFull) {
+      // The age alone can wait until there is room.
+      segment = pending.erase(segment);
+      continue;
+    }
+    TALOSMQ_RETURN_IF_ERROR(written);
+    ++segment;
   }
-  files.pending_index.Drop(written);
+  files.pending_index.Drop(pending);
   return WriteSnapshots(progress);
 }
 
 absl::Status Checkpointer::WriteIndex(LogFiles& files, const PendingIndex::SegmentEntries& segment,
                                       io::FileSystem& file_system) {
-  const SegmentIdentity identity{.log = files.id, .base_offset = segment.segment};
+  const SegmentIdentity identity{.log = files.id, .base_offset = segment.segment.base};
   const std::string path =
-      base::StrCat(files.directory, "/", OffsetFileName(segment.segment, kIndexSuffix));
+      base::StrCat(files.directory, "/", OffsetFileName(segment.segment.base, kIndexSuffix));
   TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(path, io::OpenMode::kCreate));
   TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
   std::string content;
-  if (size == 0) {
-    content = base::AsText(EncodeIndexHeader(
-        {.segment = identity, .created_ms = absl::ToUnixMillis(dependencies_.clock.Now())}));
+  const bool is_begun = size >= kIndexHeaderBytes;
+  if (!is_begun) {
+    content = base::AsText(
+        EncodeIndexHeader({.segment = identity, .created_ms = segment.segment.created_ms}));
   }
   for (const IndexEntry& entry : segment.entries) {
     content += base::AsText(EncodeIndexEntry(identity, entry));
   }
+  if (content.empty()) return absl::OkStatus();  // It was begun, and nothing is to be added.
   const std::array<base::ByteSpan, 1> pieces = {base::AsBytes(content)};
-  TALOSMQ_RETURN_IF_ERROR(file->Write(size, pieces));
+  TALOSMQ_RETURN_IF_ERROR(file->Write(is_begun ? size : 0, pieces));
   TALOSMQ_RETURN_IF_ERROR(file->Sync());
-  if (size > 0) return absl::OkStatus();
+  if (is_begun) return absl::OkStatus();
   return file_system.SyncDirectory(files.directory);
 }
 

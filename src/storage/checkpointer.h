@@ -1,6 +1,5 @@
 #pragma once
 
-#include "base/clock.h"
 #include "base/executor.h"
 #include "base/gate.h"
 #include "base/mutex.h"
@@ -59,9 +58,8 @@ class Checkpointer {
   struct Dependencies {
     io::FileSystem& file_system;
     io::DeferredSync& deferred_sync;  ///< For many logs at once. Confined to `executor`.
-    base::Clock& clock;
-    base::Executor& executor;  ///< The checkpoint executor.
-    base::Gate& gate;          ///< Held by jobs and timers; closed before this goes.
+    base::Executor& executor;         ///< The checkpoint executor.
+    base::Gate& gate;                 ///< Held by jobs and timers; closed before this goes.
     /// A write or sync failed for this log. Called on the checkpoint executor.
     std::function<void(std::shared_ptr<LogFiles>, absl::Status)> on_log_failure;
     /// How the last attempt to write the checkpoint file went. Called on the checkpoint executor.

@@ -89,10 +89,13 @@ bool LocalLog::MustRoll(const record::BatchHeader& batch) const {
 
 void LocalLog::BeginSegment() {
   if (active_) {
-    if (const auto run = active_->runs.Finish()) files_->pending_index.Add(active_->base, *run);
+    if (const auto run = active_->runs.Finish()) {
+      files_->pending_index.Add({.base = active_->base, .created_ms = active_->created_ms}, *run);
+    }
   }
   const int64_t now_ms = absl::ToUnixMillis(dependencies_.clock.Now());
   const uint64_t sealed_bytes = active_ ? active_->position : 0;
+  files_->pending_index.Begin({.base = log_end_, .created_ms = now_ms});
   segments_ = segments_->With({.base = log_end_, .created_ms = now_ms, .bytes = 0},
                               static_cast<int64_t>(sealed_bytes));
   active_.emplace(ActiveSegment{
@@ -139,7 +142,7 @@ absl::StatusOr<AppendResult> LocalLog::Append(base::Buffer batch, const record::
   if (must_roll) BeginSegment();
   const uint64_t position = active_->position;
   if (const auto run = active_->runs.Add(batch.bytes(), header)) {
-    files_->pending_index.Add(active_->base, *run);
+    files_->pending_index.Add({.base = active_->base, .created_ms = active_->created_ms}, *run);
   }
   active_->position += batch.size();
   producers_.Add(header, dependencies_.clock.Monotonic());

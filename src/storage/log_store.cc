@@ -143,7 +143,6 @@ class FileLogStore final : public LogStore {
                        .bytes = options_.checkpoint_bytes},
                       {.file_system = dependencies_.file_system,
                        .deferred_sync = *deferred_syncs_.checkpoint,
-                       .clock = dependencies_.clock,
                        .executor = *dependencies_.io_executors.front(),
                        .gate = gate_,
                        .on_log_failure =
@@ -177,20 +176,16 @@ class FileLogStore final : public LogStore {
                           .write_back_executor = dependencies_.write_back_executor,
                           .gate = gate_,
                           .listener = flush_group_.listener()}),
-        compaction_reader_({.file_system = dependencies_.file_system,
-                            .clock = dependencies_.clock,
-                            .metrics = metrics_}),
+        compaction_reader_({.file_system = dependencies_.file_system, .metrics = metrics_}),
         compaction_({.file_system = dependencies_.file_system,
                      .reader = compaction_reader_,
                      .reserve = dependencies_.reserve,
                      .random = dependencies_.random,
                      .keys_max = options_.compaction_keys_max}) {
     for (base::Executor* executor : dependencies_.io_executors) {
-      lanes_.push_back(
-          std::make_unique<Lane>(Lane{.executor = *executor,
-                                      .reader = LogReader({.file_system = dependencies_.file_system,
-                                                           .clock = dependencies_.clock,
-                                                           .metrics = metrics_})}));
+      lanes_.push_back(std::make_unique<Lane>(Lane{
+          .executor = *executor,
+          .reader = LogReader({.file_system = dependencies_.file_system, .metrics = metrics_})}));
     }
     LookAtDiskLater();
   }
@@ -368,7 +363,10 @@ class FileLogStore final : public LogStore {
       files.segment_end = recovered.active->position;
       files.allocated_bytes = recovered.active->position;
     }
-    for (const auto& [segment, entry] : recovered.entries) files.pending_index.Add(segment, entry);
+    for (const auto& [segment, entries] : recovered.pending) {
+      if (entries.empty()) files.pending_index.Begin(segment);
+      for (const IndexEntry& entry : entries) files.pending_index.Add(segment, entry);
+    }
     Report(files, recovered.report);
     return recovered;
   }
@@ -401,7 +399,7 @@ class FileLogStore final : public LogStore {
   OpenedLog MakeLog(std::shared_ptr<LogFiles> files, const LogOptions& options, Lane& lane,
                     RecoveredLog recovered) {
     const bool must_record = recovered.point && checkpointer_.Find(files->id) != recovered.point;
-    if (must_record || !recovered.entries.empty() || recovered.snapshot) {
+    if (must_record || !recovered.pending.empty() || recovered.snapshot) {
       DurableProgress progress{
           .files = files, .point = *recovered.point, .bytes = 0, .sealed = {}, .snapshots = {}};
       if (recovered.snapshot) progress.snapshots.push_back(*recovered.snapshot);

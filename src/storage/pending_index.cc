@@ -2,39 +2,61 @@
 
 #include "base/check.h"
 
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
 namespace talosmq::storage {
 
-void PendingIndex::Add(Offset segment, const IndexEntry& entry) {
+void PendingIndex::Begin(const IndexedSegment& segment) {
   base::MutexLock lock(mutex_);
-  pending_.push_back({.segment = segment, .entry = entry});
+  pending_.push_back({.segment = segment, .must_begin = true, .entries = {}});
 }
 
-std::vector<PendingIndex::SegmentEntries> PendingIndex::Below(Offset end) const {
+void PendingIndex::Add(const IndexedSegment& segment, const IndexEntry& entry) {
+  base::MutexLock lock(mutex_);
+  if (pending_.empty() || pending_.back().segment.base != segment.base) {
+    pending_.push_back({.segment = segment, .must_begin = false, .entries = {}});
+  }
+  pending_.back().entries.push_back(entry);
+}
+
+std::vector<PendingIndex::SegmentEntries> PendingIndex::Below(Offset end, Offset newest) const {
   std::vector<SegmentEntries> segments;
   base::MutexLock lock(mutex_);
   for (const Pending& pending : pending_) {
-    if (pending.entry.end_offset > end) break;
-    if (segments.empty() || segments.back().segment != pending.segment) {
-      segments.push_back({.segment = pending.segment, .entries = {}});
+    if (pending.segment.base > newest) break;
+    SegmentEntries below{.segment = pending.segment, .entries = {}};
+    for (const IndexEntry& entry : pending.entries) {
+      if (entry.end_offset > end) break;
+      below.entries.push_back(entry);
     }
-    segments.back().entries.push_back(pending.entry);
+    if (pending.must_begin || !below.entries.empty()) segments.push_back(std::move(below));
   }
   return segments;
 }
 
 std::vector<IndexEntry> PendingIndex::Of(Offset segment) const {
-  std::vector<IndexEntry> entries;
   base::MutexLock lock(mutex_);
   for (const Pending& pending : pending_) {
-    if (pending.segment == segment) entries.push_back(pending.entry);
+    if (pending.segment.base == segment) return {pending.entries.begin(), pending.entries.end()};
   }
-  return entries;
+  return {};
 }
 
-void PendingIndex::Drop(size_t count) {
+void PendingIndex::Drop(std::span<const SegmentEntries> written) {
   base::MutexLock lock(mutex_);
-  TALOSMQ_CHECK(count <= pending_.size()) << count << " of " << pending_.size();
-  pending_.erase(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(count));
+  for (const SegmentEntries& segment : written) {
+    const auto pending = std::ranges::find(pending_, segment.segment.base,
+                                           [](const Pending& of) { return of.segment.base; });
+    TALOSMQ_CHECK(pending != pending_.end()) << segment.segment.base.value();
+    TALOSMQ_CHECK(segment.entries.size() <= pending->entries.size());
+    pending->must_begin = false;
+    pending->entries.erase(
+        pending->entries.begin(),
+        pending->entries.begin() + static_cast<ptrdiff_t>(segment.entries.size()));
+    if (pending->entries.empty()) pending_.erase(pending);
+  }
 }
 
 }  // namespace talosmq::storage

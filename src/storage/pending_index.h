@@ -4,40 +4,53 @@
 #include "storage/segment_index.h"
 #include "talosmq/ids.h"
 
-#include <cstddef>
+#include <cstdint>
 #include <deque>
+#include <span>
 #include <vector>
 
 namespace talosmq::storage {
 
-/// The index entries of one log that are not known to be in an index file yet, oldest first.
+/// Whose index something is for.
+struct IndexedSegment {
+  Offset base;
+  int64_t created_ms = 0;  ///< For the header of the index.
+};
+
+/// What is not known to be in the index files of one log yet: entries, and the headers of segments
+/// without any, which say how old these are. Oldest first.
 ///
 /// The shard adds at an append, the checkpoint takes out what it has made durable, readers look
 /// up what their file does not hold. Bounded by what one log writes between two checkpoints.
-/// Thread-safe. Crash: lost; recovery makes the entries again from the segment.
+/// Thread-safe. Crash: lost; recovery makes the entries again from the segment, and a segment
+/// without a header counts as created when it was recovered.
 class PendingIndex {
  public:
-  void Add(Offset segment, const IndexEntry& entry);
+  /// The segment has no index file.
+  void Begin(const IndexedSegment& segment);
+  void Add(const IndexedSegment& segment, const IndexEntry& entry);
 
   struct SegmentEntries {
-    Offset segment;
-    std::vector<IndexEntry> entries;
+    IndexedSegment segment;
+    std::vector<IndexEntry> entries;  ///< None: its index is to be begun.
   };
-  /// All entries of runs that end at or below `end`, by segment.
-  std::vector<SegmentEntries> Below(Offset end) const;
+  /// Segments at or below `newest` that lack something in their files, with the entries of runs
+  /// that end at or below `end`.
+  std::vector<SegmentEntries> Below(Offset end, Offset newest) const;
   /// All entries of one segment.
   std::vector<IndexEntry> Of(Offset segment) const;
-  /// Takes the oldest `count` out.
-  void Drop(size_t count);
+  /// Takes out what Below gave.
+  void Drop(std::span<const SegmentEntries> written);
 
  private:
   struct Pending {
-    Offset segment;
-    IndexEntry entry;
+    IndexedSegment segment;
+    bool must_begin = false;
+    std::deque<IndexEntry> entries;
   };
 
   mutable base::Mutex mutex_;
-  std::deque<Pending> pending_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Pending> pending_ ABSL_GUARDED_BY(mutex_);  ///< Ascending by segment.
 };
 
 }  // namespace talosmq::storage

@@ -240,7 +240,7 @@ class Recovery {
     TALOSMQ_RETURN_IF_ERROR(RepairIndexes());
     TALOSMQ_RETURN_IF_ERROR(RepairEpochs());
     TALOSMQ_RETURN_IF_ERROR(RemoveSnapshotsAbove());
-    TakeActive();
+    TALOSMQ_RETURN_IF_ERROR(TakeActive());
     TakeSnapshot();
     return ListSegments();
   }
@@ -273,9 +273,9 @@ class Recovery {
 
   /// By the header of its index; a segment without a sound one counts as new.
   absl::StatusOr<int64_t> CreatedMs(size_t index) const {
+    if (HasHeader(index)) return indexes_[index]->header.created_ms;
     const Offset base = folder_.segments[index];
-    if (log_.active && log_.active->base == base) return log_.active->created_ms;
-    if (!folder_.HasIndex(base)) return input_.now_ms;
+    if (indexes_[index] || !folder_.HasIndex(base)) return input_.now_ms;
     TALOSMQ_ASSIGN_OR_RETURN(
         const auto file, file_system_.Open(folder_.Path(base, kIndexSuffix), io::OpenMode::kRead));
     std::array<std::byte, kIndexHeaderBytes> bytes{};
@@ -284,8 +284,13 @@ class Recovery {
     return header.ok() ? header->created_ms : input_.now_ms;
   }
 
-  /// Leaves in the files the sound entries at or below the recorded point: only these are known to
-  /// be on the disk. The others, and those of what was read, go to the next checkpoint.
+  bool HasHeader(size_t index) const {
+    return indexes_[index] && indexes_[index]->header.created_ms != kUnknownCreation;
+  }
+
+  /// Leaves in the files the header and the sound entries at or below the recorded point: only
+  /// these are known to be on the disk. The others, and those of what was read, go to the next
+  /// checkpoint.
   absl::Status RepairIndexes() {
     const bool is_recorded = input_.recorded && input_.recorded->is_known();
     const Offset recorded = is_recorded ? input_.recorded->end_offset : log_.log_start;
@@ -295,14 +300,18 @@ class Recovery {
       if (indexes_[i]) found = indexes_[i]->entries;
       size_t kept = 0;
       while (kept < found.size() && found[kept].end_offset <= recorded) ++kept;
-      const uint64_t size = kept == 0 ? 0 : kIndexHeaderBytes + kept * kIndexEntryBytes;
+      const uint64_t size = HasHeader(i) ? kIndexHeaderBytes + kept * kIndexEntryBytes : 0;
       TALOSMQ_RETURN_IF_ERROR(input_.is_suspect ? RewriteIndex(file_system_, folder_, segment, size)
                                                 : CutIndex(file_system_, folder_, segment, size));
-      for (const IndexEntry& entry : found.subspan(kept)) log_.entries.emplace_back(segment, entry);
+      TALOSMQ_ASSIGN_OR_RETURN(const int64_t created_ms, CreatedMs(i));
+      const auto rest = found.subspan(kept);
+      PendingIndex::SegmentEntries pending{.segment = {.base = segment, .created_ms = created_ms},
+                                           .entries = {rest.begin(), rest.end()}};
       const Offset found_end = found.empty() ? segment : found.back().end_offset;
       for (const IndexEntry& entry : scan_.segments[i - plan_.first_segment].entries) {
-        if (entry.end_offset > found_end) log_.entries.emplace_back(segment, entry);
+        if (entry.end_offset > found_end) pending.entries.push_back(entry);
       }
+      if (size == 0 || !pending.entries.empty()) log_.pending.push_back(std::move(pending));
     }
     return absl::OkStatus();
   }
@@ -334,7 +343,7 @@ class Recovery {
     return absl::OkStatus();
   }
 
-  void TakeActive() {
+  absl::Status TakeActive() {
     FlushedPoint point{.log_start = log_.log_start,
                        .end_offset = log_.log_end,
                        .segment = plan_.flushed.segment,
@@ -345,13 +354,13 @@ class Recovery {
       point.position = scan_.segments.back().end_position;
     }
     log_.point = point;
-    if (!scan_.runs) return;
-    const auto& index = indexes_[scan_.segments_kept - 1];
-    log_.active.emplace(ActiveSegment{
-        .base = point.segment,
-        .position = point.position,
-        .created_ms = index && !index->entries.empty() ? index->header.created_ms : input_.now_ms,
-        .runs = *scan_.runs});
+    if (!scan_.runs) return absl::OkStatus();
+    TALOSMQ_ASSIGN_OR_RETURN(const int64_t created_ms, CreatedMs(scan_.segments_kept - 1));
+    log_.active.emplace(ActiveSegment{.base = point.segment,
+                                      .position = point.position,
+                                      .created_ms = created_ms,
+                                      .runs = *scan_.runs});
+    return absl::OkStatus();
   }
 
   io::FileSystem& file_system_;

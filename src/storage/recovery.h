@@ -4,6 +4,7 @@
 #include "io/file_system.h"
 #include "storage/checkpoint.h"
 #include "storage/partition_log.h"
+#include "storage/pending_index.h"
 #include "storage/producer_snapshot.h"
 #include "storage/producer_table.h"
 #include "storage/segment_index.h"
@@ -54,8 +55,8 @@ struct RecoveredLog {
   /// Still to be written: what the newest one lacks of completed segments, which may be removed.
   std::optional<ProducerSnapshot> snapshot;
   std::optional<ActiveSegment> active;  ///< Nothing: the next append begins a segment.
-  /// Entries of runs that are in no index file yet, by segment.
-  std::vector<std::pair<Offset, IndexEntry>> entries;
+  /// Entries of runs that are in no index file yet; without entries: one without an index.
+  std::vector<PendingIndex::SegmentEntries> pending;
   /// What there is to be recorded now; nothing for a log that has not begun.
   std::optional<FlushedPoint> point;
   RecoveryReport report;

@@ -122,13 +122,14 @@ absl::Status SegmentCache::UpdateEntries(const Request& request,
 
 absl::Status SegmentCache::Rebuild(const Request& request, const std::string& why,
                                    Segment& segment) {
-  auto rebuilt = RebuildIndex(dependencies_.file_system,
-                              {.segment = segment.identity,
-                               .directory = request.log.files->directory,
-                               .end = *EndOf(request),
-                               .generation = request.log.segments->name(request.segment).generation,
-                               .history = *request.log.history,
-                               .created_ms = absl::ToUnixMillis(dependencies_.clock.Now())});
+  auto rebuilt =
+      RebuildIndex(dependencies_.file_system,
+                   {.segment = segment.identity,
+                    .directory = request.log.files->directory,
+                    .end = *EndOf(request),
+                    .generation = request.log.segments->name(request.segment).generation,
+                    .history = *request.log.history,
+                    .created_ms = request.log.segments->all()[request.segment].created_ms});
   if (!rebuilt.ok()) return rebuilt.status();
   dependencies_.metrics.indexes_rebuilt.Add(1);
   base::LogWarning("storage", segment.path, ": its index was rebuilt, since ", why);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "base/clock.h"
 #include "io/file_system.h"
 #include "storage/batch_chain.h"
 #include "storage/log_files.h"
@@ -57,7 +56,6 @@ class SegmentCache {
 
   struct Dependencies {
     io::FileSystem& file_system;
-    base::Clock& clock;
     StorageMetrics& metrics;
   };
 

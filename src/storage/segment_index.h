@@ -28,7 +28,7 @@ namespace talosmq::storage {
 ///          8   16 topic id                              12    4 size of the run
 ///         24    4 partition                             16    8 max timestamp up to its end, ms
 ///         28    8 base offset of the segment            24    4 check of the run
-///         36    8 time of its first append, ms          28    4 CRC-32C of the log's identity,
+///         36    8 when it was begun, ms                 28    4 CRC-32C of the log's identity,
 ///         44   16 zero                                            base offset and [0, 28)
 ///         60    4 CRC-32C of [0, 60)
 ///
@@ -50,8 +50,9 @@ struct SegmentIdentity {
 
 struct IndexHeader {
   SegmentIdentity segment;
-  int64_t created_ms = 0;  ///< Time of the first append, by the clock of then.
+  int64_t created_ms = 0;  ///< When the segment was begun, by the clock of then.
 };
+inline constexpr int64_t kUnknownCreation = 0;
 
 /// One run of whole batches: offsets [first_offset, end_offset), bytes [position, end_position).
 struct IndexEntry {
@@ -115,7 +116,7 @@ inline constexpr int64_t kNoTimestamp = -1;
 
 /// An index file as it was found.
 struct LoadedIndex {
-  IndexHeader header;
+  IndexHeader header;  ///< Created at kUnknownCreation when it is not sound.
   /// Up to the first entry that is broken or does not follow its predecessor. A hole between two
   /// entries is a range that could not be read when the index was rebuilt.
   std::vector<IndexEntry> entries;

@@ -29,7 +29,6 @@ class CheckpointerTest : public ::testing::Test {
         Checkpointer::Options{.directory = "data", .interval = absl::Seconds(1), .bytes = 1 << 20},
         Checkpointer::Dependencies{.file_system = disk_,
                                    .deferred_sync = *deferred_sync_,
-                                   .clock = clock_,
                                    .executor = executor_,
                                    .gate = gate_,
                                    .on_log_failure = [](auto, auto) {},

@@ -164,6 +164,21 @@ TEST_F(FullDiskTest, BatchesThatWaitWhenTheDiskIsFullAreNotWrittenAtAll) {
   EXPECT_TRUE(world_.store().last_failure().ok()) << "no disk has failed";
 }
 
+TEST_F(FullDiskTest, AgeOfASegmentIsRecordedOnceThereIsRoom) {
+  TakeAll();
+  world_.Advance(absl::Seconds(2));
+  world_.Run();
+  EXPECT_TRUE(world_.last_told().ok());
+  const std::string index = world_.Path("00000000000000000000.index");
+  EXPECT_TRUE(!world_.Exists(index) || world_.ReadFile(index).empty());
+  GiveSpace();
+  world_.Advance(world_.store_options().space_interval);
+  world_.Run();
+  ASSERT_TRUE(world_.AppendDurably({.values = {"1"}}).ok());
+  ASSERT_TRUE(world_.Close().ok());
+  EXPECT_EQ(world_.ReadFile(index).size(), 64u);
+}
+
 TEST_F(FullDiskTest, LogIsOpenedAndReadWhileTheDiskIsFull) {
   ASSERT_TRUE(world_.Append({.values = {std::string(1000, 'x')}}).ok());
   TakeAll();

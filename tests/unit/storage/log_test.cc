@@ -236,6 +236,68 @@ TEST_F(LogTest, AgeOfASegmentSurvivesARestart) {
   EXPECT_TRUE(world_.Exists(world_.Path(OffsetFileName(Offset(1), kSegmentSuffix))));
 }
 
+// Its index was begun with the first run of 4 KiB, and a segment without one counted as new.
+TEST_F(LogTest, AgeOfASmallSegmentSurvivesRestarts) {
+  world_.log_options().segment_age_max = absl::Hours(4);
+  AppendNumbers(1);
+  for (int restart = 0; restart < 4; ++restart) {
+    if (restart == 1) {
+      world_.Kill();
+    } else {
+      ASSERT_TRUE(world_.Stop().ok());
+    }
+    world_.Advance(absl::Hours(1));
+    Reopen();
+    ExpectNumbers(1);
+  }
+  AppendNumbers(1);
+  EXPECT_TRUE(world_.Exists(world_.Path(OffsetFileName(Offset(1), kSegmentSuffix))));
+}
+
+TEST_F(LogTest, AgeOfASmallSegmentSurvivesAPowerCutBehindACheckpoint) {
+  world_.log_options().segment_age_max = absl::Hours(3);
+  AppendNumbers(1);
+  world_.Advance(absl::Seconds(2));
+  world_.Run();
+  for (int cut = 0; cut < 3; ++cut) {
+    world_.CutPower(support::PowerCut::DropUnsynced());
+    world_.Advance(absl::Hours(1));
+    Reopen();
+  }
+  AppendNumbers(1);
+  EXPECT_TRUE(world_.Exists(world_.Path(OffsetFileName(Offset(1), kSegmentSuffix))));
+}
+
+// The time of the checkpoint stood in its index.
+TEST_F(LogTest, AgeCountsFromTheFirstAppendAndNotFromTheCheckpoint) {
+  world_.log_options().segment_age_max = absl::Hours(3);
+  padding_ = 5000;
+  AppendNumbers(1);
+  world_.RunWithoutCheckpoint();
+  world_.Advance(absl::Hours(2));
+  ASSERT_TRUE(world_.Stop().ok());
+  world_.Advance(absl::Hours(1));
+  Reopen();
+  AppendNumbers(1);
+  EXPECT_TRUE(world_.Exists(world_.Path(OffsetFileName(Offset(1), kSegmentSuffix))));
+}
+
+// What nobody can tell any more begins to count once, and not again at each restart.
+TEST_F(LogTest, SegmentWithoutAnIndexCountsAsNewOnce) {
+  world_.log_options().segment_age_max = absl::Hours(3);
+  AppendNumbers(1);
+  ASSERT_TRUE(world_.Stop().ok());
+  world_.RemoveFile(world_.Path(OffsetFileName(Offset(0), kIndexSuffix)));
+  for (int restart = 0; restart < 4; ++restart) {
+    Reopen();
+    world_.Advance(absl::Hours(1));
+    ASSERT_TRUE(world_.Stop().ok());
+  }
+  Reopen();
+  AppendNumbers(1);
+  EXPECT_TRUE(world_.Exists(world_.Path(OffsetFileName(Offset(1), kSegmentSuffix))));
+}
+
 TEST_F(LogTest, BatchLargerThanASegmentIsRefused) {
   world_.log_options().segment_bytes = 1000;
   EXPECT_EQ(ReasonOf(world_.Append({.values = {std::string(2000, 'x')}}).status()),
