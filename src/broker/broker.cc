@@ -11,6 +11,7 @@
 #include "broker/message_core.h"
 #include "broker/partition_table.h"
 #include "broker/producer_ids.h"
+#include "broker/sweep_clock.h"
 #include "broker/topic_core.h"
 #include "controller/producer_id_blocks.h"
 #include "controller/topic_controller.h"
@@ -39,12 +40,13 @@ class BrokerParts final : public Broker {
                    .controller = dependencies_.topic_controller,
                    .admin_executor = dependencies_.admin_executor,
                    .self = options_.id}),
+        sweep_clock_(dependencies_.clock),
         retention_({.partitions = partitions_,
                     .log_store = dependencies_.log_store,
                     .images = dependencies_.images,
                     .admin_executor = dependencies_.admin_executor,
                     .admin_gate = *admin_gate_,
-                    .clock = dependencies_.clock,
+                    .clock = sweep_clock_,
                     .self = options_.id,
                     .work = Cleanup::kRetention,
                     .interval = options_.cleanup_interval}),
@@ -53,7 +55,7 @@ class BrokerParts final : public Broker {
                      .images = dependencies_.images,
                      .admin_executor = dependencies_.admin_executor,
                      .admin_gate = *admin_gate_,
-                     .clock = dependencies_.clock,
+                     .clock = sweep_clock_,
                      .self = options_.id,
                      .work = Cleanup::kCompaction,
                      .interval = options_.cleanup_interval}),
@@ -130,6 +132,7 @@ class BrokerParts final : public Broker {
   BrokerMetrics metrics_;
   PartitionTable partitions_;
   LogDeletion deletion_;
+  SweepClock sweep_clock_;
   CleanupSweep retention_;
   CleanupSweep compaction_;
   controller::ProducerIdBlocks id_blocks_;

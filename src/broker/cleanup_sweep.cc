@@ -2,17 +2,14 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "storage/retention.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
 namespace talosmq::broker {
 
-CleanupSweep::CleanupSweep(Dependencies dependencies)
-    : dependencies_(dependencies),
-      started_(dependencies.clock.Now()),
-      started_monotonic_(dependencies.clock.Monotonic()) {}
+CleanupSweep::CleanupSweep(Dependencies dependencies) : dependencies_(dependencies) {}
 
 void CleanupSweep::Start() {
   if (is_stopped_) return;
@@ -22,11 +19,6 @@ void CleanupSweep::Start() {
 void CleanupSweep::Stop() {
   is_stopped_ = true;
   dependencies_.admin_executor.Cancel(timer_);
-}
-
-absl::Time CleanupSweep::Now() const {
-  const absl::Duration run = dependencies_.clock.Monotonic() - started_monotonic_;
-  return std::min(dependencies_.clock.Now(), started_ + run);
 }
 
 std::vector<TopicPartition> CleanupSweep::LogsLed() const {
@@ -43,8 +35,12 @@ std::vector<TopicPartition> CleanupSweep::LogsLed() const {
 void CleanupSweep::Run() {
   std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
   if (is_stopped_ || !pass.has_value()) return;
+  const bool is_retention = dependencies_.work == Cleanup::kRetention;
+  const absl::Time now =
+      is_retention ? dependencies_.clock.NowForAges() : dependencies_.clock.Now();
+  if (!is_retention && now < storage::kEarliestCreation) return Start();
   CleanNext(
-      std::make_shared<Sweep>(Sweep{.logs = LogsLed(), .now = Now(), .pass = *std::move(pass)}));
+      std::make_shared<Sweep>(Sweep{.logs = LogsLed(), .now = now, .pass = *std::move(pass)}));
 }
 
 void CleanupSweep::CleanNext(std::shared_ptr<Sweep> sweep) {

@@ -1,9 +1,9 @@
 #pragma once
 
-#include "base/clock.h"
 #include "base/executor.h"
 #include "base/gate.h"
 #include "broker/partition_table.h"
+#include "broker/sweep_clock.h"
 #include "metadata/image_publisher.h"
 #include "storage/log_store.h"
 #include "talosmq/ids.h"
@@ -20,8 +20,8 @@ namespace talosmq::broker {
 /// `interval` one after another, so that many logs are no burst.
 ///
 /// Of logs that nothing has used since the start, retention opens kColdLogsMax a sweep, until all
-/// are. The time that ages are measured with never runs ahead of the monotonic clock, so that a
-/// wall clock that jumps forward while the process runs deletes nothing (R24).
+/// are. Ages are measured by the SweepClock; while it shows a time that cannot be, nothing is
+/// compacted, since the tombstones would be told to go at a wrong one.
 /// Confined to the admin executor. Borrows what it is made of; goes after Stop(), once the gate is
 /// closed and empty.
 class CleanupSweep {
@@ -34,7 +34,7 @@ class CleanupSweep {
     metadata::ImagePublisher& images;
     base::Executor& admin_executor;
     base::Gate& admin_gate;  ///< Held by a sweep under way.
-    const base::Clock& clock;
+    SweepClock& clock;
     BrokerId self;
     Cleanup work;
     absl::Duration interval;
@@ -58,11 +58,7 @@ class CleanupSweep {
   void Run();
   void CleanNext(std::shared_ptr<Sweep> sweep);
   std::vector<TopicPartition> LogsLed() const;
-  absl::Time Now() const;
-
   const Dependencies dependencies_;
-  const absl::Time started_;
-  const absl::Duration started_monotonic_;
   base::TimerId timer_ = base::TimerId::kNone;
   bool is_stopped_ = false;
 };

@@ -143,7 +143,7 @@ class PartitionLog {
   virtual void MoveLogStart(Offset offset, base::Callback<absl::Status> done) = 0;
 
   /// Moves log_start() to where PlanRetention wants it by the limits of its options and `now`, at
-  /// most to `limit`, as MoveLogStart does.
+  /// most to `limit`, as MoveLogStart does. By no age when `now` is InfinitePast.
   virtual void ApplyRetention(absl::Time now, Offset limit, base::Callback<absl::Status> done) = 0;
 
   /// Compacts by the rules of its options and `now` what ends at or below `limit`, when

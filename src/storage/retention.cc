@@ -13,7 +13,8 @@ size_t CountExpired(std::span<const ListedSegment> segments, absl::Duration age_
   absl::Time completed = now;
   size_t expired = 0;
   for (size_t i = segments.size() - 1; i > 0; --i) {
-    completed = std::min(completed, absl::FromUnixMillis(segments[i].created_ms));
+    const absl::Time created = absl::FromUnixMillis(segments[i].created_ms);
+    if (created >= kEarliestCreation) completed = std::min(completed, created);
     if (expired == 0 && now - completed >= age_max) expired = i;
   }
   return expired;

@@ -10,6 +10,9 @@
 
 namespace talosmq::storage {
 
+/// Before any segment was written: a clock that shows an earlier time is wrong. 2025-01-01.
+inline constexpr absl::Time kEarliestCreation = absl::FromUnixSeconds(1'735'689'600);
+
 struct RetentionPlan {
   Offset log_start;  ///< Base of the first segment that stays.
   /// Also the last segment has outlived its time: it goes once another one has begun behind it.
@@ -24,9 +27,12 @@ struct RetentionPlan {
 /// fill at most; a last segment that is older than age_max must be completed. What counts is when
 /// the broker wrote, never the timestamps of records: wrong ones neither keep anything nor delete
 /// it. Where the clock went back between two segments, the older one counts as no younger than the
-/// younger one.
+/// younger one; a time before kEarliestCreation says nothing of those before it, and of a last
+/// segment that it must be completed.
 ///
 /// By size, the oldest segment goes as long as bytes_max are left without it.
+///
+/// With a `now` of InfinitePast nothing goes by age.
 ///
 /// Example, age_max 1 h, now 12:00: segments created at 9:00, 10:00, 11:30
 ///   -> the first was completed at 10:00 and goes, the second at 11:30 and stays

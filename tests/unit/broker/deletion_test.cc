@@ -1,6 +1,7 @@
 // Records that go before their topic does: by DeleteRecords and by retention.
 
 #include "broker/cleanup_sweep.h"
+#include "broker/sweep_clock.h"
 #include "storage/segment.h"
 #include "talosmq/error.h"
 
@@ -12,6 +13,8 @@
 
 namespace talosmq::broker {
 namespace {
+
+constexpr absl::Duration kYear = absl::Hours(24 * 365);
 
 class DeletionTest : public testing::Test {
  protected:
@@ -50,6 +53,10 @@ class DeletionTest : public testing::Test {
   void Sweep() {
     harness_.Advance(harness_.options().cleanup_interval);
     harness_.Run();
+  }
+
+  void SweepFor(absl::Duration time) {
+    for (absl::Duration swept; swept < time; swept += harness_.options().cleanup_interval) Sweep();
   }
 
   BrokerHarness harness_;
@@ -147,12 +154,70 @@ TEST_F(DeletionTest, SweepEmptiesAnIdleTopicByAge) {
 }
 
 TEST_F(DeletionTest, ClockThatJumpsForwardDeletesNothing) {
-  const TopicPartition log = Create("orders", {{"retention.ms", "3600000"}});
+  const TopicPartition log = Create("orders", {{"retention.ms", "36000000"}});
   AppendLarge(log, 3);
-  harness_.clock().SetNow(harness_.clock().Now() + absl::Hours(24 * 365));
+  harness_.Advance(SweepClock::kStartDoubt);
+  harness_.Run();
+  harness_.clock().SetNow(harness_.clock().Now() + kYear);
   Sweep();
   Sweep();
   EXPECT_EQ(StartOf(log), Offset(0));
+}
+
+TEST_F(DeletionTest, ServerThatStartsWithAClockAheadDeletesNothingBeforeItIsPutRight) {
+  const TopicPartition log = Create("orders", {{"retention.ms", "3600000"}});
+  AppendLarge(log, 3);
+  harness_.Stop();
+  harness_.clock().SetNow(harness_.clock().Now() + kYear);
+  harness_.Start();
+  Sweep();
+  Sweep();
+  harness_.clock().SetNow(harness_.clock().Now() - kYear);
+  SweepFor(absl::Minutes(50));
+  EXPECT_EQ(StartOf(log), Offset(0));
+  SweepFor(absl::Minutes(20));
+  EXPECT_EQ(StartOf(log), Offset(2));
+}
+
+// The sweeps stayed in 1970 for as long as the server ran. By the time of the segment from then,
+// all older ones would have gone at once.
+TEST_F(DeletionTest, ServerThatStartsIn1970DeletesNothingEarlyAndEverythingInTime) {
+  const TopicPartition log = Create("orders", {{"retention.ms", "7200000"}});
+  AppendLarge(log, 3);
+  harness_.Stop();
+  const absl::Time right = harness_.clock().Now();
+  harness_.clock().SetNow(absl::UnixEpoch() + absl::Seconds(10));
+  harness_.Start();
+  harness_.AppendNow(log, {.values = {std::string(600'000, 'v')}, .timestamp_ms = 10'000});
+  Sweep();
+  harness_.clock().SetNow(right);
+  SweepFor(absl::Minutes(110));
+  EXPECT_EQ(StartOf(log), Offset(0));
+  SweepFor(absl::Minutes(20));
+  EXPECT_EQ(StartOf(log), Offset(2)) << "of the third nothing tells when it was completed";
+  SweepFor(absl::Hours(6));
+  EXPECT_EQ(StartOf(log), Offset(4));
+}
+
+TEST_F(DeletionTest, NoTombstoneIsToldToGoBy1970) {
+  const TopicPartition log = Create("orders", {{"cleanup.policy", "compact"}});
+  harness_.Stop();
+  const absl::Time right = harness_.clock().Now();
+  harness_.clock().SetNow(absl::UnixEpoch() + absl::Hours(1));
+  harness_.Start();
+  for (int i = 0; i < 3; ++i) {
+    harness_.AppendNow(log,
+                       {.values = {std::string(600'000, 'v')}, .timestamp_ms = 10'000, .key = "a"});
+  }
+  harness_.Advance(absl::Seconds(2));
+  harness_.Run();
+  const auto files = [&] { return *harness_.disk().List(storage::LogDirectory("data", log)); };
+  const auto before = files();
+  SweepFor(absl::Minutes(5));
+  EXPECT_EQ(files(), before) << "nothing is compacted";
+  harness_.clock().SetNow(right);
+  SweepFor(absl::Minutes(5));
+  EXPECT_NE(files(), before);
 }
 
 TEST_F(DeletionTest, LogsThatNothingHasUsedSinceTheStartAreReachedInTime) {

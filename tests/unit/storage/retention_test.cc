@@ -21,16 +21,15 @@ using support::MemoryFileSystem;
 using support::PowerCut;
 using support::StorageWorld;
 
-constexpr int64_t kHourMs = 3'600'000;
-
-absl::Time At(int64_t hours) { return absl::FromUnixMillis(hours * kHourMs); }
+/// The hours of these tests count from a time at which there may be segments.
+absl::Time At(int64_t hours) { return kEarliestCreation + absl::Hours(hours); }
 
 /// Of 100 bytes each, created at these hours; their bases are 0, 10, 20 and so on.
 std::vector<ListedSegment> CreatedAt(const std::vector<int64_t>& hours) {
   std::vector<ListedSegment> segments;
   for (const int64_t hour : hours) {
     segments.push_back({.base = Offset(static_cast<int64_t>(segments.size()) * 10),
-                        .created_ms = hour * kHourMs,
+                        .created_ms = absl::ToUnixMillis(At(hour)),
                         .bytes = 100});
   }
   return segments;
@@ -98,6 +97,29 @@ TEST(PlanRetentionTest, ClockThatWentBackDeletesNothing) {
   const RetentionPlan plan = PlanRetention(segments, ByAge(5), At(8));
   EXPECT_EQ(plan.log_start, Offset(0));
   EXPECT_FALSE(plan.must_roll);
+}
+
+// A server that begins before NTP has set its clock may roll in 1970.
+TEST(PlanRetentionTest, SegmentOfAnImpossibleTimeTakesNoOlderOneAlong) {
+  auto segments = CreatedAt({100, 101, 0, 102});
+  segments[2].created_ms = 7'000;
+  EXPECT_EQ(PlanRetention(segments, ByAge(5), At(103)).log_start, Offset(0));
+  EXPECT_EQ(PlanRetention(segments, ByAge(5), At(106)).log_start, Offset(10)) << "by the second";
+  EXPECT_EQ(PlanRetention(segments, ByAge(5), At(107)).log_start, Offset(30));
+  segments.pop_back();
+  const RetentionPlan plan = PlanRetention(segments, ByAge(5), At(103));
+  EXPECT_EQ(plan.log_start, Offset(0));
+  EXPECT_TRUE(plan.must_roll) << "else nobody would ever know";
+}
+
+TEST(PlanRetentionTest, NothingGoesByAgeWhileNobodyKnowsTheTime) {
+  RetentionLimits limits = ByAge(0);
+  const RetentionPlan by_age = PlanRetention(CreatedAt({1, 2, 3}), limits, absl::InfinitePast());
+  EXPECT_EQ(by_age.log_start, Offset(0));
+  EXPECT_FALSE(by_age.must_roll);
+  limits.bytes_max = 100;
+  EXPECT_EQ(PlanRetention(CreatedAt({1, 2, 3}), limits, absl::InfinitePast()).log_start,
+            Offset(20));
 }
 
 class LogStartTest : public testing::Test {
