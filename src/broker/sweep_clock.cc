@@ -41,8 +41,8 @@ void SweepClock::Follow(absl::Time system) {
 
 absl::Time SweepClock::NowForAges() {
   const absl::Time now = Now();
-  const bool is_believed = now >= storage::kEarliestCreation &&
-                           clock_.Monotonic() - believed_since_ >= kStartDoubt;
+  const bool is_believed =
+      now >= storage::kEarliestCreation && clock_.Monotonic() - believed_since_ >= kStartDoubt;
   return is_believed ? now : absl::InfinitePast();
 }
 

@@ -39,7 +39,7 @@ class SweepClock {
   void Follow(absl::Time system);
 
   const base::Clock& clock_;
-  absl::Time now_;  ///< At last_.
+  absl::Time now_;       ///< At last_.
   absl::Duration last_;  ///< Of the monotonic clock, as the ones below.
   absl::Duration believed_since_;
   /// How far the system clock is ahead of now_, and since when; nothing while it is followed.

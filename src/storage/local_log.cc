@@ -397,7 +397,12 @@ void LocalLog::Compact(absl::Time now, Offset limit, base::Callback<absl::Status
       now - absl::FromUnixMillis(active_->created_ms) >= options_.compaction->lag_max;
   if (is_late) Roll();
   const bool is_hopeless = compaction_failed_at_ == segments_->size();
-  if (is_compacting_ || is_hopeless || !FindDirty(now, limit)) return done(absl::OkStatus());
+  if (is_compacting_ || is_hopeless) return done(absl::OkStatus());
+  if (!FindDirty(now, std::min({limit, written_end_, begun_segment_}))) {
+    // What is in the journal only is compacted when it is asked for again.
+    if (FindDirty(now, std::min(limit, durable_end_))) dependencies_.flush_group.WriteBack(files_);
+    return done(absl::OkStatus());
+  }
   is_compacting_ = true;
   ++jobs_;
   // By then the index entries of complete segments are in their files, these are trimmed, and the
@@ -415,12 +420,12 @@ void LocalLog::Compact(absl::Time now, Offset limit, base::Callback<absl::Status
 
 std::optional<SegmentRange> LocalLog::FindDirty(absl::Time now, Offset limit) const {
   if (segments_->empty()) return std::nullopt;
-  return PlanCompaction(segments_->all(), *options_.compaction,
-                        std::min({limit, written_end_, begun_segment_}), now);
+  return PlanCompaction(segments_->all(), *options_.compaction, limit, now);
 }
 
 void LocalLog::BeginCompaction(absl::Time now, Offset limit, base::Callback<absl::Status> done) {
   const bool is_possible = options_.compaction && fence_.ok() && !close_done_;
+  limit = std::min({limit, written_end_, begun_segment_});
   const auto dirty = is_possible ? FindDirty(now, limit) : std::nullopt;
   if (!dirty) return FinishCompaction(CheckWritable(), std::move(done));
   ForgetSilentProducers();

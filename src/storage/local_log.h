@@ -100,6 +100,7 @@ class LocalLog final : public PartitionLog, private FlushListener {
   void RemoveFiles(std::vector<SegmentName> segments);
   /// Removes the first of them and goes on with the rest behind whatever waits for the disk.
   void RemoveNext(std::vector<SegmentName> segments, base::Gate::Pass pass);
+  /// What is due of that which ends at or below `limit`.
   std::optional<SegmentRange> FindDirty(absl::Time now, Offset limit) const;
   /// Once what is due is recorded in the checkpoint: hands it to the compaction executor.
   void BeginCompaction(absl::Time now, Offset limit, base::Callback<absl::Status> done);

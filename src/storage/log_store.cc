@@ -239,7 +239,10 @@ class FileLogStore final : public LogStore {
   }
 
   bool HasRecords(const TopicPartition& id) const override {
-    return checkpointer_.Find(id).has_value();
+    if (checkpointer_.Find(id).has_value()) return true;
+    // All of an open log may be in the journal, and no point is recorded before its write-back.
+    base::MutexLock lock(mutex_);
+    return claimed_.contains(id);
   }
 
   absl::StatusOr<std::vector<TopicPartition>> ListFolders() override {

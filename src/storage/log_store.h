@@ -77,7 +77,7 @@ class LogStore {
   /// Answers on an I/O executor.
   virtual void DeleteLog(const TopicPartition& id, base::Callback<absl::Status> done) = 0;
 
-  /// Whether anything of the log may be on the disk. No I/O.
+  /// Whether anything of the log may be on the disk; true of every open log. No I/O.
   virtual bool HasRecords(const TopicPartition& id) const = 0;
 
   /// Folders under topics/ as found now, for the orphan report. Blocks on the disk.

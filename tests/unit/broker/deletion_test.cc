@@ -1,5 +1,6 @@
 // Records that go before their topic does: by DeleteRecords and by retention.
 
+#include "base/text.h"
 #include "broker/cleanup_sweep.h"
 #include "broker/sweep_clock.h"
 #include "storage/segment.h"
@@ -10,6 +11,7 @@
 #include "gtest/gtest.h"
 
 #include <string>
+#include <vector>
 
 namespace talosmq::broker {
 namespace {
@@ -151,6 +153,27 @@ TEST_F(DeletionTest, SweepEmptiesAnIdleTopicByAge) {
     harness_.Run();
   }
   EXPECT_EQ(StartOf(log), Offset(2));
+}
+
+// Without a recorded point such a log was taken for one without records.
+TEST_F(DeletionTest, SweepEmptiesIdleLogsThatAreInTheJournalOnly) {
+  constexpr int32_t kLogs = 6;  // More than go straight to their segments.
+  const TopicId topic = harness_.CreateTopic("orders", kLogs, {{"retention.ms", "3600000"}});
+  const auto log = [&](int32_t partition) {
+    return TopicPartition{.topic_id = topic, .partition = PartitionId(partition)};
+  };
+  std::vector<AnswerPtr<AppendOutcome>> appends;
+  for (int32_t i = 0; i < kLogs; ++i) appends.push_back(harness_.Append(log(i), {.values = {"a"}}));
+  harness_.Run();
+  for (const auto& append : appends) ASSERT_TRUE(append->value.status.ok());
+  const std::string segment = base::StrCat(storage::LogDirectory("data", log(0)), "/",
+                                           storage::OffsetFileName(Offset(0), ".log"));
+  ASSERT_FALSE(*harness_.disk().Exists(segment));
+  for (int hour = 0; hour < 4; ++hour) {
+    harness_.Advance(absl::Minutes(61));
+    harness_.Run();
+  }
+  for (int32_t i = 0; i < kLogs; ++i) EXPECT_EQ(StartOf(log(i)), Offset(1)) << i;
 }
 
 TEST_F(DeletionTest, ClockThatJumpsForwardDeletesNothing) {

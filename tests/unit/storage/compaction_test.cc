@@ -226,6 +226,21 @@ TEST_F(CompactionTest, FilesThatWereReplacedGoAndTheNewOneIsOneFile) {
   EXPECT_EQ(Keys(), (std::vector<std::pair<int64_t, std::string>>{{15, "a"}, {16, "a"}}));
 }
 
+TEST_F(CompactionTest, WhatIsInTheJournalOnlyIsCompactedTheNextTime) {
+  ASSERT_TRUE(world_.Stop().ok());
+  world_.store_options().direct_logs_max = 0;
+  world_.store_options().tail_cache_bytes_max = 1 << 20;
+  Start();
+  for (const char* key : {"a", "b", "a", "c", "a", "b", "d", "d", "a"}) Put(key);
+  ASSERT_FALSE(world_.Exists(world_.Path("00000000000000000000.log")));
+  Compact();
+  Compact();
+  ASSERT_TRUE(world_.Close().ok());
+  ASSERT_TRUE(world_.Open().ok());
+  EXPECT_THAT(Keys(),
+              ElementsAre(Pair(3, "c"), Pair(4, "a"), Pair(5, "b"), Pair(7, "d"), Pair(8, "a")));
+}
+
 TEST_F(CompactionTest, RestartFindsTheSame) {
   for (const char* key : {"a", "b", "a", "c", "a", "b", "d", "d", "a"}) Put(key);
   Compact();
