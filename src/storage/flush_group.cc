@@ -152,6 +152,7 @@ void FlushGroup::Complete(std::vector<LogWrite> writes) {
                              .result = {.durable_end = write.end_offset,
                                         .written_end = is_in_segments ? write.end_offset : Offset(),
                                         .segment = is_in_segments ? write.files->segment : Offset(),
+                                        .taken_segment = write.segments.back().segment,
                                         .status = write.status}});
     if (is_in_segments) dependencies_.checkpointer.Note(ProgressOf(write));
   }
@@ -169,12 +170,14 @@ void FlushGroup::FenceNow(LogFiles& files, absl::Status cause) {
     dependencies_.on_fence(cause);
   }
   base::LogError("storage", "log ", files.id.ToString(), " is fenced: ", cause.message());
-  files.shard.Post(
-      [completions = std::vector<Completion>{
-           {.listener = files.listener,
-            .result = {.durable_end = {}, .written_end = {}, .segment = {}, .status = cause}}}] {
-        Deliver(completions);
-      });
+  files.shard.Post([completions = std::vector<Completion>{{.listener = files.listener,
+                                                           .result = {.durable_end = {},
+                                                                      .written_end = {},
+                                                                      .segment = {},
+                                                                      .taken_segment = {},
+                                                                      .status = cause}}}] {
+    Deliver(completions);
+  });
 }
 
 void FlushGroup::Fence(std::shared_ptr<LogFiles> files, absl::Status cause) {

@@ -61,7 +61,11 @@ void JournaledFlush::MakeDurable(std::span<LogWrite> group) {
         to_segments.push_back(&write);
         break;
       case WritePlace::kJournal:
-        to_journal.push_back(&write);
+        if (write.bytes > 0) {
+          to_journal.push_back(&write);
+        } else {  // It only begins a segment: nothing that could be lost.
+          HoldJournaled(write, dependencies_.journal.next_sequence());
+        }
         break;
       case WritePlace::kMemory:
         Await(write);
@@ -82,7 +86,7 @@ WritePlace JournaledFlush::PlaceOf(const LogWrite& write, size_t small_logs) con
   if (IsAwaited(files)) return WritePlace::kMemory;
   // While it is written back, its files are with the other executor.
   const bool may_go_to_segments = !written_back_logs_.contains(files);
-  if (write.bytes == 0) return may_go_to_segments ? WritePlace::kSegments : WritePlace::kMemory;
+  if (write.bytes == 0) return may_go_to_segments ? WritePlace::kSegments : WritePlace::kJournal;
   if (may_go_to_segments &&
       (write.bytes >= options_.direct_bytes_min || small_logs <= options_.direct_logs_max)) {
     return WritePlace::kSegments;
@@ -103,11 +107,7 @@ void JournaledFlush::WriteJournal(std::span<LogWrite* const> writes) {
   absl::Status status = sequence.status();
   if (status.ok()) status = EnterCatalogue(writes);
   if (status.ok()) {
-    for (LogWrite* write : writes) {
-      write->status = absl::OkStatus();
-      write->place = WritePlace::kJournal;
-      Hold({.write = *write, .sequence = *sequence});
-    }
+    for (LogWrite* write : writes) HoldJournaled(*write, *sequence);
     return;
   }
   const bool is_clean = !sequence.ok() && !dependencies_.journal.is_tainted();
@@ -138,13 +138,17 @@ absl::Status JournaledFlush::EnterCatalogue(std::span<LogWrite* const> writes) {
   return logs.empty() ? absl::OkStatus() : dependencies_.catalogue.Add(logs);
 }
 
+void JournaledFlush::HoldJournaled(LogWrite& write, uint64_t sequence) {
+  write.status = absl::OkStatus();
+  write.place = WritePlace::kJournal;
+  Hold({.write = write, .sequence = sequence});
+}
+
 void JournaledFlush::Await(LogWrite& write) {
   LogWrite taken = std::exchange(write, {.files = write.files, .place = WritePlace::kMemory});
-  // One that only begins a segment has nothing that could be lost.
-  const bool is_awaited = taken.bytes > 0;
   Hold({.write = std::move(taken),
         .sequence = dependencies_.journal.next_sequence(),
-        .is_awaited = is_awaited});
+        .is_awaited = true});
 }
 
 void JournaledFlush::Hold(Held held) {

@@ -109,6 +109,7 @@ class JournaledFlush final : public FlushTarget {
   void WriteDirectly(std::span<LogWrite* const> writes);
   absl::Status EnterCatalogue(std::span<LogWrite* const> writes);
   void Hold(Held held);
+  void HoldJournaled(LogWrite& write, uint64_t sequence);
   void Await(LogWrite& write);
   /// Takes a log out of what is held.
   Held TakeHeld(HeldList::iterator held);

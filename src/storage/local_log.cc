@@ -37,7 +37,7 @@ LocalLog::LocalLog(std::shared_ptr<LogFiles> files, LogOptions options, Recovere
   producers_.Restore(recovered.producers, dependencies_.clock.Monotonic());
   if (recovered.snapshot) snapshot_offset_ = recovered.snapshot->offset;
   files_->listener = anchor_;
-  if (!segments_->empty()) begun_segment_ = segments_->all().back().base;
+  if (!segments_->empty()) begun_segment_ = taken_segment_ = segments_->all().back().base;
   for (const ListedSegment& segment : segments_->all()) {
     next_generation_ = std::max(next_generation_, segment.generation + 1);
   }
@@ -167,6 +167,7 @@ void LocalLog::OnFlushed(const FlushResult& result) {
     durable_end_ = std::max(durable_end_, result.durable_end);
     written_end_ = std::max(written_end_, result.written_end);
     begun_segment_ = std::max(begun_segment_, result.segment);
+    taken_segment_ = std::max(taken_segment_, result.taken_segment);
     tail_.Unpin(written_end_);
   } else {
     fence_ = result.status;
@@ -490,7 +491,9 @@ void LocalLog::Close(base::Callback<absl::Status> done) {
 }
 
 void LocalLog::CloseWhenIdle() {
-  const bool is_flushed = durable_end_ == log_end_ || !fence_.ok();
+  // A segment may be begun without a batch, and wait for that.
+  const bool is_begun = !active_ || taken_segment_ >= active_->base;
+  const bool is_flushed = (durable_end_ == log_end_ && is_begun) || !fence_.ok();
   if (jobs_ > 0 || !is_flushed || !close_done_) return;
   ++jobs_;  // The closing itself, so that it begins once.
   auto finish = [this, anchor = files_->listener](absl::Status status) {

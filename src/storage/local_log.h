@@ -124,6 +124,7 @@ class LocalLog final : public PartitionLog, private FlushListener {
   /// The newest segment that is on the disk; the list may have one more. What lies below it is
   /// complete, and neither the flush nor a recovery needs it.
   Offset begun_segment_;
+  Offset taken_segment_;  ///< The newest one that the flush group has taken a write for.
   int64_t size_bytes_ = 0;
   int64_t removed_bytes_ = 0;
   std::shared_ptr<const SegmentList> segments_;

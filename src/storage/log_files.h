@@ -21,7 +21,9 @@ struct FlushResult {
   Offset durable_end;  ///< Holds when status is OK, as the next one.
   /// Up to here the segments have it, so that it need not stay in memory.
   Offset written_end;
-  Offset segment;       ///< The newest one that was begun on the disk.
+  Offset segment;  ///< The newest one that was begun on the disk.
+  /// The newest one that a write was taken for: of none up to it does the beginning wait.
+  Offset taken_segment;
   absl::Status status;  ///< Not OK: the log is fenced.
 };
 

@@ -436,6 +436,39 @@ TEST_F(LoadedJournalTest, EpochOfWhatAFailedWriteBackLeftInThePageCacheIsWritten
   EXPECT_EQ(world_.log().epochs().back().epoch, LeaderEpoch(9));
 }
 
+// The close overtook the write that begins the segment, recorded a point in a file that was not
+// there, and the file came into being behind it.
+TEST_F(JournalTest, CloseWaitsForASegmentThatIsToBeBegun) {
+  world_.Kill();
+  world_.store_options().tail_cache_bytes_max = 40'000;
+  world_.log_options().retention.age_max = absl::Hours(1);
+  ASSERT_TRUE(world_.Start().ok());
+  // Together more than may be held, and the last write-back has all of it.
+  for (const size_t size : {9'000U, 12'000U}) {
+    ASSERT_TRUE(world_.Append({.values = {std::string(size, 'v')}}).ok());
+    world_.RunWithoutWriteBack();
+  }
+  ASSERT_EQ(world_.log().durable_end(), Offset(2));
+  world_.Advance(absl::Hours(2));
+  world_.log().ApplyRetention(world_.clock().Now(), Offset(2),
+                              [](const absl::Status& applied) { EXPECT_TRUE(applied.ok()); });
+  absl::Status closed = absl::InternalError("no answer");
+  world_.log().Close([&](absl::Status status) { closed = std::move(status); });
+  while (world_.flush().RunOne()) continue;
+  ASSERT_TRUE(world_.RunOne());  // The write-back.
+  ASSERT_TRUE(world_.flush().RunOne());
+  world_.RunWithoutFlush();
+  world_.Run();
+  EXPECT_TRUE(closed.ok()) << closed;
+  EXPECT_TRUE(world_.store().last_failure().ok());
+  const auto opened = world_.Open();
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_THAT(opened->notes, testing::IsEmpty());
+  EXPECT_TRUE(world_.Exists(world_.Path(OffsetFileName(Offset(2), kSegmentSuffix))));
+  Append("2");
+  EXPECT_EQ(Values().size(), 3U);
+}
+
 TEST_F(JournalTest, FullDiskIsPassingForAJournalThatHasWrittenNothing) {
   Append("kept");
   world_.disk().SetFaultHook([](DiskCall call, const std::string& path) {
