@@ -35,6 +35,11 @@ enum class WritePlace {
   kMemory,   ///< On the same way, and not durable before the listener hears of it.
 };
 
+/// Of the batches of one flush group, unless configured otherwise. Groups are made durable one
+/// after another, so this is also how far apart two bytes of one log can be of which neither was
+/// acknowledged.
+inline constexpr int64_t kFlushGroupBytesMax = int64_t{32} << 20;
+
 /// What one log wants durable in one flush group, in its order.
 struct LogWrite {
   std::shared_ptr<LogFiles> files;

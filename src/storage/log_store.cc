@@ -355,7 +355,8 @@ class FileLogStore final : public LogStore {
                                          .recorded = checkpointer_.Find(files.id),
                                          .is_suspect = IsSuspect(files.id),
                                          .is_in_catalogue = files.is_in_catalogue,
-                                         .now_ms = absl::ToUnixMillis(dependencies_.clock.Now())}));
+                                         .now_ms = absl::ToUnixMillis(dependencies_.clock.Now()),
+                                         .flush_group_bytes_max = options_.flush_group_bytes_max}));
     ClearSuspect(files.id);
     files.log_start = recovered.log_start;
     files.epochs_bytes = recovered.epochs_bytes;

@@ -7,6 +7,7 @@
 #include "io/file_system.h"
 #include "kv/store.h"
 #include "storage/disk_reserve.h"
+#include "storage/flush_target.h"
 #include "storage/partition_log.h"
 #include "talosmq/ids.h"
 
@@ -22,7 +23,7 @@ namespace talosmq::storage {
 struct LogStoreOptions {
   std::string directory;  ///< The data directory; logs live under topics/ in it.
   int64_t tail_cache_bytes_max = int64_t{256} << 20;
-  int64_t flush_group_bytes_max = int64_t{32} << 20;
+  int64_t flush_group_bytes_max = kFlushGroupBytesMax;
   absl::Duration checkpoint_interval = absl::Seconds(1);
   absl::Duration space_interval = absl::Seconds(1);  ///< How often the disk is looked at.
   int64_t checkpoint_bytes = int64_t{16} << 20;      ///< Of one log, since its last recorded point.

@@ -209,7 +209,8 @@ class Recovery {
                          .folder = folder_,
                          .plan = plan_,
                          .history = epochs_.trusted(),
-                         .max_timestamp_ms = max_timestamp_ms},
+                         .max_timestamp_ms = max_timestamp_ms,
+                         .flush_group_bytes_max = input_.flush_group_bytes_max},
                         [&](const record::BatchHeader& batch) {
                           epochs_.last_seen = std::max(epochs_.last_seen, batch.epoch);
                           if (batch.base_offset < snapshot) return;
@@ -247,14 +248,14 @@ class Recovery {
 
   void TakeSnapshot() {
     const Offset newest = log_.snapshots.empty() ? folder_.segments.front() : log_.snapshots.back();
-    if (newest >= folder_.segments[scan_.segments_kept - 1]) return;
+    if (newest >= folder_.segments.back()) return;
     log_.snapshot.emplace(
         ProducerSnapshot{.log = input_.log, .offset = log_.log_end, .producers = log_.producers});
     log_.bytes_since_snapshot = 0;
   }
 
   absl::Status ListSegments() {
-    for (size_t i = 0; i < scan_.segments_kept; ++i) {
+    for (size_t i = 0; i < folder_.segments.size(); ++i) {
       const Offset base = folder_.segments[i];
       TALOSMQ_ASSIGN_OR_RETURN(
           const auto file,
@@ -294,7 +295,7 @@ class Recovery {
   absl::Status RepairIndexes() {
     const bool is_recorded = input_.recorded && input_.recorded->is_known();
     const Offset recorded = is_recorded ? input_.recorded->end_offset : log_.log_start;
-    for (size_t i = plan_.first_segment; i < scan_.segments_kept; ++i) {
+    for (size_t i = plan_.first_segment; i < folder_.segments.size(); ++i) {
       const Offset segment = folder_.segments[i];
       std::span<const IndexEntry> found;
       if (indexes_[i]) found = indexes_[i]->entries;
@@ -355,7 +356,7 @@ class Recovery {
     }
     log_.point = point;
     if (!scan_.runs) return absl::OkStatus();
-    TALOSMQ_ASSIGN_OR_RETURN(const int64_t created_ms, CreatedMs(scan_.segments_kept - 1));
+    TALOSMQ_ASSIGN_OR_RETURN(const int64_t created_ms, CreatedMs(folder_.segments.size() - 1));
     log_.active.emplace(ActiveSegment{.base = point.segment,
                                       .position = point.position,
                                       .created_ms = created_ms,

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "io/file_system.h"
 #include "storage/checkpoint.h"
+#include "storage/flush_target.h"
 #include "storage/partition_log.h"
 #include "storage/pending_index.h"
 #include "storage/producer_snapshot.h"
@@ -31,6 +32,8 @@ struct RecoveryInput {
   bool is_suspect = false;
   bool is_in_catalogue = false;
   int64_t now_ms = 0;  ///< For the header of an index that is made again.
+  /// Whole batches so far behind a broken one show that it was not torn by a crash.
+  int64_t flush_group_bytes_max = kFlushGroupBytesMax;
 };
 
 /// The segment that appends go to.
@@ -65,8 +68,10 @@ struct RecoveredLog {
 /// Opens the folder of a log as PlanRecovery judges it, and mends it:
 ///   - above the flushed point whole batches that fit stay: they are written once more in place
 ///     and synced with their folder, since what a reader sees after a failed sync or a restart
-///     need not be on the disk; the rest is cut;
-///   - damage below it stays as it is, is told in the report, and hides only itself;
+///     need not be on the disk; a torn tail behind them is cut;
+///   - damage stays as it is, is told in the report, and hides only itself: all that lies below the
+///     flushed point, in a segment with a later one, or further before whole batches than one flush
+///     group reaches;
 ///   - segments that lie below the recorded log start are removed;
 ///   - missing and broken indexes, epoch files and producer snapshots are made again; of a suspect
 ///     log, the newest index and the epoch file are written anew in any case.

@@ -37,13 +37,13 @@ RecoveryPlan PlanRecovery(std::span<const SegmentFacts> segments,
 }
 
 StopKind JudgeStop(const RecoveryPlan& plan, const ScanStop& stop) {
-  if (stop.next_segment == stop.offset) return StopKind::kSegmentEnd;
+  if (stop.next_segment && *stop.next_segment <= stop.offset) return StopKind::kSegmentEnd;
   const bool is_below =
       stop.segment < plan.flushed.segment ||
       (stop.segment == plan.flushed.segment && stop.position < plan.flushed.position);
   if (is_below) return StopKind::kCorruption;
-  if (stop.is_file_end && !stop.next_segment) return StopKind::kLogEnd;
-  return plan.is_careful ? StopKind::kUnclear : StopKind::kTornTail;
+  if (stop.next_segment) return StopKind::kCorruption;
+  return stop.is_file_end ? StopKind::kLogEnd : StopKind::kUnclear;
 }
 
 }  // namespace talosmq::storage

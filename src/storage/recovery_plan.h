@@ -26,7 +26,7 @@ struct RecoveryPlan {
   /// Everything below was durable, so damage below is corruption and stays.
   FlushedPoint flushed;
   /// Nothing was recorded although something was flushed: also above `flushed` a broken batch with
-  /// whole batches behind it is corruption, not a torn tail.
+  /// whole batches behind it, however near, is corruption, not a torn tail.
   bool is_careful = false;
   bool is_segment_missing = false;  ///< The segment that holds the flushed point is gone.
 };
@@ -35,7 +35,7 @@ struct RecoveryPlan {
 /// it does not name the log.
 ///
 /// Examples, with one segment at 0 and its index up to offset 70:
-///   recorded end 90  -> reads from 70; damage below 90 is corruption, above it a torn tail
+///   recorded end 90  -> reads from 70; damage below 90 is corruption, above it may be a torn tail
 ///   recorded end 50  -> flushed is raised to 70
 ///   nothing recorded -> flushed is 70: a log too young for a checkpoint; with two segments
 ///                       it cannot be that young, so the plan is careful
@@ -55,11 +55,14 @@ enum class StopKind {
   kSegmentEnd,  ///< The next segment goes on here; the rest is preallocated space.
   kLogEnd,      ///< The file ends with its last batch.
   kCorruption,  ///< Something that was durable is damaged; it stays, and reading goes on behind it.
-  kTornTail,    ///< Never acknowledged: to be cut from here on, with all later segments.
-  kUnclear,     ///< Corruption if whole batches follow, a torn tail if none do.
+  /// In the last segment above the flushed point: corruption if whole batches follow that the group
+  /// which was torn cannot have written, else a torn tail, which was never acknowledged.
+  kUnclear,
 };
 
-/// Pure: what it means that no fitting batch stands there.
+/// Pure: what it means that no fitting batch stands there. Only the last segment can have a torn
+/// tail: a segment is begun when the one before it is complete and synced (DirectFlush,
+/// DeferredFlush).
 StopKind JudgeStop(const RecoveryPlan& plan, const ScanStop& stop);
 
 }  // namespace talosmq::storage

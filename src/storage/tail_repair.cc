@@ -49,33 +49,12 @@ absl::Status RepairSegment(io::FileSystem& file_system, const std::string& path,
   return file->Sync();
 }
 
-absl::Status RemoveIfThere(io::FileSystem& file_system, const std::string& path) {
-  const absl::Status removed = file_system.Remove(path);
-  return absl::IsNotFound(removed) ? absl::OkStatus() : removed;
-}
-
-absl::StatusOr<int64_t> RemoveSegment(io::FileSystem& file_system, const LogFolder& folder,
-                                      Offset segment) {
-  const std::string path = folder.Path(segment, kSegmentSuffix);
-  TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(path, io::OpenMode::kRead));
-  TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
-  TALOSMQ_RETURN_IF_ERROR(RemoveIfThere(file_system, folder.Path(segment, kIndexSuffix)));
-  TALOSMQ_RETURN_IF_ERROR(file_system.Remove(path));
-  return static_cast<int64_t>(size);
-}
-
 }  // namespace
 
 absl::StatusOr<RepairedTail> RepairTail(io::FileSystem& file_system, const LogFolder& folder,
                                         const RecoveryPlan& plan, const TailScan& scan) {
   RepairedTail repaired;
   bool must_sync_names = false;
-  // From the newest: a crash in between leaves a log that is cut at the same place again.
-  for (size_t i = folder.segments.size(); i > scan.segments_kept; --i) {
-    TALOSMQ_ASSIGN_OR_RETURN(const int64_t bytes,
-                             RemoveSegment(file_system, folder, folder.segments[i - 1]));
-    repaired.cut_bytes += bytes;
-  }
   for (const ScannedSegment& segment : scan.segments) {
     TALOSMQ_RETURN_IF_ERROR(
         RepairSegment(file_system, folder.Path(segment.base, kSegmentSuffix), plan, segment));

@@ -17,10 +17,10 @@ struct RepairedTail {
   int64_t cut_bytes = 0;   ///< Behind the end of the log.
 };
 
-/// Makes true on the disk what the scan has found: segments behind the log's end are removed, the
-/// last one is cut there, and what lies above the flushed point is written again in place and
-/// synced with the folder. A segment of which nothing is known to be flushed may have a name that
-/// is not durable, so it has its folder synced too. Changes nothing when nothing lies above.
+/// Makes true on the disk what the scan has found: a segment is cut where its batches end, and what
+/// lies above the flushed point is written again in place and synced with the folder. A segment of
+/// which nothing is known to be flushed may have a name that is not durable, so it has its folder
+/// synced too. Changes nothing when nothing lies above.
 absl::StatusOr<RepairedTail> RepairTail(io::FileSystem& file_system, const LogFolder& folder,
                                         const RecoveryPlan& plan, const TailScan& scan);
 

@@ -17,16 +17,12 @@ class Scan {
   Scan(const TailScanInput& input, absl::FunctionRef<void(const record::BatchHeader&)> on_batch)
       : input_(input), on_batch_(on_batch) {
     result_.end_offset = input.plan.first_offset;
-    result_.segments_kept = input.folder.segments.size();
   }
 
   absl::StatusOr<TailScan> Run() {
     const auto& bases = input_.folder.segments;
     for (size_t i = input_.plan.first_segment; i < bases.size(); ++i) {
-      TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, ReadSegment(i));
-      if (goes_on) continue;
-      result_.segments_kept = i + 1;
-      break;
+      TALOSMQ_RETURN_IF_ERROR(ReadSegment(i));
     }
     return std::move(result_);
   }
@@ -38,8 +34,7 @@ class Scan {
     return bases[index + 1];
   }
 
-  /// False when the log ends in it.
-  absl::StatusOr<bool> ReadSegment(size_t index) {
+  absl::Status ReadSegment(size_t index) {
     const Offset base = input_.folder.segments[index];
     const bool is_first = index == input_.plan.first_segment;
     const Offset offset = is_first ? input_.plan.first_offset : base;
@@ -61,7 +56,7 @@ class Scan {
       Keep(result_.runs->Finish());
       result_.runs.reset();
     }
-    return goes_on;
+    return absl::OkStatus();
   }
 
   /// False when the log ends in this segment.
@@ -99,38 +94,53 @@ class Scan {
         return Continuation::kInNextSegment;
       case StopKind::kLogEnd:
         return Continuation::kNowhere;
-      case StopKind::kTornTail: {
+      case StopKind::kUnclear: {
+        TALOSMQ_ASSIGN_OR_RETURN(const bool is_torn, IsTorn(scanner));
+        if (!is_torn) break;
         TALOSMQ_ASSIGN_OR_RETURN(const bool is_zero, scanner.IsZeroFromHere());
-        if (!is_zero || next_base) result_.tear = damage;
+        if (!is_zero) result_.tear = damage;
         return Continuation::kNowhere;
       }
       case StopKind::kCorruption:
-      case StopKind::kUnclear:
         break;
     }
-    TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, PassDamage(kind, damage, next_base, scanner));
+    TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, PassDamage(damage, next_base, scanner));
     if (goes_on) return Continuation::kInSegment;
-    if (result_.tear) return Continuation::kNowhere;
     // Nothing of the rest can be read, and nothing of it may be cut.
     scanner.MoveTo(segment.file_bytes, scanner.chain().next());
     return Continuation::kInNextSegment;
   }
 
+  /// False when a whole batch ends so far behind the broken one that they cannot be of one flush
+  /// group: a group is written only after the one before it was synced, so the broken one was
+  /// durable.
+  absl::StatusOr<bool> IsTorn(SegmentScanner scanner) const {
+    const uint64_t group_bytes =
+        input_.plan.is_careful ? 0 : static_cast<uint64_t>(input_.flush_group_bytes_max);
+    const uint64_t group_end = scanner.position() + group_bytes;
+    while (group_end < result_.segments.back().file_bytes) {
+      TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, scanner.SkipDamage());
+      if (!goes_on) return true;
+      while (true) {
+        TALOSMQ_ASSIGN_OR_RETURN(const ScanStep step, scanner.Next());
+        if (!step.batch) break;
+        if (scanner.position() > group_end) return false;
+      }
+    }
+    return true;
+  }
+
   /// Moves the scanner behind the damage; false when nothing of this segment can be read there.
-  absl::StatusOr<bool> PassDamage(StopKind kind, const Damage& damage,
-                                  std::optional<Offset> next_base, SegmentScanner& scanner) {
+  absl::StatusOr<bool> PassDamage(const Damage& damage, std::optional<Offset> next_base,
+                                  SegmentScanner& scanner) {
     const FlushedPoint& flushed = input_.plan.flushed;
     const Offset first = scanner.chain().next();
     const bool holds_point =
-        kind == StopKind::kCorruption && result_.segments.back().base == flushed.segment;
+        result_.segments.back().base == flushed.segment && scanner.position() < flushed.position;
     TALOSMQ_ASSIGN_OR_RETURN(bool goes_on, scanner.SkipDamage());
     if (holds_point && (!goes_on || scanner.position() > flushed.position)) {
       scanner.MoveTo(flushed.position, flushed.end_offset);
       goes_on = true;
-    }
-    if (!goes_on && kind == StopKind::kUnclear && !next_base) {
-      result_.tear = damage;
-      return false;
     }
     const Offset end = next_base.value_or(std::max(first, flushed.end_offset));
     result_.corruptions.push_back(

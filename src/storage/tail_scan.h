@@ -3,6 +3,7 @@
 #include "io/file_system.h"
 #include "record/batch.h"
 #include "storage/corruption.h"
+#include "storage/flush_target.h"
 #include "storage/log_folder.h"
 #include "storage/partition_log.h"
 #include "storage/recovery_plan.h"
@@ -29,8 +30,7 @@ struct ScannedSegment {
 /// What stands in a log from the plan's first position on. Nothing was changed.
 struct TailScan {
   Offset end_offset;                     ///< Of the log.
-  std::vector<ScannedSegment> segments;  ///< That stay, in order.
-  size_t segments_kept = 0;              ///< Of the folder's; those behind are to be removed.
+  std::vector<ScannedSegment> segments;  ///< In order.
   /// State of the last segment's runs, to append behind; nothing when the segment is damaged and
   /// must not be appended to.
   std::optional<RunBuilder> runs;
@@ -46,6 +46,7 @@ struct TailScanInput {
   const RecoveryPlan& plan;
   std::span<const EpochEntry> history;      ///< Empty: epochs only must not go down.
   int64_t max_timestamp_ms = kNoTimestamp;  ///< Of what lies below in the first segment.
+  int64_t flush_group_bytes_max = kFlushGroupBytesMax;  ///< As in RecoveryInput.
 };
 
 /// Reads from the plan's first position to the end of the log. `on_batch` hears of each batch that

@@ -100,15 +100,17 @@ TEST_F(StopTest, BelowTheFlushedPointItIsCorruption) {
   EXPECT_EQ(Judge(3999, std::nullopt, 39, true), StopKind::kCorruption);
 }
 
-TEST_F(StopTest, FromTheFlushedPointOnItIsATornTail) {
-  EXPECT_EQ(Judge(4000, std::nullopt, 40), StopKind::kTornTail);
-  EXPECT_EQ(Judge(4000, 50, 40, true), StopKind::kTornTail);
+TEST_F(StopTest, FromTheFlushedPointOnTheLastSegmentMayBeTorn) {
+  EXPECT_EQ(Judge(4000, std::nullopt, 40), StopKind::kUnclear);
 }
 
-TEST_F(StopTest, WithCareItIsUnclear) {
-  plan_.is_careful = true;
-  EXPECT_EQ(Judge(4000, std::nullopt, 40), StopKind::kUnclear);
-  EXPECT_EQ(Judge(4000, 50, 40, true), StopKind::kUnclear);
+TEST_F(StopTest, ASegmentWithALaterOneIsNeverTorn) {
+  EXPECT_EQ(Judge(4000, 50, 40), StopKind::kCorruption);
+  EXPECT_EQ(Judge(4000, 50, 40, true), StopKind::kCorruption);
+}
+
+TEST_F(StopTest, WhatLiesBehindTheNextSegmentsBaseIsNotRead) {
+  EXPECT_EQ(Judge(5000, 50, 60), StopKind::kSegmentEnd);
 }
 
 }  // namespace

@@ -86,6 +86,20 @@ class RecoveryTest : public testing::Test {
     }
   }
 
+  /// As a power cut leaves it that came before the last checkpoint: no more than this, in the first
+  /// segment, is known to be flushed.
+  void PutBackRecordedPoint(int64_t end, uint64_t position) {
+    FlushedPoints points;
+    points[StorageWorld::kLog] = {.log_start = Offset(0),
+                                  .end_offset = Offset(end),
+                                  .segment = Offset(0),
+                                  .position = position};
+    world_.WriteFile("data/checkpoint", EncodeCheckpoint(points));
+    for (int64_t base = 0; base < next_; ++base) {
+      if (world_.Exists(Index(base))) world_.RemoveFile(Index(base));
+    }
+  }
+
   StorageWorld world_;
   int next_ = 0;
 };
@@ -637,32 +651,103 @@ TEST_F(RecoveryTest, ProducersSurviveRollsAndPowerCuts) {
   EXPECT_TRUE(world_.AppendDurably({.values = {"y"}, .producer = next}).ok());
 }
 
-TEST_F(RecoveryTest, TornSegmentWithALaterOneIsCutWithIt) {
+// A segment is begun when the one before it is complete and synced. It used to be cut like a torn
+// tail, and all later segments removed with what was acknowledged in them.
+TEST_F(RecoveryTest, BrokenBatchInASegmentWithALaterOneIsCorruption) {
   world_.log_options().segment_bytes = 3000;
   Append(2, 1000);
   Record();
-  // In one group: the rest of the first segment and the next one; none of it is acknowledged.
-  ASSERT_TRUE(world_.Append({.values = {std::string(500, 'a')}}).ok());
-  ASSERT_TRUE(world_.Append({.values = {std::string(1000, 'b')}}).ok());
-  world_.Run();
+  Append(1, 500);
+  Append(1, 1000);
   ASSERT_TRUE(world_.Exists(Segment(3)));
   const std::vector<uint64_t> positions = Positions(Segment());
+  const uint64_t size = world_.ReadFile(Segment()).size();
   world_.Kill();
-  // As the power cut left it: the checkpoint is still the old one.
   world_.FlipBit(Segment(), positions[2] + 100);
-  FlushedPoints points;
-  points[StorageWorld::kLog] = {.log_start = Offset(0),
-                                .end_offset = Offset(2),
-                                .segment = Offset(0),
-                                .position = positions[2]};
-  world_.WriteFile("data/checkpoint", EncodeCheckpoint(points));
-  for (const int64_t base : {0, 3}) {
-    if (world_.Exists(Index(base))) world_.RemoveFile(Index(base));
+  PutBackRecordedPoint(2, positions[2]);
+  for (int start = 0; start < 2; ++start) {
+    const RecoveryReport report = ReopenWell();
+    if (start == 0) {
+      ASSERT_EQ(report.damages.size(), 1U);
+      EXPECT_EQ(CorruptRangeOf(report.damages[0]),
+                (CorruptRange{.first = Offset(2), .next = Offset(3)}));
+    }
+    EXPECT_EQ(world_.log().log_end(), Offset(4));
+    EXPECT_EQ(world_.ReadFile(Segment()).size(), size) << "never truncated";
+    EXPECT_TRUE(world_.Read(Offset(1), 10).ok());
+    EXPECT_EQ(ReasonOf(world_.Read(Offset(2), 10).status()), Reason::kCorruptData);
+    EXPECT_TRUE(world_.Read(Offset(3), 10).ok());
   }
+}
+
+TEST_F(RecoveryTest, SegmentThatEndsBeforeALaterOneBeginsHidesWhatItLacks) {
+  world_.log_options().segment_bytes = 3000;
+  Append(4, 1000);
+  ASSERT_TRUE(world_.Exists(Segment(2)));
+  const std::vector<uint64_t> positions = Positions(Segment());
+  world_.Kill();
+  world_.Resize(Segment(), positions[1]);
+  PutBackRecordedPoint(1, positions[1]);
   const RecoveryReport report = ReopenWell();
-  EXPECT_GT(report.truncated_bytes, 1000);
-  EXPECT_FALSE(world_.Exists(Segment(3)));
-  ExpectDense(2);
+  ASSERT_EQ(report.damages.size(), 1U);
+  EXPECT_EQ(CorruptRangeOf(report.damages[0]),
+            (CorruptRange{.first = Offset(1), .next = Offset(2)}));
+  EXPECT_EQ(world_.log().log_end(), Offset(4));
+  EXPECT_TRUE(world_.Read(Offset(0), 10).ok());
+  EXPECT_EQ(ReasonOf(world_.Read(Offset(1), 10).status()), Reason::kCorruptData);
+  EXPECT_TRUE(world_.Read(Offset(2), 10).ok());
+}
+
+// It used to be cut with all that was acknowledged behind it within the last second.
+TEST_F(RecoveryTest, BrokenBatchFurtherThanAGroupBeforeWholeOnesIsCorruption) {
+  Append(2, 1000);
+  Record();
+  Append(10, 1000);
+  const std::vector<uint64_t> positions = Positions(Segment());
+  world_.Kill();
+  world_.FlipBit(Segment(), positions[4] + 100);
+  world_.store_options().flush_group_bytes_max =
+      static_cast<int64_t>(positions[12] - positions[4]) - 1;
+  const RecoveryReport report = ReopenWell();
+  ASSERT_EQ(report.damages.size(), 1U);
+  EXPECT_EQ(CorruptRangeOf(report.damages[0]),
+            (CorruptRange{.first = Offset(4), .next = Offset(5)}));
+  EXPECT_EQ(world_.log().log_end(), Offset(12));
+  EXPECT_GE(world_.ReadFile(Segment()).size(), positions[12]);
+  EXPECT_TRUE(world_.Read(Offset(3), 10).ok());
+  EXPECT_EQ(ReasonOf(world_.Read(Offset(4), 10).status()), Reason::kCorruptData);
+  EXPECT_TRUE(world_.Read(Offset(5), 10).ok());
+  Append(1, 1000);
+  EXPECT_TRUE(world_.Exists(Segment(12))) << "nothing is appended to a damaged segment";
+}
+
+TEST_F(RecoveryTest, BrokenBatchThatAGroupMayHaveTornIsCut) {
+  Append(2, 1000);
+  Record();
+  Append(10, 1000);
+  const std::vector<uint64_t> positions = Positions(Segment());
+  world_.Kill();
+  world_.FlipBit(Segment(), positions[4] + 100);
+  world_.store_options().flush_group_bytes_max = static_cast<int64_t>(positions[12] - positions[4]);
+  const RecoveryReport report = ReopenWell();
+  EXPECT_EQ(report.damages.size(), 0U);
+  ExpectDense(4);
+}
+
+TEST_F(RecoveryTest, TornTailBehindACorruptionIsStillCut) {
+  Append(2, 1000);
+  Record();
+  Append(10, 1000);
+  const std::vector<uint64_t> positions = Positions(Segment());
+  world_.Kill();
+  world_.FlipBit(Segment(), positions[4] + 100);
+  world_.FlipBit(Segment(), positions[10] + 100);
+  world_.store_options().flush_group_bytes_max = 3'000;
+  const RecoveryReport report = ReopenWell();
+  ASSERT_EQ(report.damages.size(), 1U);
+  EXPECT_EQ(CorruptRangeOf(report.damages[0]),
+            (CorruptRange{.first = Offset(4), .next = Offset(5)}));
+  EXPECT_EQ(world_.log().log_end(), Offset(10));
 }
 
 TEST_F(RecoveryTest, RollInsideOfAGroupLeavesNothingUnsynced) {
