@@ -122,9 +122,10 @@ class Walk {
     report_.file_bytes = static_cast<int64_t>(size);
     TALOSMQ_ASSIGN_OR_RETURN(std::vector<IndexEntry> entries, LoadEntries());
     IndexCheck index(input_.log, std::move(entries));
-    storage::SegmentScanner scanner(*file, 0, size,
-                                    storage::BatchChain(input_.segment, input_.history,
-                                                        input_.folder.DensityOf(input_.segment)));
+    storage::SegmentScanner scanner(
+        *file, {.base = input_.segment, .end_offset = input_.next_segment, .begin = 0, .end = size},
+        storage::BatchChain(input_.segment, input_.history,
+                            input_.folder.DensityOf(input_.segment)));
     while (true) {
       TALOSMQ_ASSIGN_OR_RETURN(const storage::ScanStep step, scanner.Next());
       if (step.batch) {

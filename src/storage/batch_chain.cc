@@ -7,6 +7,14 @@
 
 namespace talosmq::storage {
 
+namespace {
+
+/// A record has at least 7 bytes, and the densest compression, a block of zstd that repeats one
+/// byte, makes 128 KiB of 4.
+constexpr uint64_t kOffsetsPerByteMax = (uint64_t{128} << 10) / 4 / 7 + 1;
+
+}  // namespace
+
 Damage DamageAt(const std::string& file, uint64_t position, const Mismatch& mismatch) {
   return {.file = file,
           .position = position + mismatch.position,
@@ -23,6 +31,16 @@ std::optional<Mismatch> BatchChain::CheckHeader(const record::BatchHeader& heade
         .found = base::StrCat(header.base_offset.value())};
   }
   if (auto mismatch = CheckCounts(header)) return mismatch;
+  return CheckEpoch(header);
+}
+
+bool BatchChain::MayFollow(const record::BatchHeader& header, uint64_t skipped_bytes) const {
+  if (header.base_offset <= next_ || CheckCounts(header) || CheckEpoch(header)) return false;
+  if (density_ == Density::kCompacted) return true;
+  return static_cast<uint64_t>(header.base_offset - next_) / kOffsetsPerByteMax <= skipped_bytes;
+}
+
+std::optional<Mismatch> BatchChain::CheckEpoch(const record::BatchHeader& header) const {
   if (header.epoch < epoch_) {
     return Mismatch{.position = record::kEpochPosition,
                     .expected = base::StrCat("epoch ", epoch_.value(), " or higher"),

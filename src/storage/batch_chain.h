@@ -41,16 +41,20 @@ class BatchChain {
 
   /// Checks a whole batch, header and CRC, and moves on behind it when it fits.
   std::optional<Mismatch> Accept(const record::BatchHeader& header, base::ByteSpan batch);
-  /// Whether it may stand somewhere behind: all but its place and its CRC.
-  std::optional<Mismatch> CheckCounts(const record::BatchHeader& header) const;
   /// All but the CRC; does not move.
   std::optional<Mismatch> CheckHeader(const record::BatchHeader& header) const;
+  /// Whether a batch may stand so many bytes behind: all but the CRC, and of its offset that it
+  /// lies above the next one and that these bytes can hold the offsets in between.
+  bool MayFollow(const record::BatchHeader& header, uint64_t skipped_bytes) const;
   /// Goes on at `next` after a range that could not be read.
   void SkipTo(Offset next) { next_ = next; }
 
   Offset next() const { return next_; }
 
  private:
+  std::optional<Mismatch> CheckCounts(const record::BatchHeader& header) const;
+  std::optional<Mismatch> CheckEpoch(const record::BatchHeader& header) const;
+
   Offset next_;
   std::span<const EpochEntry> history_;
   Density density_;

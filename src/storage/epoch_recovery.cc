@@ -16,12 +16,17 @@ constexpr uint64_t kEpochFileBytesMax = uint64_t{64} << 20;
 absl::StatusOr<std::vector<EpochEntry>> CollectEpochs(io::FileSystem& file_system,
                                                       const LogFolder& folder, Offset log_end) {
   std::vector<EpochEntry> history;
-  for (const Offset segment : folder.segments) {
+  for (size_t i = 0; i < folder.segments.size(); ++i) {
+    const Offset segment = folder.segments[i];
     if (segment >= log_end) break;
+    const bool is_last = i + 1 == folder.segments.size();
+    const Offset end_offset = is_last ? log_end : folder.segments[i + 1];
     TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(folder.Path(segment, kSegmentSuffix),
                                                                io::OpenMode::kRead));
     TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
-    SegmentScanner scanner(*file, 0, size, BatchChain(segment, {}, folder.DensityOf(segment)));
+    SegmentScanner scanner(*file,
+                           {.base = segment, .end_offset = end_offset, .begin = 0, .end = size},
+                           BatchChain(segment, {}, folder.DensityOf(segment)));
     while (true) {
       TALOSMQ_ASSIGN_OR_RETURN(const ScanStep step, scanner.Next());
       if (step.batch) {

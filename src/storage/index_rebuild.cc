@@ -19,7 +19,8 @@ absl::StatusOr<RebuiltIndex> Scan(const IndexRebuild& rebuild, const io::File& f
   TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file.Size());
   RebuiltIndex index;
   SegmentScanner scanner(
-      file, 0, size,
+      file,
+      {.base = rebuild.segment.base_offset, .end_offset = rebuild.end, .begin = 0, .end = size},
       BatchChain(rebuild.segment.base_offset, rebuild.history,
                  rebuild.generation == 0 ? Density::kDense : Density::kCompacted));
   RunBuilder runs(rebuild.segment, rebuild.segment.base_offset, 0, kNoTimestamp);

@@ -78,7 +78,7 @@ bool LocalLog::MustRoll(const record::BatchHeader& batch) const {
   const auto size = static_cast<uint64_t>(std::min(options_.segment_bytes, kSegmentBytesMax));
   const int64_t age_ms = absl::ToUnixMillis(dependencies_.clock.Now()) - active_->created_ms;
   const int64_t offsets_max =
-      options_.compaction ? kCompactedSegmentOffsetsMax : std::numeric_limits<uint32_t>::max();
+      options_.compaction ? kCompactedSegmentOffsetsMax : kSegmentOffsetsMax;
   return active_->position + batch.size() > size ||
          absl::Milliseconds(age_ms) >= options_.segment_age_max ||
          batch.end_offset() - active_->base > offsets_max;

@@ -166,7 +166,11 @@ absl::StatusOr<ReadResult> LogReader::ReadBehindRuns(const LogSource& log,
   const Offset begin = has_run ? segment.runs.front().first_offset : segment.runs_end;
   const uint64_t position = has_run ? segment.runs.front().position : segment.runs_end_position;
   TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, segment.file->Size());
-  SegmentScanner scanner(*segment.file, position, size,
+  SegmentScanner scanner(*segment.file,
+                         {.base = segment.identity.base_offset,
+                          .end_offset = segment.end,
+                          .begin = position,
+                          .end = size},
                          BatchChain(begin, *log.history, segment.density));
   ReadResult result{.chunks = {}, .next_offset = request.offset};
   const Offset limit = std::min(request.limit, segment.end.value_or(request.limit));

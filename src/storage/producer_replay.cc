@@ -31,11 +31,22 @@ ReplayStart FindStart(io::FileSystem& file_system, const TopicPartition& log,
   return {.offset = last.end_offset, .position = last.end_position()};
 }
 
-absl::Status ReplaySegment(const io::File& file, const std::string& path, const ReplayStart& start,
-                           Density density, const ReplayRange& range,
+/// One segment and the part of it that is read.
+struct ReplaySource {
+  const io::File& file;
+  std::string path;
+  Offset base;
+  Density density = Density::kDense;
+  ReplayStart start;
+};
+
+absl::Status ReplaySegment(const ReplaySource& source, const ReplayRange& range,
                            RestoredProducers& producers) {
-  TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file.Size());
-  SegmentScanner scanner(file, start.position, size, BatchChain(start.offset, {}, density));
+  TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, source.file.Size());
+  SegmentScanner scanner(
+      source.file,
+      {.base = source.base, .end_offset = range.end, .begin = source.start.position, .end = size},
+      BatchChain(source.start.offset, {}, source.density));
   while (scanner.chain().next() < range.end) {
     TALOSMQ_ASSIGN_OR_RETURN(const ScanStep step, scanner.Next());
     if (step.batch) {
@@ -45,8 +56,8 @@ absl::Status ReplaySegment(const io::File& file, const std::string& path, const 
       continue;
     }
     if (!step.mismatch) break;
-    producers.notes.push_back(
-        base::StrCat("producers: ", MakeCorruption(DamageAt(path, 0, *step.mismatch)).message()));
+    producers.notes.push_back(base::StrCat(
+        "producers: ", MakeCorruption(DamageAt(source.path, 0, *step.mismatch)).message()));
     TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, scanner.SkipDamage());
     if (!goes_on) break;
   }
@@ -98,8 +109,12 @@ absl::Status ReplayProducers(io::FileSystem& file_system, const TopicPartition& 
     const ReplayRange part{
         .begin = begin,
         .end = next == folder.segments.end() ? range.end : std::min(range.end, *next)};
-    TALOSMQ_RETURN_IF_ERROR(
-        ReplaySegment(*file, path, start, folder.DensityOf(*segment), part, producers));
+    TALOSMQ_RETURN_IF_ERROR(ReplaySegment({.file = *file,
+                                           .path = path,
+                                           .base = *segment,
+                                           .density = folder.DensityOf(*segment),
+                                           .start = start},
+                                          part, producers));
   }
   return absl::OkStatus();
 }

@@ -6,7 +6,6 @@
 #include "absl/strings/str_format.h"
 
 #include <charconv>
-#include <limits>
 
 namespace talosmq::storage {
 namespace {

@@ -3,6 +3,7 @@
 #include "talosmq/ids.h"
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ inline constexpr std::string_view kTopicsFolder = "topics";
 
 /// Positions and offset deltas of the index have 32 bits; a segment stays well below that.
 inline constexpr int64_t kSegmentBytesMax = int64_t{2} << 30;
+
+/// Of one segment, from its base on: offset deltas of the index have 32 bits.
+inline constexpr int64_t kSegmentOffsetsMax = std::numeric_limits<uint32_t>::max();
 
 /// What the name of a segment says. A plain value.
 struct SegmentName {

@@ -1,10 +1,30 @@
 #include "storage/segment_scanner.h"
 
 #include "base/status.h"
+#include "base/text.h"
+#include "storage/segment.h"
 
 #include <algorithm>
+#include <array>
 
 namespace talosmq::storage {
+namespace {
+
+std::optional<Mismatch> CheckEnd(const record::BatchHeader& header, Offset limit) {
+  if (header.end_offset() <= limit) return std::nullopt;
+  return Mismatch{.position = record::kBaseOffsetPosition,
+                  .expected = base::StrCat("offsets below ", limit.value()),
+                  .found = base::StrCat("up to ", header.last_offset().value())};
+}
+
+}  // namespace
+
+SegmentScanner::SegmentScanner(const io::File& file, const SegmentExtent& extent, BatchChain chain)
+    : file_(file),
+      end_(extent.end),
+      limit_(extent.end_offset.value_or(extent.base + kSegmentOffsetsMax)),
+      position_(extent.begin),
+      chain_(chain) {}
 
 absl::StatusOr<base::ByteSpan> SegmentScanner::Window(uint64_t position, size_t size) {
   const uint64_t available = position < end_ ? end_ - position : 0;
@@ -35,6 +55,9 @@ absl::StatusOr<ScanStep> SegmentScanner::Next() {
   step.mismatch = ParseWholeBatch(bytes, batch.header);
   if (!step.mismatch) {
     batch.bytes = bytes.first(batch.header.size());
+    step.mismatch = CheckEnd(batch.header, limit_);
+  }
+  if (!step.mismatch) {
     step.mismatch = chain_.Accept(batch.header, batch.bytes);
   }
   if (step.mismatch) {
@@ -46,32 +69,103 @@ absl::StatusOr<ScanStep> SegmentScanner::Next() {
   return step;
 }
 
-absl::StatusOr<bool> SegmentScanner::IsBatchAt(uint64_t position) {
-  TALOSMQ_ASSIGN_OR_RETURN(base::ByteSpan bytes, Window(position, record::kHeaderBytes));
-  const auto header = record::ParseHeader(bytes);
-  if (!header.ok() || header->base_offset <= chain_.next() || chain_.CheckCounts(*header) ||
-      header->size() > end_ - position) {
-    return false;
-  }
-  TALOSMQ_ASSIGN_OR_RETURN(bytes, Window(position, header->size()));
-  return bytes.size() == header->size() && record::VerifyCrc(bytes).ok();
-}
-
-absl::StatusOr<bool> SegmentScanner::SkipDamage() {
-  for (uint64_t candidate = position_ + 1; candidate + record::kHeaderBytes <= end_; ++candidate) {
+absl::StatusOr<bool> SegmentScanner::SkipDamage(const std::optional<SegmentPlace>& known) {
+  TALOSMQ_ASSIGN_OR_RETURN(Search search, BeginSearch(known));
+  for (uint64_t candidate = position_ + 1; candidate + record::kHeaderBytes <= search.end;
+       ++candidate) {
     // Most bytes are told from a batch by one look at where its magic would be.
     TALOSMQ_ASSIGN_OR_RETURN(const base::ByteSpan bytes, Window(candidate, record::kHeaderBytes));
-    if (bytes.size() < record::kHeaderBytes) return false;
+    if (bytes.size() < record::kHeaderBytes) break;
     if (bytes[record::kMagicPosition] != std::byte{record::kMagic}) continue;
-    TALOSMQ_ASSIGN_OR_RETURN(const bool is_batch, IsBatchAt(candidate));
-    if (!is_batch) continue;
-    TALOSMQ_ASSIGN_OR_RETURN(const base::ByteSpan found, Window(candidate, record::kHeaderBytes));
-    TALOSMQ_ASSIGN_OR_RETURN(const auto header, record::ParseHeader(found));
-    chain_.SkipTo(header.base_offset);
-    position_ = candidate;
+    TALOSMQ_ASSIGN_OR_RETURN(const auto header, FindAt(candidate, search));
+    if (!header) continue;
+    MoveTo({.position = candidate, .offset = header->base_offset});
     return true;
   }
-  return false;
+  if (!known) return false;
+  MoveTo(*known);
+  return true;
+}
+
+absl::StatusOr<SegmentScanner::Search> SegmentScanner::BeginSearch(
+    const std::optional<SegmentPlace>& known) {
+  Search search{.begin = position_, .end = end_, .limit = limit_, .front = std::nullopt};
+  if (known) {
+    search.is_end_known = known->position <= end_;
+    search.end = std::min(end_, known->position);
+    search.limit = std::min(limit_, known->offset);
+  }
+  TALOSMQ_ASSIGN_OR_RETURN(const base::ByteSpan bytes, Window(position_, record::kHeaderBytes));
+  const auto broken = record::ParseHeader(bytes);
+  if (broken.ok() && !chain_.CheckHeader(*broken)) {
+    search.front =
+        SegmentPlace{.position = position_ + broken->size(), .offset = broken->end_offset()};
+  }
+  return search;
+}
+
+absl::StatusOr<std::optional<record::BatchHeader>> SegmentScanner::FindAt(uint64_t position,
+                                                                          Search& search) {
+  constexpr std::optional<record::BatchHeader> kNothing;
+  TALOSMQ_ASSIGN_OR_RETURN(base::ByteSpan bytes, Window(position, record::kHeaderBytes));
+  const auto header = record::ParseHeader(bytes);
+  if (!header.ok() || !chain_.MayFollow(*header, position - search.begin) ||
+      header->end_offset() > search.limit || header->size() > search.end - position) {
+    return kNothing;
+  }
+  const bool is_front = search.front && search.front->position == position &&
+                        search.front->offset == header->base_offset;
+  if (!is_front) {
+    TALOSMQ_ASSIGN_OR_RETURN(const bool is_followed, IsFollowed(position, *header, search));
+    if (!is_followed) return kNothing;
+    // Values may be full of headers: what is checked for them is bounded by what is passed.
+    if (search.rechecked_bytes / kRecheckedPerByteMax > position - search.begin) return kNothing;
+  }
+  uint64_t rechecked = header->size();
+  const bool is_held = position + header->size() <= window_position_ + window_.size();
+  if (!is_held) rechecked += std::max<uint64_t>(header->size(), kWindowBytes);
+  search.rechecked_bytes += rechecked;
+  rechecked_bytes_ += rechecked;
+  TALOSMQ_ASSIGN_OR_RETURN(bytes, Window(position, header->size()));
+  if (bytes.size() != header->size() || !record::VerifyCrc(bytes).ok()) return kNothing;
+  return *header;
+}
+
+absl::StatusOr<bool> SegmentScanner::IsFollowed(uint64_t position,
+                                                const record::BatchHeader& header,
+                                                const Search& search) {
+  const uint64_t end = position + header.size();
+  if (end == search.end) return !search.is_end_known || header.end_offset() == search.limit;
+  // Not through the window, which would have to be read again for the next candidate.
+  std::array<std::byte, record::kHeaderBytes> bytes;
+  TALOSMQ_ASSIGN_OR_RETURN(const size_t size, file_.Read(end, bytes));
+  const auto next = record::ParseHeader(base::ByteSpan(bytes).first(size));
+  if (next.ok()) {
+    BatchChain chain = chain_;
+    chain.SkipTo(header.end_offset());
+    return !chain.CheckHeader(*next) && next->epoch >= header.epoch &&
+           next->end_offset() <= search.limit && next->size() <= search.end - end;
+  }
+  if (search.is_end_known) return false;
+  TALOSMQ_ASSIGN_OR_RETURN(const uint64_t zeros_begin, ZerosBegin());
+  return end >= zeros_begin;
+}
+
+absl::StatusOr<uint64_t> SegmentScanner::ZerosBegin() {
+  if (zeros_begin_) return *zeros_begin_;
+  std::vector<std::byte> piece;
+  uint64_t begin = end_;
+  while (begin > position_) {
+    piece.resize(static_cast<size_t>(std::min<uint64_t>(begin - position_, kWindowBytes)));
+    TALOSMQ_ASSIGN_OR_RETURN(const size_t size, file_.Read(begin - piece.size(), piece));
+    std::fill(piece.begin() + static_cast<std::ptrdiff_t>(size), piece.end(), std::byte{});
+    const auto last = std::find_if(piece.rbegin(), piece.rend(),
+                                   [](std::byte byte) { return byte != std::byte{}; });
+    begin -= static_cast<uint64_t>(last - piece.rbegin());
+    if (last != piece.rend()) break;
+  }
+  zeros_begin_ = begin;
+  return begin;
 }
 
 absl::StatusOr<bool> SegmentScanner::IsZeroFromHere() {

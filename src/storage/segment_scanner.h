@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -27,49 +28,97 @@ struct ScanStep {
   std::optional<Mismatch> mismatch;  ///< Position within the file.
 };
 
-/// Reads the batches of a segment one after another and verifies each: header, chain and CRC.
-/// Reads ahead by kWindowBytes; a batch larger than that is read whole, never beyond the end.
-/// Thread-compatible. Borrows the file.
+/// A place in a segment where a batch is known to begin, or the batches to end.
+struct SegmentPlace {
+  uint64_t position = 0;
+  Offset offset;
+};
+
+/// The part of a segment that is read, and what is known of its end.
+struct SegmentExtent {
+  Offset base;
+  std::optional<Offset> end_offset;  ///< Where the next segment begins; nothing for the last one.
+  uint64_t begin = 0;                ///< Bytes [begin, end) of the file.
+  uint64_t end = 0;
+};
+
+/// Reads the batches of a segment one after another and verifies each: header, chain, the segment's
+/// offsets and CRC. Reads ahead by kWindowBytes; a batch larger than that is read whole, never
+/// beyond the end. Thread-compatible. Borrows the file.
 class SegmentScanner {
  public:
   static constexpr size_t kWindowBytes = size_t{1} << 20;
+  /// A search behind damage reads and checks again at most so many bytes for each that it passes,
+  /// and one batch more.
+  static constexpr uint64_t kRecheckedPerByteMax = 8;
+  static constexpr uint64_t RecheckedBytesMax(uint64_t passed_bytes, uint64_t batch_bytes_max) {
+    const uint64_t batch = batch_bytes_max + std::max<uint64_t>(batch_bytes_max, kWindowBytes);
+    return kRecheckedPerByteMax * (passed_bytes + 1) + 2 * batch;
+  }
 
-  /// Of the bytes [position, end) of `file`.
-  SegmentScanner(const io::File& file, uint64_t position, uint64_t end, BatchChain chain)
-      : file_(file), position_(position), end_(end), chain_(chain) {}
+  SegmentScanner(const io::File& file, const SegmentExtent& extent, BatchChain chain);
 
   /// The next batch, and moves behind it. At a mismatch it stays.
   absl::StatusOr<ScanStep> Next();
 
-  /// After a mismatch: moves to the next position that holds a whole batch with a right CRC and an
-  /// offset above the expected one. False when there is none; then nothing has moved. Whether the
-  /// bytes in between were ever one batch or many cannot be told.
-  absl::StatusOr<bool> SkipDamage();
+  /// After a mismatch: moves behind the damage, to the next batch that stands where it does for
+  /// certain, or, when there is none before it, to the place that is known to follow. False when
+  /// there is neither; then nothing has moved. Whether the bytes in between were ever one batch or
+  /// many cannot be told.
+  ///
+  /// Values may hold whole batches. So one that is found by its bytes alone must have an offset
+  /// that the bytes before it leave room for, end within the segment and before what is known, and
+  /// be tied to a neighbour: the header of the broken batch ends where it begins, or behind it
+  /// stands a header that follows, or the end.
+  absl::StatusOr<bool> SkipDamage(const std::optional<SegmentPlace>& known = std::nullopt);
 
   /// True when the bytes from here on, as far as one window shows, are zeros: allocated ahead and
   /// never written.
   absl::StatusOr<bool> IsZeroFromHere();
 
   /// Goes on at a place that is known to begin a batch, or to be the end.
-  void MoveTo(uint64_t position, Offset next) {
-    position_ = position;
-    chain_.SkipTo(next);
+  void MoveTo(const SegmentPlace& place) {
+    position_ = place.position;
+    chain_.SkipTo(place.offset);
   }
 
   uint64_t position() const { return position_; }
   const BatchChain& chain() const { return chain_; }
+  /// No batch of the segment ends above.
+  Offset limit() const { return limit_; }
+  /// What all searches behind damage have read and checked again.
+  uint64_t rechecked_bytes() const { return rechecked_bytes_; }
 
  private:
+  /// A search behind damage: where batches may stand.
+  struct Search {
+    uint64_t begin = 0;  ///< Of the damage.
+    uint64_t end = 0;
+    Offset limit;
+    bool is_end_known = false;          ///< The batches end at both of them.
+    std::optional<SegmentPlace> front;  ///< Where the broken batch ends by its own header.
+    uint64_t rechecked_bytes = 0;
+  };
+
   /// The bytes [position, position + size) or fewer when the file ends before.
   absl::StatusOr<base::ByteSpan> Window(uint64_t position, size_t size);
-  absl::StatusOr<bool> IsBatchAt(uint64_t position);
+  absl::StatusOr<Search> BeginSearch(const std::optional<SegmentPlace>& known);
+  /// The header of the batch at `position` if it stands there for certain.
+  absl::StatusOr<std::optional<record::BatchHeader>> FindAt(uint64_t position, Search& search);
+  absl::StatusOr<bool> IsFollowed(uint64_t position, const record::BatchHeader& header,
+                                  const Search& search);
+  /// From where on the file holds only zeros.
+  absl::StatusOr<uint64_t> ZerosBegin();
 
   const io::File& file_;
-  uint64_t position_;
   const uint64_t end_;
+  const Offset limit_;
+  uint64_t position_;
   BatchChain chain_;
   std::vector<std::byte> window_;
   uint64_t window_position_ = 0;
+  std::optional<uint64_t> zeros_begin_;
+  uint64_t rechecked_bytes_ = 0;
 };
 
 }  // namespace talosmq::storage

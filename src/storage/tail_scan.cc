@@ -47,8 +47,9 @@ class Scan {
     result_.runs.emplace(SegmentIdentity{.log = input_.log, .base_offset = base}, offset, position,
                          is_first ? input_.max_timestamp_ms : kNoTimestamp);
     is_damaged_ = false;
-    SegmentScanner scanner(*file, position, size,
-                           BatchChain(offset, input_.history, input_.folder.DensityOf(base)));
+    SegmentScanner scanner(
+        *file, {.base = base, .end_offset = NextBase(index), .begin = position, .end = size},
+        BatchChain(offset, input_.history, input_.folder.DensityOf(base)));
     TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, ReadBatches(scanner, NextBase(index)));
     result_.end_offset = scanner.chain().next();
     result_.segments.back().end_position = scanner.position();
@@ -107,7 +108,7 @@ class Scan {
     TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, PassDamage(damage, next_base, scanner));
     if (goes_on) return Continuation::kInSegment;
     // Nothing of the rest can be read, and nothing of it may be cut.
-    scanner.MoveTo(segment.file_bytes, scanner.chain().next());
+    scanner.MoveTo({.position = segment.file_bytes, .offset = scanner.chain().next()});
     return Continuation::kInNextSegment;
   }
 
@@ -135,13 +136,11 @@ class Scan {
                                   SegmentScanner& scanner) {
     const FlushedPoint& flushed = input_.plan.flushed;
     const Offset first = scanner.chain().next();
-    const bool holds_point =
-        result_.segments.back().base == flushed.segment && scanner.position() < flushed.position;
-    TALOSMQ_ASSIGN_OR_RETURN(bool goes_on, scanner.SkipDamage());
-    if (holds_point && (!goes_on || scanner.position() > flushed.position)) {
-      scanner.MoveTo(flushed.position, flushed.end_offset);
-      goes_on = true;
+    std::optional<SegmentPlace> known;
+    if (result_.segments.back().base == flushed.segment && scanner.position() < flushed.position) {
+      known = SegmentPlace{.position = flushed.position, .offset = flushed.end_offset};
     }
+    TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, scanner.SkipDamage(known));
     const Offset end = next_base.value_or(std::max(first, flushed.end_offset));
     result_.corruptions.push_back(
         {.damage = damage,

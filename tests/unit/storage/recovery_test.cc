@@ -750,6 +750,27 @@ TEST_F(RecoveryTest, TornTailBehindACorruptionIsStillCut) {
   EXPECT_EQ(world_.log().log_end(), Offset(10));
 }
 
+// The forged batch became the end of the log, far behind what was acknowledged.
+TEST_F(RecoveryTest, BatchInAValueIsNeitherReadNorTheEndOfTheLog) {
+  base::Buffer forged = support::MakeBatch({.values = {"forged"}});
+  record::PatchBaseOffset(forged.mutable_bytes(), Offset(1'000'000'000'000));
+  record::PatchEpoch(forged.mutable_bytes(), LeaderEpoch(1));
+  const std::string value = std::string(base::AsText(forged.bytes())) + std::string(100, 'v');
+  Append(1, 100);
+  ASSERT_TRUE(world_.AppendDurably({.values = {value}}).ok());
+  Append(2, 100);
+  Record();
+  const std::vector<uint64_t> positions = Positions(Segment());
+  world_.FlipBit(Segment(), positions[1] + record::kMagicPosition);
+  const RecoveryReport report = ReopenWell();
+  ASSERT_EQ(report.damages.size(), 1U);
+  EXPECT_EQ(CorruptRangeOf(report.damages[0]),
+            (CorruptRange{.first = Offset(1), .next = Offset(2)}));
+  EXPECT_EQ(world_.log().log_end(), Offset(4));
+  EXPECT_EQ(ReasonOf(world_.Read(Offset(1), 10).status()), Reason::kCorruptData);
+  EXPECT_TRUE(world_.Read(Offset(2), 10).ok());
+}
+
 TEST_F(RecoveryTest, RollInsideOfAGroupLeavesNothingUnsynced) {
   world_.log_options().segment_bytes = 3000;
   ASSERT_TRUE(world_.Append({.values = {std::string(2000, 'a')}}).ok());
