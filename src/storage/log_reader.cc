@@ -36,6 +36,16 @@ absl::Status Refuse(const Damage& damage, const CorruptRange& hidden) {
   return MakeCorruptData(base::FromAbsl(MakeCorruption(damage).message()), hidden);
 }
 
+/// Of what lies before the first run.
+absl::Status RefuseHole(const ReadableSegment& segment, Offset limit) {
+  return Refuse(
+      {.file = segment.path,
+       .position = segment.runs_begin_position,
+       .expected = base::StrCat("offset ", segment.runs_begin.value(), " at this position"),
+       .found = "a range that could not be read when the index was made again"},
+      {.first = segment.runs_begin, .next = std::min(segment.runs.front().first_offset, limit)});
+}
+
 }  // namespace
 
 std::optional<Offset> FindInBatch(base::ByteSpan batch, const record::BatchHeader& header,
@@ -111,14 +121,7 @@ absl::StatusOr<ReadResult> LogReader::ReadOnce(const LogSource& log, const ReadR
           request.limit, [&](const IndexEntry& run) { return run.end_offset <= request.offset; }));
   if (segment.runs.empty()) return ReadBehindRuns(log, segment, request);
   const IndexEntry& first = segment.runs.front();
-  if (first.first_offset > request.offset) {
-    return Refuse(
-        {.file = segment.path,
-         .position = segment.runs_begin_position,
-         .expected = base::StrCat("offset ", segment.runs_begin.value(), " at this position"),
-         .found = "a range that could not be read when the index was made again"},
-        {.first = segment.runs_begin, .next = std::min(first.first_offset, request.limit)});
-  }
+  if (first.first_offset > request.offset) return RefuseHole(segment, request.limit);
   if (first.end_offset > request.limit) return ReadBehindRuns(log, segment, request);
   TALOSMQ_ASSIGN_OR_RETURN(const Batches read, ReadRuns(log, segment, request.limit));
   return Select(read.bytes, read.batches, request);
@@ -197,20 +200,23 @@ absl::StatusOr<ReadResult> LogReader::ReadBehindRuns(const LogSource& log,
 }
 
 absl::StatusOr<Offset> LogReader::FindOffset(const LogSource& log, const TimeQuery& query) {
+  std::optional<Offset> hole;
   const size_t first = log.segments->Find(query.begin).value_or(0);
   for (size_t i = first; i < log.segments->size() && log.segments->base(i) < query.limit; ++i) {
-    const auto found = FindInSegment(log, i, query);
+    const auto found = FindInSegment(log, i, query, hole);
     if (const auto damaged = CorruptRangeOf(found.status())) {
-      return std::clamp(damaged->first, query.begin, query.limit);
+      return std::clamp(hole.value_or(damaged->first), query.begin, query.limit);
     }
     if (!found.ok()) return found.status();
-    if (*found) return std::min(**found, query.limit);
+    if (*found && !hole) return std::min(**found, query.limit);
+    if (*found) break;
   }
-  return query.limit;
+  return hole ? std::clamp(*hole, query.begin, query.limit) : query.limit;
 }
 
 absl::StatusOr<std::optional<Offset>> LogReader::FindInSegment(const LogSource& log, size_t index,
-                                                               const TimeQuery& query) {
+                                                               const TimeQuery& query,
+                                                               std::optional<Offset>& hole) {
   Offset begin = std::max(log.segments->base(index), query.begin);
   while (true) {
     // The first run that can hold such a record; the next ones only matter if a header lied.
@@ -220,9 +226,15 @@ absl::StatusOr<std::optional<Offset>> LogReader::FindInSegment(const LogSource& 
                                            return run.max_timestamp_ms < query.time_ms ||
                                                   run.end_offset <= begin;
                                          }));
+    const Offset passed = segment.runs.empty() ? segment.runs_end : segment.runs_begin;
+    if (passed > segment.identity.base_offset) hole.reset();
     if (segment.runs.empty()) {
-      if (segment.end) return std::nullopt;
-      return FindBehindRuns(log, segment, query);
+      if (!segment.end) return FindBehindRuns(log, segment, query);
+      if (segment.runs_end < *segment.end && !hole) hole = segment.runs_end;
+      return std::nullopt;
+    }
+    if (segment.runs.front().first_offset > std::max(segment.runs_begin, query.begin)) {
+      return RefuseHole(segment, query.limit);
     }
     if (segment.runs.front().end_offset > query.limit) return FindBehindRuns(log, segment, query);
     TALOSMQ_ASSIGN_OR_RETURN(const Batches read, ReadRuns(log, segment, query.limit));

@@ -61,8 +61,12 @@ class LogReader {
                                    Offset limit);
   absl::StatusOr<ReadResult> ReadBehindRuns(const LogSource& log, const ReadableSegment& segment,
                                             const ReadRequest& request);
+  /// `hole`: where a range begins that no index entry covers and behind which no run was seen yet,
+  /// so that it may hold what is looked for. Nobody knows the times of its records; where those of
+  /// the next run are too early, its own are taken to be, too.
   absl::StatusOr<std::optional<Offset>> FindInSegment(const LogSource& log, size_t segment,
-                                                      const TimeQuery& query);
+                                                      const TimeQuery& query,
+                                                      std::optional<Offset>& hole);
   absl::StatusOr<std::optional<Offset>> FindBehindRuns(const LogSource& log,
                                                        const ReadableSegment& segment,
                                                        const TimeQuery& query);

@@ -251,6 +251,42 @@ TEST_F(DamagedReadTest, TimeThatMayLieInDamageIsFoundWhereTheDamageBegins) {
   EXPECT_EQ(*world_.FindOffset(1'004), Offset(3)) << "the segment that is gone may hold it";
 }
 
+// A rebuilt index has no entries for damage. The search passed over such holes, so that its answer
+// lay behind the damage.
+TEST_F(DamagedReadTest, TimeThatMayLieInAHoleOfARebuiltIndexIsFoundWhereTheHoleBegins) {
+  world_.log_options().segment_bytes = 40'000;
+  Append(12);
+  ASSERT_TRUE(world_.Exists(Segment(7)));
+  Restart();
+  Damage(0);
+  Damage(3);
+  Damage(6);
+  world_.RemoveFile(Index());
+  ASSERT_EQ(Restart().indexes_rebuilt, 1);
+  EXPECT_EQ(*world_.FindOffset(1'000), Offset(0));
+  EXPECT_EQ(*world_.FindOffset(1'001), Offset(0)) << "the first run may not be the first with it";
+  EXPECT_EQ(*world_.FindOffset(1'002), Offset(2));
+  EXPECT_EQ(*world_.FindOffset(1'003), Offset(3));
+  EXPECT_EQ(*world_.FindOffset(1'004), Offset(3)) << "the hole right before may hold it";
+  EXPECT_EQ(*world_.FindOffset(1'005), Offset(5));
+  EXPECT_EQ(*world_.FindOffset(1'006), Offset(6)) << "the hole at the end of the segment";
+  EXPECT_EQ(*world_.FindOffset(1'007), Offset(6));
+  EXPECT_EQ(*world_.FindOffset(1'008), Offset(8));
+}
+
+TEST_F(DamagedReadTest, TimeThatMayLieInASegmentWithoutAnyRunIsFoundWhereItBegins) {
+  world_.log_options().segment_bytes = 20'000;
+  Append(10);
+  Restart();
+  for (const int64_t offset : {3, 4, 5}) Damage(offset, 3);
+  world_.RemoveFile(Index(3));
+  ASSERT_EQ(Restart().indexes_rebuilt, 1);
+  EXPECT_EQ(*world_.FindOffset(1'002), Offset(2));
+  EXPECT_EQ(*world_.FindOffset(1'004), Offset(3));
+  EXPECT_EQ(*world_.FindOffset(1'006), Offset(3));
+  EXPECT_EQ(*world_.FindOffset(1'007), Offset(7));
+}
+
 TEST_F(DamagedReadTest, RecoveryNamesTheOffsetsThatDamageHides) {
   Append(3, kSmallBytes);
   world_.Advance(absl::Seconds(2));

@@ -1,4 +1,5 @@
-// Where reading a segment goes on behind damage, also when values hold bytes that look like batches.
+// Where reading a segment goes on behind damage, also when values hold bytes that look like
+// batches.
 
 #include "storage/segment_scanner.h"
 
