@@ -18,6 +18,7 @@ struct Mismatch {
   uint64_t position = 0;  ///< Within the bytes that were checked.
   std::string expected;
   std::string found;
+  bool is_unreadable = false;  ///< The disk did not give the bytes; `found` is its error.
 };
 
 /// The same as damage of `file`, where the checked bytes begin at `position`.

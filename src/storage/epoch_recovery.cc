@@ -59,16 +59,21 @@ absl::StatusOr<RecoveredEpochs> LoadEpochs(io::FileSystem& file_system, const To
     if (!folder.segments.empty()) epochs.broken = "it is missing";
     return epochs;
   }
-  TALOSMQ_ASSIGN_OR_RETURN(const std::string content,
-                           io::ReadFile(file_system, folder.EpochPath(), kEpochFileBytesMax));
-  TALOSMQ_ASSIGN_OR_RETURN(LoadedEpochs loaded, ParseEpochs(base::AsBytes(content), log));
+  const auto content = io::ReadFile(file_system, folder.EpochPath(), kEpochFileBytesMax);
+  if (!content.ok()) {
+    // Not as when it is broken: an error may pass, and epochs without batches are nowhere else.
+    return base::Annotate(
+        content.status(),
+        base::StrCat("log ", log.ToString(), " stays closed, since its epoch file cannot be read"));
+  }
+  TALOSMQ_ASSIGN_OR_RETURN(LoadedEpochs loaded, ParseEpochs(base::AsBytes(*content), log));
   epochs.broken = std::move(loaded.broken);
   // An epoch is recorded before the first segment is begun.
   if (epochs.broken.empty() && loaded.entries.empty() && !folder.segments.empty()) {
     epochs.broken = "it has no epoch";
   }
   // More than a torn entry: nothing in it is worth more than what the batches say.
-  if (epochs.broken.empty() || IsTorn(loaded, content.size())) {
+  if (epochs.broken.empty() || IsTorn(loaded, content->size())) {
     epochs.history = std::move(loaded.entries);
   }
   return epochs;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "storage/salvage_read.h"
 #include "storage/segment_scanner.h"
 
 #include <algorithm>
@@ -140,19 +141,25 @@ absl::StatusOr<LogReader::Batches> LogReader::ReadRuns(const LogSource& log,
   const uint64_t begin = runs.front().position;
   const uint64_t end = runs[count - 1].end_position();
   Batches read{.bytes = base::Buffer::Allocate(static_cast<size_t>(end - begin)), .batches = {}};
-  TALOSMQ_ASSIGN_OR_RETURN(const size_t size,
-                           segment.file->Read(begin, read.bytes.mutable_bytes()));
-  const base::ByteSpan bytes = read.bytes.bytes().first(size);
+  const SalvagedBytes salvaged = SalvageRead(*segment.file, begin, read.bytes.mutable_bytes());
+  const base::ByteSpan bytes = read.bytes.bytes().first(salvaged.size);
   for (size_t i = 0; i < count; ++i) {
     const auto position = static_cast<size_t>(runs[i].position - begin);
     const base::ByteSpan from = bytes.subspan(std::min(position, bytes.size()));
-    const auto mismatch = VerifyRun(from.first(std::min<size_t>(runs[i].size, from.size())),
-                                    {.log = log.files->id,
-                                     .entry = runs[i],
-                                     .history = *log.history,
-                                     .density = segment.density},
-                                    position, read.batches);
+    auto mismatch = VerifyRun(from.first(std::min<size_t>(runs[i].size, from.size())),
+                              {.log = log.files->id,
+                               .entry = runs[i],
+                               .history = *log.history,
+                               .density = segment.density},
+                              position, read.batches);
     if (!mismatch) continue;
+    if (const auto* lost = salvaged.FindIn(runs[i].position, runs[i].end_position())) {
+      mismatch =
+          Mismatch{.position = lost->begin - std::min(lost->begin, uint64_t{runs[i].position}),
+                   .expected = "a run of batches",
+                   .found = lost->error,
+                   .is_unreadable = true};
+    }
     // Behind sound runs it is left to the read that begins with it.
     if (i > 0) break;
     return Refuse(DamageAt(segment.path, runs[i].position, *mismatch),

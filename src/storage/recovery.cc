@@ -8,6 +8,7 @@
 #include "storage/producer_replay.h"
 #include "storage/producer_snapshot.h"
 #include "storage/recovery_plan.h"
+#include "storage/salvage_read.h"
 #include "storage/segment.h"
 #include "storage/tail_repair.h"
 #include "storage/tail_scan.h"
@@ -280,8 +281,8 @@ class Recovery {
     TALOSMQ_ASSIGN_OR_RETURN(
         const auto file, file_system_.Open(folder_.Path(base, kIndexSuffix), io::OpenMode::kRead));
     std::array<std::byte, kIndexHeaderBytes> bytes{};
-    TALOSMQ_ASSIGN_OR_RETURN(const size_t size, file->Read(0, bytes));
-    const auto header = DecodeIndexHeader(base::ByteSpan(bytes).first(size));
+    const SalvagedBytes read = SalvageRead(*file, 0, bytes);
+    const auto header = DecodeIndexHeader(base::ByteSpan(bytes).first(read.size));
     return header.ok() ? header->created_ms : input_.now_ms;
   }
 

@@ -42,7 +42,7 @@ StopKind JudgeStop(const RecoveryPlan& plan, const ScanStop& stop) {
       stop.segment < plan.flushed.segment ||
       (stop.segment == plan.flushed.segment && stop.position < plan.flushed.position);
   if (is_below) return StopKind::kCorruption;
-  if (stop.next_segment) return StopKind::kCorruption;
+  if (stop.next_segment || stop.is_unreadable) return StopKind::kCorruption;
   return stop.is_file_end ? StopKind::kLogEnd : StopKind::kUnclear;
 }
 

@@ -49,6 +49,7 @@ struct ScanStop {
   Offset offset;          ///< End of the last batch that fits.
   uint64_t position = 0;  ///< The same in bytes.
   bool is_file_end = false;
+  bool is_unreadable = false;  ///< The disk gave an error, which no torn write leaves.
 };
 
 enum class StopKind {

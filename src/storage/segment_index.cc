@@ -184,11 +184,13 @@ absl::StatusOr<LoadedIndex> ParseIndex(base::ByteSpan bytes, const SegmentIdenti
 absl::StatusOr<LoadedIndex> LoadIndex(io::FileSystem& file_system, const std::string& path,
                                       const SegmentIdentity& segment) {
   const auto content = io::ReadFile(file_system, path, kIndexFileBytesMax);
-  if (ReasonOf(content.status()) == Reason::kInvalidArgument) {
-    LoadedIndex oversized;
-    oversized.header.segment = segment;
-    oversized.broken = std::string(content.status().message());
-    return oversized;
+  const Reason reason = ReasonOf(content.status());
+  // Too large, or not to be read: either is as good as broken, since it can be made again.
+  if (!content.ok() && (reason == Reason::kInvalidArgument || reason == Reason::kInternal)) {
+    LoadedIndex broken;
+    broken.header.segment = segment;
+    broken.broken = std::string(content.status().message());
+    return broken;
   }
   if (!content.ok()) return content.status();
   auto index = ParseIndex(base::AsBytes(*content), segment);

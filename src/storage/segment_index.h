@@ -124,8 +124,9 @@ struct LoadedIndex {
   std::string broken;
 };
 
-/// Reads a whole index. kNotFound when there is none. An unreadable header is no error: no entries
-/// and a reason in `broken`. kUnsupportedVersion for a version of the future.
+/// Reads a whole index. kNotFound when there is none. A broken header, or a disk that does not give
+/// the bytes, is no error: no entries and a reason in `broken`. kUnsupportedVersion for a version
+/// of the future.
 absl::StatusOr<LoadedIndex> LoadIndex(io::FileSystem& file_system, const std::string& path,
                                       const SegmentIdentity& segment);
 /// The same from bytes.

@@ -35,11 +35,20 @@ absl::StatusOr<base::ByteSpan> SegmentScanner::Window(uint64_t position, size_t 
     window_.resize(
         static_cast<size_t>(std::min<uint64_t>(std::max(size, kWindowBytes), available)));
     window_position_ = position;
-    TALOSMQ_ASSIGN_OR_RETURN(const size_t read, file_.Read(position, window_));
-    window_.resize(read);
-    size = std::min(size, read);
+    salvaged_ = SalvageRead(file_, position, window_);
+    window_.resize(salvaged_.size);
+    size = std::min(size, salvaged_.size);
   }
   return base::ByteSpan(window_).subspan(static_cast<size_t>(position - window_position_), size);
+}
+
+std::optional<Mismatch> SegmentScanner::CheckReadable(size_t size) const {
+  const UnreadableBytes* const bytes = salvaged_.FindIn(position_, position_ + size);
+  if (bytes == nullptr) return std::nullopt;
+  return Mismatch{.position = std::max(position_, bytes->begin),
+                  .expected = "a batch",
+                  .found = bytes->error,
+                  .is_unreadable = true};
 }
 
 absl::StatusOr<ScanStep> SegmentScanner::Next() {
@@ -47,10 +56,13 @@ absl::StatusOr<ScanStep> SegmentScanner::Next() {
   if (position_ >= end_) return step;
   TALOSMQ_ASSIGN_OR_RETURN(base::ByteSpan bytes, Window(position_, record::kHeaderBytes));
   if (bytes.empty()) return step;
+  step.mismatch = CheckReadable(bytes.size());
   const auto header = record::ParseHeader(bytes);
-  if (header.ok()) {
+  if (!step.mismatch && header.ok()) {
     TALOSMQ_ASSIGN_OR_RETURN(bytes, Window(position_, header->size()));
+    step.mismatch = CheckReadable(bytes.size());
   }
+  if (step.mismatch) return step;
   ScannedBatch batch{.position = position_, .header = {}, .bytes = {}};
   step.mismatch = ParseWholeBatch(bytes, batch.header);
   if (!step.mismatch) {
@@ -95,13 +107,16 @@ absl::StatusOr<SegmentScanner::Search> SegmentScanner::BeginSearch(
     search.end = std::min(end_, known->position);
     search.limit = std::min(limit_, known->offset);
   }
+  TALOSMQ_ASSIGN_OR_RETURN(search.front, EndOfBroken());
+  return search;
+}
+
+absl::StatusOr<std::optional<SegmentPlace>> SegmentScanner::EndOfBroken() {
+  constexpr std::optional<SegmentPlace> kNothing;
   TALOSMQ_ASSIGN_OR_RETURN(const base::ByteSpan bytes, Window(position_, record::kHeaderBytes));
   const auto broken = record::ParseHeader(bytes);
-  if (broken.ok() && !chain_.CheckHeader(*broken)) {
-    search.front =
-        SegmentPlace{.position = position_ + broken->size(), .offset = broken->end_offset()};
-  }
-  return search;
+  if (!broken.ok() || chain_.CheckHeader(*broken) || CheckEnd(*broken, limit_)) return kNothing;
+  return SegmentPlace{.position = position_ + broken->size(), .offset = broken->end_offset()};
 }
 
 absl::StatusOr<std::optional<record::BatchHeader>> SegmentScanner::FindAt(uint64_t position,
@@ -138,8 +153,8 @@ absl::StatusOr<bool> SegmentScanner::IsFollowed(uint64_t position,
   if (end == search.end) return !search.is_end_known || header.end_offset() == search.limit;
   // Not through the window, which would have to be read again for the next candidate.
   std::array<std::byte, record::kHeaderBytes> bytes;
-  TALOSMQ_ASSIGN_OR_RETURN(const size_t size, file_.Read(end, bytes));
-  const auto next = record::ParseHeader(base::ByteSpan(bytes).first(size));
+  const SalvagedBytes read = SalvageRead(file_, end, bytes);
+  const auto next = record::ParseHeader(base::ByteSpan(bytes).first(read.size));
   if (next.ok()) {
     BatchChain chain = chain_;
     chain.SkipTo(header.end_offset());
@@ -157,8 +172,8 @@ absl::StatusOr<uint64_t> SegmentScanner::ZerosBegin() {
   uint64_t begin = end_;
   while (begin > position_) {
     piece.resize(static_cast<size_t>(std::min<uint64_t>(begin - position_, kWindowBytes)));
-    TALOSMQ_ASSIGN_OR_RETURN(const size_t size, file_.Read(begin - piece.size(), piece));
-    std::fill(piece.begin() + static_cast<std::ptrdiff_t>(size), piece.end(), std::byte{});
+    // What cannot be read would pass for zeros.
+    if (!SalvageRead(file_, begin - piece.size(), piece).unreadable.empty()) break;
     const auto last = std::find_if(piece.rbegin(), piece.rend(),
                                    [](std::byte byte) { return byte != std::byte{}; });
     begin -= static_cast<uint64_t>(last - piece.rbegin());

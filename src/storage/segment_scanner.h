@@ -4,6 +4,7 @@
 #include "io/file_system.h"
 #include "record/batch.h"
 #include "storage/batch_chain.h"
+#include "storage/salvage_read.h"
 
 #include "absl/status/statusor.h"
 
@@ -43,8 +44,8 @@ struct SegmentExtent {
 };
 
 /// Reads the batches of a segment one after another and verifies each: header, chain, the segment's
-/// offsets and CRC. Reads ahead by kWindowBytes; a batch larger than that is read whole, never
-/// beyond the end. Thread-compatible. Borrows the file.
+/// offsets and CRC. What the disk does not give is a mismatch, too. Reads ahead by kWindowBytes; a
+/// batch larger than that is read whole, never beyond the end. Thread-compatible. Borrows the file.
 class SegmentScanner {
  public:
   static constexpr size_t kWindowBytes = size_t{1} << 20;
@@ -71,6 +72,10 @@ class SegmentScanner {
   /// be tied to a neighbour: the header of the broken batch ends where it begins, or behind it
   /// stands a header that follows, or the end.
   absl::StatusOr<bool> SkipDamage(const std::optional<SegmentPlace>& known = std::nullopt);
+
+  /// After a mismatch: where the broken batch ends by its own header; nothing when that does not
+  /// fit either.
+  absl::StatusOr<std::optional<SegmentPlace>> EndOfBroken();
 
   /// True when the bytes from here on, as far as one window shows, are zeros: allocated ahead and
   /// never written.
@@ -100,8 +105,12 @@ class SegmentScanner {
     uint64_t rechecked_bytes = 0;
   };
 
-  /// The bytes [position, position + size) or fewer when the file ends before.
+  /// The bytes [position, position + size) or fewer when the file ends before; zeros for what
+  /// cannot be read.
   absl::StatusOr<base::ByteSpan> Window(uint64_t position, size_t size);
+  /// A mismatch when some of the bytes from the scanner's position on, in the window, were not
+  /// read.
+  std::optional<Mismatch> CheckReadable(size_t size) const;
   absl::StatusOr<Search> BeginSearch(const std::optional<SegmentPlace>& known);
   /// The header of the batch at `position` if it stands there for certain.
   absl::StatusOr<std::optional<record::BatchHeader>> FindAt(uint64_t position, Search& search);
@@ -117,6 +126,7 @@ class SegmentScanner {
   BatchChain chain_;
   std::vector<std::byte> window_;
   uint64_t window_position_ = 0;
+  SalvagedBytes salvaged_;  ///< Of the window.
   std::optional<uint64_t> zeros_begin_;
   uint64_t rechecked_bytes_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "base/text.h"
+#include "storage/salvage_read.h"
 #include "storage/segment.h"
 
 #include <algorithm>
@@ -12,20 +13,30 @@ namespace talosmq::storage {
 namespace {
 
 /// Writes the bytes [begin, end) of a file over themselves: after a failed sync the kernel counts
-/// them as clean, and a mere second sync would not bring them to the disk.
+/// them as clean, and a mere second sync would not bring them to the disk. What cannot be read
+/// stays.
 absl::Status Rewrite(io::File& file, uint64_t begin, uint64_t end) {
   constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
   std::vector<std::byte> piece;
   while (begin < end) {
     piece.resize(static_cast<size_t>(std::min(end - begin, kPieceBytes)));
-    TALOSMQ_ASSIGN_OR_RETURN(const size_t read, file.Read(begin, piece));
-    if (read != piece.size()) {
+    const SalvagedBytes read = SalvageRead(file, begin, piece);
+    if (read.size != piece.size()) {
       return MakeError(Reason::kCorruptData,
                        base::StrCat("the file became shorter while it was recovered: expected ",
-                                    piece.size(), " bytes at ", begin, ", found ", read));
+                                    piece.size(), " bytes at ", begin, ", found ", read.size));
     }
-    const std::array<base::ByteSpan, 1> pieces = {piece};
-    TALOSMQ_RETURN_IF_ERROR(file.Write(begin, pieces));
+    uint64_t written = begin;
+    const auto write_up_to = [&](uint64_t stretch_end) {
+      const std::array<base::ByteSpan, 1> pieces = {base::ByteSpan(piece).subspan(
+          static_cast<size_t>(written - begin), static_cast<size_t>(stretch_end - written))};
+      return pieces[0].empty() ? absl::OkStatus() : file.Write(written, pieces);
+    };
+    for (const UnreadableBytes& bytes : read.unreadable) {
+      TALOSMQ_RETURN_IF_ERROR(write_up_to(bytes.begin));
+      written = bytes.end;
+    }
+    TALOSMQ_RETURN_IF_ERROR(write_up_to(begin + piece.size()));
     begin += piece.size();
   }
   return absl::OkStatus();
@@ -88,10 +99,12 @@ absl::Status RewriteIndex(io::FileSystem& file_system, const LogFolder& folder, 
                           uint64_t size) {
   if (!folder.HasIndex(segment)) return absl::OkStatus();
   const std::string path = folder.Path(segment, kIndexSuffix);
-  TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(path, io::OpenMode::kRead));
   std::vector<std::byte> content(static_cast<size_t>(size));
-  TALOSMQ_ASSIGN_OR_RETURN(const size_t read, file->Read(0, content));
-  content.resize(read);
+  if (size > 0) {
+    TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(path, io::OpenMode::kRead));
+    TALOSMQ_ASSIGN_OR_RETURN(const size_t read, file->Read(0, content));
+    content.resize(read);
+  }
   return io::WriteFileAtomically(file_system, path, content);
 }
 

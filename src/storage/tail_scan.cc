@@ -85,11 +85,13 @@ class Scan {
                           .expected = base::StrCat("a batch with base offset ", offset.value()),
                           .found = "the end of the file"};
     const Damage damage = DamageAt(path_, 0, mismatch.value_or(at_end));
-    const StopKind kind = JudgeStop(input_.plan, {.segment = segment.base,
-                                                  .next_segment = next_base,
-                                                  .offset = offset,
-                                                  .position = scanner.position(),
-                                                  .is_file_end = !mismatch});
+    const ScanStop stop{.segment = segment.base,
+                        .next_segment = next_base,
+                        .offset = offset,
+                        .position = scanner.position(),
+                        .is_file_end = !mismatch,
+                        .is_unreadable = mismatch && mismatch->is_unreadable};
+    const StopKind kind = JudgeStop(input_.plan, stop);
     switch (kind) {
       case StopKind::kSegmentEnd:
         return Continuation::kInNextSegment;
@@ -105,10 +107,8 @@ class Scan {
       case StopKind::kCorruption:
         break;
     }
-    TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, PassDamage(damage, next_base, scanner));
+    TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, PassDamage(damage, stop, scanner));
     if (goes_on) return Continuation::kInSegment;
-    // Nothing of the rest can be read, and nothing of it may be cut.
-    scanner.MoveTo({.position = segment.file_bytes, .offset = scanner.chain().next()});
     return Continuation::kInNextSegment;
   }
 
@@ -132,7 +132,7 @@ class Scan {
   }
 
   /// Moves the scanner behind the damage; false when nothing of this segment can be read there.
-  absl::StatusOr<bool> PassDamage(const Damage& damage, std::optional<Offset> next_base,
+  absl::StatusOr<bool> PassDamage(const Damage& damage, const ScanStop& stop,
                                   SegmentScanner& scanner) {
     const FlushedPoint& flushed = input_.plan.flushed;
     const Offset first = scanner.chain().next();
@@ -141,16 +141,29 @@ class Scan {
       known = SegmentPlace{.position = flushed.position, .offset = flushed.end_offset};
     }
     TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, scanner.SkipDamage(known));
-    const Offset end = next_base.value_or(std::max(first, flushed.end_offset));
+    if (!goes_on) {
+      // Nothing of the rest can be read, and nothing of it may be cut.
+      TALOSMQ_ASSIGN_OR_RETURN(const Offset end, EndOfDamage(stop, scanner));
+      scanner.MoveTo({.position = result_.segments.back().file_bytes, .offset = end});
+    }
     result_.corruptions.push_back(
-        {.damage = damage,
-         .hidden = {.first = first, .next = goes_on ? scanner.chain().next() : end}});
+        {.damage = damage, .hidden = {.first = first, .next = scanner.chain().next()}});
     is_damaged_ = true;
     Keep(result_.runs->Finish());
     result_.runs.emplace(
         SegmentIdentity{.log = input_.log, .base_offset = result_.segments.back().base},
         scanner.chain().next(), scanner.position(), result_.runs->max_timestamp_ms());
     return goes_on;
+  }
+
+  /// Up to where damage hides that nothing readable follows.
+  absl::StatusOr<Offset> EndOfDamage(const ScanStop& stop, SegmentScanner& scanner) {
+    if (stop.next_segment) return *stop.next_segment;
+    const Offset flushed = std::max(stop.offset, input_.plan.flushed.end_offset);
+    if (!stop.is_unreadable) return flushed;
+    // One offset at least, so that it is told, and that the log goes on in a new segment.
+    TALOSMQ_ASSIGN_OR_RETURN(const auto end, scanner.EndOfBroken());
+    return std::max(flushed, end ? end->offset : stop.offset + 1);
   }
 
   void Keep(std::optional<IndexEntry> entry) {

@@ -93,6 +93,10 @@ class MemoryFileSystem::OpenedFile final : public io::File {
     const base::ByteSpan content = base::AsBytes(node_->file->content());
     if (position >= content.size()) return size_t{0};
     const size_t size = std::min(into.size(), content.size() - position);
+    for (const UnreadableRange& range : disk_.unreadable_) {
+      const bool is_touched = position < range.end && range.begin < position + size;
+      if (is_touched && range.path == path_) return IoError(path_);
+    }
     std::copy_n(content.begin() + static_cast<std::ptrdiff_t>(position), size, into.begin());
     return size;
   }
@@ -402,6 +406,11 @@ void MemoryFileSystem::FlipBit(const std::string& path, uint64_t position, int b
   TALOSMQ_CHECK(position < file.content().size()) << path << " at " << position;
   const char flipped = static_cast<char>(file.content()[position] ^ (1 << bit));
   file.Overwrite(position, std::string_view(&flipped, 1));
+}
+
+void MemoryFileSystem::MakeUnreadable(const std::string& path, uint64_t begin, uint64_t end) {
+  const base::MutexLock lock(mutex_);
+  unreadable_.push_back({.path = path, .begin = begin, .end = end});
 }
 
 DiskFile& MemoryFileSystem::FileLocked(const std::string& path) {

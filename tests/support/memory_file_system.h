@@ -93,6 +93,9 @@ class MemoryFileSystem final : public io::FileSystem {
   void MisdirectNth(uint64_t nth, std::function<WritePlace(const WritePlace& meant)> elsewhere);
   /// The bit rots where it stands: durably, and without a call that anybody made.
   void FlipBit(const std::string& path, uint64_t position, int bit);
+  /// Reads that touch [begin, end) fail as IoError() from now on, as of a sector that the disk
+  /// cannot give any more.
+  void MakeUnreadable(const std::string& path, uint64_t begin, uint64_t end);
   /// Each call of this kind takes so long on `clock`, and nothing else happens to it.
   static FaultHook Delay(DiskCall call, absl::Duration by, ManualClock& clock);
   /// The `nth` changing call from now on (1: the next one) fails as if the process had died in it,
@@ -112,6 +115,11 @@ class MemoryFileSystem final : public io::FileSystem {
   class HeldLock;
   class Volume;
   struct Location;
+  struct UnreadableRange {
+    std::string path;
+    uint64_t begin = 0;
+    uint64_t end = 0;
+  };
 
   absl::Status Begin(DiskCall call, const std::string& path);
   bool IsDeadLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -137,6 +145,7 @@ class MemoryFileSystem final : public io::FileSystem {
   FaultHook hook_ ABSL_GUARDED_BY(mutex_);
   uint64_t writes_until_misdirection_ ABSL_GUARDED_BY(mutex_) = 0;  ///< 0: none is.
   std::function<WritePlace(const WritePlace&)> elsewhere_ ABSL_GUARDED_BY(mutex_);
+  std::vector<UnreadableRange> unreadable_ ABSL_GUARDED_BY(mutex_);
   uint64_t capacity_bytes_ ABSL_GUARDED_BY(mutex_) = kUnlimited;
   bool keeps_holes_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "storage/log_reader.h"
+#include "storage/salvage_read.h"
 #include "storage/segment.h"
 #include "support/storage_world.h"
 #include "talosmq/error.h"
@@ -285,6 +286,36 @@ TEST_F(DamagedReadTest, TimeThatMayLieInASegmentWithoutAnyRunIsFoundWhereItBegin
   EXPECT_EQ(*world_.FindOffset(1'004), Offset(3));
   EXPECT_EQ(*world_.FindOffset(1'006), Offset(3));
   EXPECT_EQ(*world_.FindOffset(1'007), Offset(7));
+}
+
+// A failed read was an internal error, without a range that anybody could pass over.
+TEST_F(DamagedReadTest, SectorThatCannotBeReadHidesOnlyItsRun) {
+  Append(6);
+  Restart();
+  const uint64_t sector = PositionOf(3) / kSalvageBlockBytes * kSalvageBlockBytes;
+  ASSERT_GT(sector, PositionOf(2));
+  world_.disk().MakeUnreadable(Segment(), sector - 1'000, sector - 500);
+  EXPECT_THAT(RefusedFrom(1, 6), ElementsAre("", "2..3", "", "", ""));
+  EXPECT_THAT(std::string(world_.Read(Offset(2)).status().message()),
+              testing::AllOf(HasSubstr(Segment()), HasSubstr("EIO"), HasSubstr("offsets 2 to 2")));
+  EXPECT_EQ(*world_.FindOffset(1'002), Offset(2));
+}
+
+TEST_F(DamagedReadTest, SectorThatCannotBeReadBehindTheLastRunHidesUpToTheEndOfTheLog) {
+  Append(2);
+  Append(3, kSmallBytes);
+  Restart();
+  world_.disk().MakeUnreadable(Segment(), PositionOf(3), PositionOf(3) + 1);
+  EXPECT_EQ(Refused(1), "");
+  EXPECT_EQ(Refused(4), "2..5") << "the whole block is gone";
+}
+
+TEST_F(DamagedReadTest, IndexThatCannotBeReadIsMadeAgain) {
+  world_.log_options().segment_bytes = 20'000;
+  Append(10);
+  Restart();
+  world_.disk().MakeUnreadable(Index(), 0, kSalvageBlockBytes);
+  EXPECT_THAT(RefusedFrom(0, 4), ElementsAre("", "", "", ""));
 }
 
 TEST_F(DamagedReadTest, RecoveryNamesTheOffsetsThatDamageHides) {

@@ -109,6 +109,15 @@ TEST_F(StopTest, ASegmentWithALaterOneIsNeverTorn) {
   EXPECT_EQ(Judge(4000, 50, 40, true), StopKind::kCorruption);
 }
 
+TEST_F(StopTest, WhatCannotBeReadIsNeverTorn) {
+  EXPECT_EQ(JudgeStop(plan_, {.segment = Offset(0),
+                              .next_segment = std::nullopt,
+                              .offset = Offset(50),
+                              .position = 5000,
+                              .is_unreadable = true}),
+            StopKind::kCorruption);
+}
+
 TEST_F(StopTest, WhatLiesBehindTheNextSegmentsBaseIsNotRead) {
   EXPECT_EQ(Judge(5000, 50, 60), StopKind::kSegmentEnd);
 }
