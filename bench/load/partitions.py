@@ -18,8 +18,7 @@ import time
 
 import overload
 
-# Batches of 16 KiB, however many partitions share the records.
-BATCHES = ["--batch-size", "17KiB", "--linger", "20s"]
+BUFFER_BYTES = 256 << 20
 
 
 def resident_mb(server):
@@ -32,9 +31,12 @@ def talosmq(bin_dir, address, *arguments):
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def produce(bin_dir, address, records):
+def produce(bin_dir, address, records, partitions):
+    # Full batches, as large as a buffer of 256 MiB can fill for all partitions at once.
+    batch_kib = max(17, min(1024, BUFFER_BYTES // 3 * 2 // 1024 // partitions))
     document = talosmq(bin_dir, address, "bench", "produce", "--topic", "load", "--size", 1024,
-                       "--records", records, "--spread", "even", *BATCHES)
+                       "--records", records, "--spread", "even", "--batch-size", f"{batch_kib}KiB",
+                       "--linger", "20s")
     return document["records_per_second"]
 
 
@@ -54,13 +56,13 @@ def measure(options, partitions, data):
         began = time.monotonic()
         talosmq(options.bin, address, "topic", "create", "load", "-p", partitions)
         created = time.monotonic() - began
-        first = produce(options.bin, address, options.records)
-        rates = [produce(options.bin, address, options.records) for _ in range(options.rounds)]
+        first = produce(options.bin, address, options.records, partitions)
+        rates = [produce(options.bin, address, options.records, partitions) for _ in range(options.rounds)]
         memory = resident_mb(server)
         server.terminate()
         server.wait()
         server, address, clean_ready, clean = start(options.bin, data)
-        produce(options.bin, address, options.records // 10)
+        produce(options.bin, address, options.records // 10, partitions)
         server.kill()
         server.wait()
         server, address, killed_ready, killed = start(options.bin, data)

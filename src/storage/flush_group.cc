@@ -57,6 +57,11 @@ void FlushGroup::Append(QueuedBatch batch) {
   if (!std::exchange(is_posted_, true)) PostRun();
 }
 
+int64_t FlushGroup::BacklogBytes() const {
+  base::MutexLock lock(mutex_);
+  return waiting_.bytes();
+}
+
 std::vector<QueuedBatch> FlushGroup::TakeWaiting() {
   base::MutexLock lock(mutex_);
   std::vector<QueuedBatch> batches =
@@ -102,7 +107,7 @@ void FlushGroup::Flush(std::vector<LogWrite>& group) {
     return;
   }
   const absl::Duration begin = dependencies_.clock.Monotonic();
-  dependencies_.target.MakeDurable(group);
+  dependencies_.target.MakeDurable(group, BacklogBytes());
   const absl::Duration taken = dependencies_.clock.Monotonic() - begin;
   // Of what the target has only taken it tells later.
   std::erase_if(group, [](const LogWrite& write) { return write.place == WritePlace::kMemory; });

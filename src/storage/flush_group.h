@@ -64,6 +64,7 @@ class FlushGroup final : private FlushTarget::Listener {
 
  private:
   std::vector<QueuedBatch> TakeWaiting();
+  int64_t BacklogBytes() const;
   static constexpr absl::Duration kSharedFlush = absl::Milliseconds(4);
   static constexpr int64_t kSharedBytesMin = int64_t{1} << 20;
 
@@ -81,7 +82,7 @@ class FlushGroup final : private FlushTarget::Listener {
   const int64_t group_bytes_max_;
   const Dependencies dependencies_;
 
-  base::Mutex mutex_;
+  mutable base::Mutex mutex_;
   FlushQueue waiting_ ABSL_GUARDED_BY(mutex_);
   bool is_posted_ ABSL_GUARDED_BY(mutex_) = false;
 

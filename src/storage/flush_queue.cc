@@ -8,6 +8,7 @@ namespace talosmq::storage {
 void FlushQueue::Push(QueuedBatch batch) {
   const auto [log, is_new] = logs_.try_emplace(batch.files.get());
   if (is_new) arrivals_.push_back(batch.files.get());
+  bytes_ += static_cast<int64_t>(batch.batch.size());
   log->second.push_back(std::move(batch));
 }
 
@@ -28,13 +29,18 @@ void FlushQueue::TakeTurns(std::deque<LogFiles*>& from, int64_t bytes_max, Group
     LogFiles* const files = from.front();
     const auto log = logs_.find(files);
     const size_t before = group.batches.size();
+    const int64_t bytes_before = group.bytes;
     const bool is_fenced = !files->fence.ok();
     const bool has_more = !is_fenced && TakeTurn(log->second, bytes_max - group.bytes, group);
+    bytes_ -= group.bytes - bytes_before;
     if (has_more && group.batches.size() == before) break;  // Its next batch has no room in it.
     from.pop_front();
     if (has_more) {
       back.push_back(files);
     } else {
+      for (const QueuedBatch& dropped : log->second) {
+        bytes_ -= static_cast<int64_t>(dropped.batch.size());
+      }
       logs_.erase(log);
     }
   }

@@ -45,6 +45,8 @@ class FlushQueue {
   std::vector<QueuedBatch> TakeGroup(int64_t bytes_max);
   bool empty() const { return logs_.empty(); }
   size_t logs() const { return logs_.size(); }
+  /// Of all batches that wait.
+  int64_t bytes() const { return bytes_; }
 
  private:
   /// A group that is being taken.
@@ -60,6 +62,7 @@ class FlushQueue {
   static bool TakeTurn(std::deque<QueuedBatch>& log, int64_t room, Group& group);
 
   absl::flat_hash_map<LogFiles*, std::deque<QueuedBatch>> logs_;
+  int64_t bytes_ = 0;
   // Together exactly the keys of logs_, the next one first.
   std::deque<LogFiles*> arrivals_;  ///< Since the last group.
   std::deque<LogFiles*> turns_;

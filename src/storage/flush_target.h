@@ -35,9 +35,7 @@ enum class WritePlace {
   kMemory,   ///< On the same way, and not durable before the listener hears of it.
 };
 
-/// Of the batches of one flush group, unless configured otherwise. Groups are made durable one
-/// after another, so this is also how far apart two bytes of one log can be of which neither was
-/// acknowledged.
+/// Of the batches of one flush group, unless configured otherwise.
 inline constexpr int64_t kFlushGroupBytesMax = int64_t{32} << 20;
 
 /// What one log wants durable in one flush group, in its order.
@@ -73,7 +71,8 @@ class FlushTarget {
   /// Sets status and place of each write: OK means that its bytes survive a power cut, unless they
   /// are still in memory; the target has taken those. What failed is never tried again; a failure
   /// that cannot be traced to one log is the status of all of them.
-  virtual void MakeDurable(std::span<LogWrite> group) = 0;
+  /// `backlog_bytes` wait behind the group.
+  virtual void MakeDurable(std::span<LogWrite> group, int64_t backlog_bytes) = 0;
   /// False: the next group has to wait until the listener has heard of something.
   virtual bool has_room() const = 0;
   /// Bytes of batches that it has taken and that still need room in their segments.

@@ -42,7 +42,7 @@ JournaledFlush::JournaledFlush(Options options, Dependencies dependencies)
       direct_(dependencies.file_system, dependencies.catalogue, dependencies.metrics),
       write_back_(dependencies.deferred_sync, dependencies.catalogue, dependencies.metrics) {}
 
-void JournaledFlush::MakeDurable(std::span<LogWrite> group) {
+void JournaledFlush::MakeDurable(std::span<LogWrite> group, int64_t backlog_bytes) {
   // Nothing was acknowledged since the journal failed, so it may be tried again, in another file.
   if (!failure_.ok()) GiveUp();
   if (!failure_.ok()) {
@@ -51,8 +51,7 @@ void JournaledFlush::MakeDurable(std::span<LogWrite> group) {
   }
   const auto small_logs = static_cast<size_t>(std::ranges::count_if(
       group, [&](const LogWrite& write) { return write.bytes < options_.direct_bytes_min; }));
-  if (held_bytes_ >= options_.held_bytes_max / 4 * 3) is_under_load_ = true;
-  if (held_bytes_ < options_.held_bytes_max / 4) is_under_load_ = false;
+  JudgeLoad(backlog_bytes);
   std::vector<LogWrite*> to_journal;
   std::vector<LogWrite*> to_segments;
   for (LogWrite& write : group) {
@@ -79,6 +78,15 @@ void JournaledFlush::MakeDurable(std::span<LogWrite> group) {
     RenewStranded();
   }
   StartWriteBack();
+}
+
+void JournaledFlush::JudgeLoad(int64_t backlog_bytes) {
+  const int64_t held_max = options_.held_bytes_max;
+  if (backlog_bytes >= held_max / 8 || held_bytes_ >= held_max / 4 * 3) {
+    is_under_load_ = true;
+  } else if (held_bytes_ < held_max / 4) {
+    is_under_load_ = false;
+  }
 }
 
 WritePlace JournaledFlush::PlaceOf(const LogWrite& write, size_t small_logs) const {
@@ -240,12 +248,14 @@ void JournaledFlush::StartWriteBack() {
   const bool is_due =
       is_under_load_ || awaited_logs_ > 0 || held_bytes_ >= options_.held_bytes_max / 2 ||
       dependencies_.journal.live_bytes(oldest_sequence()) >= options_.journal_bytes_max;
+  // Under load everybody waits for it, and a large one takes less for each log.
+  const int64_t job_bytes = options_.held_bytes_max / (is_under_load_ ? 2 : 4);
   WriteBackJob job;
   int64_t bytes = 0;
   for (auto held = held_.begin(); held != held_.end();) {
     const auto next = std::next(held);
     const LogFiles* const files = held->write.files.get();
-    const bool is_wanted = is_due && bytes < options_.held_bytes_max / 4;
+    const bool is_wanted = is_due && bytes < job_bytes;
     if (!files->fence.ok()) {
       StrandHeld(held);
     } else if (is_wanted || urgent_.contains(files) || releases_.contains(files)) {

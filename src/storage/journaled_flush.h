@@ -74,7 +74,7 @@ class JournaledFlush final : public FlushTarget {
   };
   JournaledFlush(Options options, Dependencies dependencies);
 
-  void MakeDurable(std::span<LogWrite> group) override;
+  void MakeDurable(std::span<LogWrite> group, int64_t backlog_bytes) override;
   bool has_room() const override {
     return held_bytes_ == 0 || held_bytes_ < options_.held_bytes_max;
   }
@@ -102,6 +102,7 @@ class JournaledFlush final : public FlushTarget {
     std::vector<LogWrite> writes;
     uint64_t oldest = 0;  ///< Of the sequences of all.
   };
+  void JudgeLoad(int64_t backlog_bytes);
   WritePlace PlaceOf(const LogWrite& write, size_t small_logs) const;
   void WriteJournal(std::span<LogWrite* const> writes);
   /// Of the newest group of the journal; failure_ says whether that went well.

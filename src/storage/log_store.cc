@@ -356,7 +356,7 @@ class FileLogStore final : public LogStore {
                                          .is_suspect = IsSuspect(files.id),
                                          .is_in_catalogue = files.is_in_catalogue,
                                          .now_ms = absl::ToUnixMillis(dependencies_.clock.Now()),
-                                         .flush_group_bytes_max = options_.flush_group_bytes_max}));
+                                         .unsynced_bytes_max = UnsyncedBytesMax()}));
     ClearSuspect(files.id);
     files.log_start = recovered.log_start;
     files.epochs_bytes = recovered.epochs_bytes;
@@ -373,6 +373,12 @@ class FileLogStore final : public LogStore {
     }
     Report(files, recovered.report);
     return recovered;
+  }
+
+  /// Of one log: a flush group, or all that may be held, which is brought to the segments with one
+  /// sync.
+  int64_t UnsyncedBytesMax() const {
+    return options_.flush_group_bytes_max + options_.tail_cache_bytes_max / 2;
   }
 
   /// What was durable in the journal and could not be brought to the segments before.

@@ -211,7 +211,7 @@ class Recovery {
                          .plan = plan_,
                          .history = epochs_.trusted(),
                          .max_timestamp_ms = max_timestamp_ms,
-                         .flush_group_bytes_max = input_.flush_group_bytes_max},
+                         .unsynced_bytes_max = input_.unsynced_bytes_max},
                         [&](const record::BatchHeader& batch) {
                           epochs_.last_seen = std::max(epochs_.last_seen, batch.epoch);
                           if (batch.base_offset < snapshot) return;

@@ -33,7 +33,7 @@ struct RecoveryInput {
   bool is_in_catalogue = false;
   int64_t now_ms = 0;  ///< For the header of an index that is made again.
   /// Whole batches so far behind a broken one show that it was not torn by a crash.
-  int64_t flush_group_bytes_max = kFlushGroupBytesMax;
+  int64_t unsynced_bytes_max = kFlushGroupBytesMax;
 };
 
 /// The segment that appends go to.

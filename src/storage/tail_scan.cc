@@ -112,13 +112,12 @@ class Scan {
     return Continuation::kInNextSegment;
   }
 
-  /// False when a whole batch ends so far behind the broken one that they cannot be of one flush
-  /// group: a group is written only after the one before it was synced, so the broken one was
-  /// durable.
+  /// False when a whole batch ends so far behind the broken one that they cannot have been written
+  /// without a sync between them, so the broken one was durable.
   absl::StatusOr<bool> IsTorn(SegmentScanner scanner) const {
-    const uint64_t group_bytes =
-        input_.plan.is_careful ? 0 : static_cast<uint64_t>(input_.flush_group_bytes_max);
-    const uint64_t group_end = scanner.position() + group_bytes;
+    const uint64_t unsynced_bytes =
+        input_.plan.is_careful ? 0 : static_cast<uint64_t>(input_.unsynced_bytes_max);
+    const uint64_t group_end = scanner.position() + unsynced_bytes;
     while (group_end < result_.segments.back().file_bytes) {
       TALOSMQ_ASSIGN_OR_RETURN(const bool goes_on, scanner.SkipDamage());
       if (!goes_on) return true;

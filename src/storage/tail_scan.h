@@ -44,9 +44,9 @@ struct TailScanInput {
   const TopicPartition& log;
   const LogFolder& folder;
   const RecoveryPlan& plan;
-  std::span<const EpochEntry> history;      ///< Empty: epochs only must not go down.
-  int64_t max_timestamp_ms = kNoTimestamp;  ///< Of what lies below in the first segment.
-  int64_t flush_group_bytes_max = kFlushGroupBytesMax;  ///< As in RecoveryInput.
+  std::span<const EpochEntry> history;               ///< Empty: epochs only must not go down.
+  int64_t max_timestamp_ms = kNoTimestamp;           ///< Of what lies below in the first segment.
+  int64_t unsynced_bytes_max = kFlushGroupBytesMax;  ///< As in RecoveryInput.
 };
 
 /// Reads from the plan's first position to the end of the log. `on_batch` hears of each batch that

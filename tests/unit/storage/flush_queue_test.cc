@@ -53,6 +53,20 @@ TEST_F(FlushQueueTest, NothingWaitsInAnEmptyOne) {
   EXPECT_THAT(Take(100), ElementsAre());
 }
 
+TEST_F(FlushQueueTest, BytesAreThoseOfTheBatchesThatWait) {
+  const auto log = Log(1);
+  const auto fenced = Log(2);
+  Push(log, 1, 100);
+  Push(log, 2, 50);
+  Push(fenced, 1, 30);
+  EXPECT_EQ(queue_.bytes(), 180);
+  Take(100);
+  EXPECT_EQ(queue_.bytes(), 80);
+  fenced->fence = absl::InternalError("disk");
+  Take(1000);
+  EXPECT_EQ(queue_.bytes(), 0);
+}
+
 TEST_F(FlushQueueTest, SmallBatchIsNotHeldBackByALogWithMuchToWrite) {
   const auto greedy = Log(0);
   const auto modest = Log(1);

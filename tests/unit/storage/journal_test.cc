@@ -384,6 +384,21 @@ TEST_F(LoadedJournalTest, WhatIsSmallIsJournaledUnlessItFollowsWhatIsAwaited) {
   EXPECT_TRUE(world_.store().health().ok());
 }
 
+TEST_F(LoadedJournalTest, LongQueueIsLoadHoweverLittleIsHeld) {
+  world_.Run();
+  world_.Kill();
+  world_.store_options().flush_group_bytes_max = 3'000;
+  ASSERT_TRUE(world_.Start().ok());
+  const uint64_t before = Groups().back().group.sequence;
+  for (int i = 0; i < 3; ++i)
+    ASSERT_TRUE(world_.Append({.values = {std::string(2'900, 'w')}}).ok());
+  world_.RunWithoutWriteBack();
+  EXPECT_EQ(Groups().back().group.sequence, before);
+  EXPECT_EQ(world_.log().durable_end(), Offset(kBeforeLoad));
+  world_.Run();
+  EXPECT_EQ(world_.log().durable_end(), Offset(kBeforeLoad + 3));
+}
+
 TEST_F(LoadedJournalTest, LoadEndsWhenLittleIsHeld) {
   AppendWithoutWriteBack(std::string(3'000, 'w'));
   world_.Run();

@@ -706,6 +706,7 @@ TEST_F(RecoveryTest, BrokenBatchFurtherThanAGroupBeforeWholeOnesIsCorruption) {
   const std::vector<uint64_t> positions = Positions(Segment());
   world_.Kill();
   world_.FlipBit(Segment(), positions[4] + 100);
+  world_.store_options().tail_cache_bytes_max = 0;
   world_.store_options().flush_group_bytes_max =
       static_cast<int64_t>(positions[12] - positions[4]) - 1;
   const RecoveryReport report = ReopenWell();
@@ -728,6 +729,7 @@ TEST_F(RecoveryTest, BrokenBatchThatAGroupMayHaveTornIsCut) {
   const std::vector<uint64_t> positions = Positions(Segment());
   world_.Kill();
   world_.FlipBit(Segment(), positions[4] + 100);
+  world_.store_options().tail_cache_bytes_max = 0;
   world_.store_options().flush_group_bytes_max = static_cast<int64_t>(positions[12] - positions[4]);
   const RecoveryReport report = ReopenWell();
   EXPECT_EQ(report.damages.size(), 0U);
@@ -742,6 +744,7 @@ TEST_F(RecoveryTest, TornTailBehindACorruptionIsStillCut) {
   world_.Kill();
   world_.FlipBit(Segment(), positions[4] + 100);
   world_.FlipBit(Segment(), positions[10] + 100);
+  world_.store_options().tail_cache_bytes_max = 0;
   world_.store_options().flush_group_bytes_max = 3'000;
   const RecoveryReport report = ReopenWell();
   ASSERT_EQ(report.damages.size(), 1U);
