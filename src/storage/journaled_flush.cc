@@ -99,8 +99,18 @@ WritePlace JournaledFlush::PlaceOf(const LogWrite& write, size_t small_logs) con
       (write.bytes >= options_.direct_bytes_min || small_logs <= options_.direct_logs_max)) {
     return WritePlace::kSegments;
   }
-  return is_under_load_ && write.bytes >= options_.awaited_bytes_min ? WritePlace::kMemory
+  // A new log is entered in the catalogue before its write-back is synced: without the journal a
+  // crash in between would look like the loss of a log.
+  const bool is_worth_a_write = write.bytes >= options_.awaited_bytes_min;
+  return is_under_load_ && is_worth_a_write && IsInCatalogue(*files) ? WritePlace::kMemory
                                                                      : WritePlace::kJournal;
+}
+
+bool JournaledFlush::IsInCatalogue(const LogFiles& files) const {
+  // What is held was entered with its group; while it is written back, its files are not to be
+  // looked at.
+  return held_by_log_.contains(&files) || written_back_logs_.contains(&files) ||
+         files.is_in_catalogue;
 }
 
 bool JournaledFlush::IsAwaited(const LogFiles* files) const {
@@ -138,10 +148,7 @@ void JournaledFlush::GiveUp() {
 absl::Status JournaledFlush::EnterCatalogue(std::span<LogWrite* const> writes) {
   std::vector<TopicPartition> logs;
   for (const LogWrite* write : writes) {
-    const LogFiles* const files = write->files.get();
-    // Entered before; and while it is written back, its files are not to be looked at.
-    if (held_by_log_.contains(files) || written_back_logs_.contains(files)) continue;
-    if (!files->is_in_catalogue) logs.push_back(files->id);
+    if (!IsInCatalogue(*write->files)) logs.push_back(write->files->id);
   }
   return logs.empty() ? absl::OkStatus() : dependencies_.catalogue.Add(logs);
 }

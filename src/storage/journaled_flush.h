@@ -102,6 +102,7 @@ class JournaledFlush final : public FlushTarget {
     std::vector<LogWrite> writes;
     uint64_t oldest = 0;  ///< Of the sequences of all.
   };
+  bool IsInCatalogue(const LogFiles& files) const;
   void JudgeLoad(int64_t backlog_bytes);
   WritePlace PlaceOf(const LogWrite& write, size_t small_logs) const;
   void WriteJournal(std::span<LogWrite* const> writes);

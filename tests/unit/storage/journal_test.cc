@@ -399,6 +399,16 @@ TEST_F(LoadedJournalTest, LongQueueIsLoadHoweverLittleIsHeld) {
   EXPECT_EQ(world_.log().durable_end(), Offset(kBeforeLoad + 3));
 }
 
+// Its catalogue entry comes before the sync of its folder: a power cut made it a lost log.
+TEST_F(LoadedJournalTest, FirstBatchOfALogIsJournaledAlsoUnderLoad) {
+  AppendWithoutWriteBack(std::string(3'000, 'n'), kOther);
+  EXPECT_EQ(world_.log(kOther).durable_end(), Offset(1));
+  world_.disk().FailNth(DiskCall::kSyncVolume, 2, MemoryFileSystem::IoError("disk"));
+  world_.Run();
+  CutPowerAndStart();
+  EXPECT_EQ(Values(kOther).size(), 1U);
+}
+
 TEST_F(LoadedJournalTest, LoadEndsWhenLittleIsHeld) {
   AppendWithoutWriteBack(std::string(3'000, 'w'));
   world_.Run();
