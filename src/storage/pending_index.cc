@@ -36,16 +36,17 @@ std::vector<PendingIndex::SegmentEntries> PendingIndex::Below(Offset end, Offset
   return segments;
 }
 
-std::vector<IndexEntry> PendingIndex::Of(Offset segment) const {
+PendingIndex::Snapshot PendingIndex::Of(Offset segment) const {
   base::MutexLock lock(mutex_);
-  for (const Pending& pending : pending_) {
-    if (pending.segment.base == segment) return {pending.entries.begin(), pending.entries.end()};
-  }
-  return {};
+  const auto pending =
+      std::ranges::find(pending_, segment, [](const Pending& of) { return of.segment.base; });
+  if (pending == pending_.end()) return {.entries = {}, .drops = drops_};
+  return {.entries = {pending->entries.begin(), pending->entries.end()}, .drops = drops_};
 }
 
 void PendingIndex::Drop(std::span<const SegmentEntries> written) {
   base::MutexLock lock(mutex_);
+  ++drops_;
   for (const SegmentEntries& segment : written) {
     const auto pending = std::ranges::find(pending_, segment.segment.base,
                                            [](const Pending& of) { return of.segment.base; });

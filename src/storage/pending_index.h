@@ -37,8 +37,14 @@ class PendingIndex {
   /// Segments at or below `newest` that lack something in their files, with the entries of runs
   /// that end at or below `end`.
   std::vector<SegmentEntries> Below(Offset end, Offset newest) const;
+  struct Snapshot {
+    std::vector<IndexEntry> entries;
+    /// How often something was taken out: what a reader found in an index file is all of it as
+    /// long as this stays the same.
+    uint64_t drops = 0;
+  };
   /// All entries of one segment.
-  std::vector<IndexEntry> Of(Offset segment) const;
+  Snapshot Of(Offset segment) const;
   /// Takes out what Below gave.
   void Drop(std::span<const SegmentEntries> written);
 
@@ -50,6 +56,7 @@ class PendingIndex {
   };
 
   mutable base::Mutex mutex_;
+  uint64_t drops_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mutex_);  ///< Ascending by segment.
 };
 

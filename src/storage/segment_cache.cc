@@ -32,7 +32,7 @@ absl::StatusOr<ReadableSegment> SegmentCache::Open(
     const Request& request, absl::FunctionRef<bool(const IndexEntry&)> is_before) {
   const Offset base = request.log.segments->base(request.segment);
   // Before the file is looked at: entries move from here to there, so none can be missed.
-  const std::vector<IndexEntry> pending = request.log.files->pending_index.Of(base);
+  const PendingIndex::Snapshot pending = request.log.files->pending_index.Of(base);
   TALOSMQ_ASSIGN_OR_RETURN(Segment * segment, Find(request));
   TALOSMQ_RETURN_IF_ERROR(UpdateEntries(request, pending, *segment));
 
@@ -67,7 +67,7 @@ absl::StatusOr<ReadableSegment> SegmentCache::Open(
         std::max(readable.runs_end_position, entries.back().end_position());
   };
   take(segment->entries);
-  take(pending);
+  take(pending.entries);
   return readable;
 }
 
@@ -97,15 +97,18 @@ absl::StatusOr<SegmentCache::Segment*> SegmentCache::Find(const Request& request
 }
 
 absl::Status SegmentCache::UpdateEntries(const Request& request,
-                                         std::span<const IndexEntry> pending, Segment& segment) {
+                                         const PendingIndex::Snapshot& pending, Segment& segment) {
   const std::optional<Offset> end = EndOf(request);
   const auto known_end = [&] {
     return segment.entries.empty() ? segment.identity.base_offset
                                    : segment.entries.back().end_offset;
   };
-  const bool is_complete =
-      pending.empty() ? known_end() == end : known_end() >= pending.front().first_offset;
-  if (is_complete || segment.is_rebuilt) return absl::OkStatus();
+  const bool is_complete = pending.entries.empty()
+                               ? known_end() == end
+                               : known_end() >= pending.entries.front().first_offset;
+  if (is_complete || segment.is_rebuilt || segment.loaded_at == pending.drops) {
+    return absl::OkStatus();
+  }
   const std::string path = PathOf(request, kIndexSuffix);
   auto index = LoadIndex(dependencies_.file_system, path, segment.identity);
   std::string why = "it is missing";
@@ -115,8 +118,9 @@ absl::Status SegmentCache::UpdateEntries(const Request& request,
   } else if (!absl::IsNotFound(index.status())) {
     return index.status();
   }
+  segment.loaded_at = pending.drops;
   // The last segment and one that the checkpoint still has to finish lack entries by right.
-  if (!end || !pending.empty() || known_end() == *end) return absl::OkStatus();
+  if (!end || !pending.entries.empty() || known_end() == *end) return absl::OkStatus();
   return Rebuild(request, why, segment);
 }
 

@@ -78,12 +78,13 @@ class SegmentCache {
     SegmentIdentity identity;
     std::string path;
     std::unique_ptr<io::File> file;
-    std::vector<IndexEntry> entries;  ///< As found in the index file, or rebuilt.
-    bool is_rebuilt = false;          ///< Once is enough: what is missing now cannot be read.
+    std::vector<IndexEntry> entries;      ///< As found in the index file, or rebuilt.
+    std::optional<uint64_t> loaded_at{};  ///< PendingIndex::Snapshot::drops before that.
+    bool is_rebuilt = false;              ///< Once is enough: what is missing now cannot be read.
   };
 
   absl::StatusOr<Segment*> Find(const Request& request);
-  absl::Status UpdateEntries(const Request& request, std::span<const IndexEntry> pending,
+  absl::Status UpdateEntries(const Request& request, const PendingIndex::Snapshot& pending,
                              Segment& segment);
   absl::Status Rebuild(const Request& request, const std::string& why, Segment& segment);
   void Shrink();
