@@ -2,26 +2,41 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mutex.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <deque>
 #include <map>
+#include <system_error>
 #include <thread>
 #include <utility>
 
 namespace talosmq::base {
+namespace {
+
+/// Linux keeps a priority for each thread, whatever POSIX says of the process.
+void LowerPriority(const std::string& name, int niceness) {
+  if (setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), niceness) == 0) return;
+  LogWarning("base", "thread ", name, " keeps its priority, expected niceness ", niceness, ": ",
+             std::generic_category().message(errno));
+}
+
+}  // namespace
 
 /// The queue, the timers and the thread of one ThreadExecutor. Thread-safe.
 class ThreadExecutor::Queue {
  public:
   explicit Queue(Options options) : tasks_max_(options.queue_tasks_max) {
-    thread_ = std::thread([this, name = std::move(options.name)] {
+    thread_ = std::thread([this, name = std::move(options.name), niceness = options.niceness] {
       thread_id_.store(std::this_thread::get_id());
       pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+      if (niceness > 0) LowerPriority(name, niceness);
       Run();
     });
   }

@@ -45,6 +45,8 @@ class ThreadExecutor final : public Executor {
   struct Options {
     std::string name;
     size_t queue_tasks_max = 65536;  ///< Bound of TryPost.
+    /// Of the thread, as nice(1): at 10 it gets a tenth of a busy processor. 0 to 19.
+    int niceness = 0;
   };
 
   explicit ThreadExecutor(Options options);

@@ -10,13 +10,18 @@ constexpr size_t kIoThreads = 2;
 /// passes in this queue is answered only when its turn comes.
 constexpr size_t kShardTasksMax = 16'384;
 constexpr size_t kTasksMax = 65'536;
+/// Of threads that no append to an open log waits for: readers that catch up and compaction take
+/// what the writers leave of a busy processor.
+constexpr int kBackgroundNiceness = 10;
 
 std::vector<std::unique_ptr<base::ThreadExecutor>> Make(const std::string& name, size_t count,
-                                                        size_t tasks_max) {
+                                                        size_t tasks_max, int niceness) {
   std::vector<std::unique_ptr<base::ThreadExecutor>> executors;
   for (size_t i = 0; i < count; ++i) {
-    executors.push_back(std::make_unique<base::ThreadExecutor>(base::ThreadExecutor::Options{
-        .name = name + "-" + std::to_string(i), .queue_tasks_max = tasks_max}));
+    executors.push_back(std::make_unique<base::ThreadExecutor>(
+        base::ThreadExecutor::Options{.name = name + "-" + std::to_string(i),
+                                      .queue_tasks_max = tasks_max,
+                                      .niceness = niceness}));
   }
   return executors;
 }
@@ -31,11 +36,11 @@ std::vector<base::Executor*> Pointers(
 }  // namespace
 
 Threads::Threads(size_t shards)
-    : shards_(Make("shard", shards, kShardTasksMax)),
-      io_(Make("io", kIoThreads, kTasksMax)),
+    : shards_(Make("shard", shards, kShardTasksMax, 0)),
+      io_(Make("io", kIoThreads, kTasksMax, kBackgroundNiceness)),
       flush_({.name = "flush"}),
       write_back_({.name = "write-back"}),
-      compaction_({.name = "compaction"}),
+      compaction_({.name = "compaction", .niceness = kBackgroundNiceness}),
       metadata_({.name = "metadata"}),
       images_({.name = "images"}),
       admin_({.name = "admin"}) {}

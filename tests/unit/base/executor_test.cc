@@ -1,6 +1,8 @@
 #include "base/executor.h"
 
 #include "gtest/gtest.h"
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <latch>
@@ -48,6 +50,17 @@ TEST(ThreadExecutorTest, TaskMayPost) {
   std::latch done(1);
   executor.Post([&] { executor.Post([&] { done.count_down(); }); });
   done.wait();
+}
+
+TEST(ThreadExecutorTest, NicenessIsThatOfItsThreadAlone) {
+  const auto niceness = [] { return getpriority(PRIO_PROCESS, static_cast<id_t>(gettid())); };
+  const int before = niceness();
+  ThreadExecutor executor({.name = "background", .niceness = 10});
+  int inside = 0;
+  executor.Post([&] { inside = niceness(); });
+  Drain(executor);
+  EXPECT_EQ(inside, 10);
+  EXPECT_EQ(niceness(), before);
 }
 
 TEST(ThreadExecutorTest, TaskKnowsWhereItRuns) {
