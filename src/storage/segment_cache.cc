@@ -111,6 +111,8 @@ absl::Status SegmentCache::UpdateEntries(const Request& request,
   }
   const std::string path = PathOf(request, kIndexSuffix);
   auto index = LoadIndex(dependencies_.file_system, path, segment.identity);
+  // That of the last segment cannot be made again: without it sound batches would look damaged.
+  if (index.ok() && !end) TALOSMQ_RETURN_IF_ERROR(index->unreadable);
   std::string why = "it is missing";
   if (index.ok()) {
     segment.entries = std::move(index->entries);

@@ -190,6 +190,7 @@ absl::StatusOr<LoadedIndex> LoadIndex(io::FileSystem& file_system, const std::st
     LoadedIndex broken;
     broken.header.segment = segment;
     broken.broken = std::string(content.status().message());
+    if (!absl::IsNotFound(content.status())) broken.unreadable = content.status();
     return broken;
   }
   if (!content.ok()) return content.status();

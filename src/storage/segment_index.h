@@ -122,6 +122,7 @@ struct LoadedIndex {
   std::vector<IndexEntry> entries;
   /// What stands at the end of the entries above; empty when the file ends there.
   std::string broken;
+  absl::Status unreadable = {};  ///< Not OK: the disk did not give it, which may pass.
 };
 
 /// Reads a whole index. kNotFound when there is none. A broken header, or a disk that does not give

@@ -318,6 +318,23 @@ TEST_F(DamagedReadTest, IndexThatCannotBeReadIsMadeAgain) {
   EXPECT_THAT(RefusedFrom(0, 4), ElementsAre("", "", "", ""));
 }
 
+// What the index did not give was refused as damage, until the next checkpoint.
+TEST_F(DamagedReadTest, IndexOfTheLastSegmentThatCannotBeReadIsAPassingError) {
+  Append(2);
+  Restart();
+  Append(1);
+  world_.disk().SetFaultHook([index = Index()](support::DiskCall call, const std::string& path) {
+    return call == support::DiskCall::kOpen && path == index
+               ? support::MemoryFileSystem::IoError(path)
+               : absl::OkStatus();
+  });
+  EXPECT_EQ(ReasonOf(world_.Read(Offset(0)).status()), Reason::kInternal);
+  EXPECT_EQ(ReasonOf(world_.FindOffset(1'001).status()), Reason::kInternal);
+  world_.disk().SetFaultHook(nullptr);
+  EXPECT_THAT(RefusedFrom(0, 3), ElementsAre("", "", ""));
+  EXPECT_EQ(*world_.FindOffset(1'001), Offset(1));
+}
+
 TEST_F(DamagedReadTest, RecoveryNamesTheOffsetsThatDamageHides) {
   Append(3, kSmallBytes);
   world_.Advance(absl::Seconds(2));
