@@ -43,6 +43,8 @@ JournaledFlush::JournaledFlush(Options options, Dependencies dependencies)
       write_back_(dependencies.deferred_sync, dependencies.catalogue, dependencies.metrics) {}
 
 void JournaledFlush::MakeDurable(std::span<LogWrite> group, int64_t backlog_bytes) {
+  has_new_ = true;
+  is_idle_ = false;
   // Nothing was acknowledged since the journal failed, so it may be tried again, in another file.
   if (!failure_.ok()) GiveUp();
   if (!failure_.ok()) {
@@ -78,6 +80,11 @@ void JournaledFlush::MakeDurable(std::span<LogWrite> group, int64_t backlog_byte
     RenewStranded();
   }
   StartWriteBack();
+}
+
+void JournaledFlush::WriteBackWhenIdle() {
+  is_idle_ = !std::exchange(has_new_, false);
+  if (is_idle_) StartWriteBack();
 }
 
 void JournaledFlush::JudgeLoad(int64_t backlog_bytes) {
@@ -253,7 +260,8 @@ void JournaledFlush::RenewStranded() {
 void JournaledFlush::StartWriteBack() {
   if (!written_back_logs_.empty() || held_.empty()) return;
   const bool is_due =
-      is_under_load_ || awaited_logs_ > 0 || held_bytes_ >= options_.held_bytes_max / 2 ||
+      is_under_load_ || is_idle_ || awaited_logs_ > 0 ||
+      held_bytes_ >= options_.held_bytes_max / 2 ||
       dependencies_.journal.live_bytes(oldest_sequence()) >= options_.journal_bytes_max;
   // Under load everybody waits for it, and a large one takes less for each log.
   const int64_t job_bytes = options_.held_bytes_max / (is_under_load_ ? 2 : 4);

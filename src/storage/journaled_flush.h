@@ -75,6 +75,9 @@ class JournaledFlush final : public FlushTarget {
   JournaledFlush(Options options, Dependencies dependencies);
 
   void MakeDurable(std::span<LogWrite> group, int64_t backlog_bytes) override;
+  /// Called from time to time: when nothing has come since the last call, all that is held is
+  /// brought to its segments, so that nothing depends on the journal of a server without load.
+  void WriteBackWhenIdle();
   bool has_room() const override {
     return held_bytes_ == 0 || held_bytes_ < options_.held_bytes_max;
   }
@@ -140,6 +143,8 @@ class JournaledFlush final : public FlushTarget {
   size_t awaited_logs_ = 0;  ///< Of held_.
   /// More comes than the write-back keeps up with.
   bool is_under_load_ = false;
+  bool has_new_ = false;  ///< Since the last WriteBackWhenIdle().
+  bool is_idle_ = false;
   /// Keys of held_by_log_ that the next write-back takes along however little is held.
   absl::flat_hash_set<const LogFiles*> urgent_;
   /// Of the write-back under way: its logs, and the oldest sequence of them; 0: none.

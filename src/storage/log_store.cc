@@ -187,7 +187,7 @@ class FileLogStore final : public LogStore {
           .executor = *executor,
           .reader = LogReader({.file_system = dependencies_.file_system, .metrics = metrics_})}));
     }
-    LookAtDiskLater();
+    LookLater();
   }
 
   ~FileLogStore() override {
@@ -319,8 +319,9 @@ class FileLogStore final : public LogStore {
     recorded_ = status;
   }
 
-  /// Also while nothing is written: the disk may fill up or get room by others.
-  void LookAtDiskLater() {
+  /// Also while nothing is written: the disk may fill up or get room by others, and then there is
+  /// time to write back.
+  void LookLater() {
     base::MutexLock lock(mutex_);
     if (is_ending_) return;
     auto pass = gate_.Enter();
@@ -328,7 +329,8 @@ class FileLogStore final : public LogStore {
     look_timer_ = dependencies_.flush_executor.PostAfter(
         options_.space_interval, [this, pass = std::move(*pass)] {
           dependencies_.reserve.Look(0).IgnoreError();  // It remembers.
-          LookAtDiskLater();
+          journaled_flush_.WriteBackWhenIdle();
+          LookLater();
         });
   }
 

@@ -25,7 +25,7 @@ struct LogStoreOptions {
   int64_t tail_cache_bytes_max = int64_t{256} << 20;
   int64_t flush_group_bytes_max = kFlushGroupBytesMax;
   absl::Duration checkpoint_interval = absl::Seconds(1);
-  absl::Duration space_interval = absl::Seconds(1);  ///< How often the disk is looked at.
+  absl::Duration space_interval = absl::Seconds(1);  ///< How often disk and load are looked at.
   int64_t checkpoint_bytes = int64_t{16} << 20;      ///< Of one log, since its last recorded point.
   /// What goes to the journal and how much of it may be held; docs/storage.md.
   size_t direct_logs_max = 4;

@@ -313,6 +313,22 @@ TEST_F(JournalTest, ClosedLogHasEverythingInItsSegment) {
               HasSubstr("a"));
 }
 
+TEST_F(JournalTest, ServerWithoutLoadHasEverythingInItsSegments) {
+  world_.Kill();
+  world_.store_options().tail_cache_bytes_max = 40'000;  // 5,000 bytes in one write-back.
+  ASSERT_TRUE(world_.Start().ok());
+  const std::string segment = OffsetFileName(Offset(0), kSegmentSuffix);
+  Append(std::string(6'000, 'v'));
+  Append("b", kOther);
+  world_.Advance(world_.store_options().space_interval);
+  world_.Run();
+  EXPECT_FALSE(world_.Exists(world_.Path(segment))) << "there was load until just now";
+  world_.Advance(world_.store_options().space_interval);
+  world_.Run();
+  EXPECT_TRUE(world_.Exists(world_.Path(segment)));
+  EXPECT_THAT(world_.ReadFile(world_.Path(segment, kOther)), HasSubstr("b"));
+}
+
 TEST_F(JournalTest, TimeIsFoundInWhatTheJournalHolds) {
   ASSERT_TRUE(world_.AppendDurably({.values = {"early"}, .timestamp_ms = 1'000}).ok());
   ASSERT_TRUE(world_.AppendDurably({.values = {"late"}, .timestamp_ms = 2'000}).ok());
