@@ -144,6 +144,7 @@ class Inspection {
                                   .what = checkpoint->broken});
     }
     points_ = std::move(checkpoint->points);
+    journal_mark_ = checkpoint->journal;
     return absl::OkStatus();
   }
 
@@ -173,8 +174,8 @@ class Inspection {
     TALOSMQ_ASSIGN_OR_RETURN(const storage::JournalScan scan,
                              storage::ScanJournal(file_system_, directory, *identity));
     TALOSMQ_ASSIGN_OR_RETURN(const storage::LiveJournal live,
-                             storage::SelectLive(file_system_, scan));
-    for (const storage::Damage& damage : live.damages) AddDamage(damage);
+                             storage::SelectLive(file_system_, scan, journal_mark_));
+    for (const storage::Damage& damage : live.lost) AddDamage(damage);
     if (live.tear) {
       Add(Severity::kNote, live.tear->file, live.tear->position,
           "the newest group was never acknowledged");
@@ -311,6 +312,7 @@ class Inspection {
   io::FileSystem& file_system_;
   const Options options_;
   storage::FlushedPoints points_;
+  storage::JournalMark journal_mark_;
   bool is_beside_server_ = false;
   Report report_;
 };

@@ -240,10 +240,10 @@ std::vector<ConfigKey> StorageKeys() {
           "rocksdb:", [](auto& c) -> auto& { return c.metadata_store; }),
       SwitchKey(
           "recovery.accept_restored_copy",
-          "Starts although node.json is older than the metadata store, or the store has lost "
-          "its newest writes, which means that a part of the data directory was put back from "
-          "a copy or damaged. Records and topics of that time may be missing. Set it for one "
-          "start only.",
+          "Starts although node.json is older than the metadata store, or the store or the "
+          "journal has lost its newest writes, which means that a part of the data directory was "
+          "put back from a copy or damaged. Records and topics of that time may be missing. Set "
+          "it for one start only.",
           [](auto& c) -> auto& { return c.accept_restored_copy; }),
       NumberKey(
           "storage.tail_cache_bytes_max",

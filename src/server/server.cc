@@ -182,6 +182,7 @@ absl::Status Node::StartMetadata() {
 absl::Status Node::StartBroker() {
   storage::LogStoreOptions storage = config_.storage;
   storage.directory = directory_->path();
+  storage.accept_lost_journal = config_.accept_restored_copy;
   storage.tail_cache_bytes_max = TailCacheBytesOf(config_);
   TALOSMQ_ASSIGN_OR_RETURN(
       log_store_,

@@ -7,12 +7,35 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 namespace talosmq::storage {
 namespace {
 
 constexpr size_t kHeaderCrcPosition = kCheckpointHeaderBytes - sizeof(uint32_t);
+constexpr size_t kMarkCrcPosition = kCheckpointMarkBytes - sizeof(uint32_t);
 constexpr size_t kEntryCrcPosition = kCheckpointEntryBytes - sizeof(uint32_t);
+constexpr int kVersionWithoutMark = 1;
+
+std::array<std::byte, kCheckpointMarkBytes> EncodeMark(const JournalMark& mark) {
+  std::array<std::byte, kCheckpointMarkBytes> bytes;
+  base::StoreBigEndian(&bytes[0], mark.newest);
+  base::StoreBigEndian(&bytes[8], mark.oldest);
+  base::StoreBigEndian(&bytes[kMarkCrcPosition],
+                       base::Crc32c(base::ByteSpan(bytes).first(kMarkCrcPosition)));
+  return bytes;
+}
+
+/// Nothing when it is cut off or its checksum is wrong.
+std::optional<JournalMark> DecodeMark(base::ByteSpan bytes) {
+  if (bytes.size() < kCheckpointMarkBytes ||
+      base::LoadBigEndian<uint32_t>(&bytes[kMarkCrcPosition]) !=
+          base::Crc32c(bytes.first(kMarkCrcPosition))) {
+    return std::nullopt;
+  }
+  return JournalMark{.newest = base::LoadBigEndian<uint64_t>(&bytes[0]),
+                     .oldest = base::LoadBigEndian<uint64_t>(&bytes[8])};
+}
 
 std::array<std::byte, kCheckpointEntryBytes> EncodeEntry(const TopicPartition& log,
                                                          const FlushedPoint& point) {
@@ -49,7 +72,7 @@ bool AddEntry(base::ByteSpan bytes, FlushedPoints& points) {
 
 }  // namespace
 
-std::string EncodeCheckpoint(const FlushedPoints& points) {
+std::string EncodeCheckpoint(const FlushedPoints& points, const JournalMark& journal) {
   std::array<std::byte, kCheckpointHeaderBytes> header{};
   base::StoreBigEndian(&header[0], kCheckpointMagic);
   header[4] = std::byte{kCheckpointVersion};
@@ -57,7 +80,9 @@ std::string EncodeCheckpoint(const FlushedPoints& points) {
   base::StoreBigEndian(&header[kHeaderCrcPosition],
                        base::Crc32c(base::ByteSpan(header).first(kHeaderCrcPosition)));
   std::string content(base::AsText(header));
-  content.reserve(kCheckpointHeaderBytes + points.size() * kCheckpointEntryBytes);
+  content.reserve(kCheckpointHeaderBytes + kCheckpointMarkBytes +
+                  points.size() * kCheckpointEntryBytes);
+  content += base::AsText(EncodeMark(journal));
   for (const auto& [log, point] : points) content += base::AsText(EncodeEntry(log, point));
   return content;
 }
@@ -71,21 +96,29 @@ absl::StatusOr<LoadedCheckpoint> ParseCheckpoint(base::ByteSpan bytes) {
     checkpoint.broken = "the header is cut off or its checksum is wrong";
     return checkpoint;
   }
-  if (const auto version = std::to_integer<int>(bytes[4]); version != kCheckpointVersion) {
+  const auto version = std::to_integer<int>(bytes[4]);
+  if (version != kCheckpointVersion && version != kVersionWithoutMark) {
     return MakeError(
         Reason::kUnsupportedVersion,
         base::StrCat("checkpoint: expected version ", kCheckpointVersion, ", found ", version));
   }
   const auto expected = base::LoadBigEndian<uint32_t>(&bytes[8]);
+  bytes = bytes.subspan(kCheckpointHeaderBytes);
+  if (version != kVersionWithoutMark) {
+    const auto mark = DecodeMark(bytes);
+    checkpoint.journal = mark.value_or(JournalMark());
+    if (!mark) checkpoint.broken = "the mark of the journal is cut off or its checksum is wrong; ";
+    bytes = bytes.subspan(std::min(kCheckpointMarkBytes, bytes.size()));
+  }
   size_t broken = 0;
-  for (bytes = bytes.subspan(kCheckpointHeaderBytes); bytes.size() >= kCheckpointEntryBytes;
-       bytes = bytes.subspan(kCheckpointEntryBytes)) {
+  for (; bytes.size() >= kCheckpointEntryBytes; bytes = bytes.subspan(kCheckpointEntryBytes)) {
     if (!AddEntry(bytes.first(kCheckpointEntryBytes), checkpoint.points)) ++broken;
   }
-  if (broken > 0 || !bytes.empty() || checkpoint.points.size() != expected) {
-    checkpoint.broken = base::StrCat("expected ", expected, " entries, found ",
-                                     checkpoint.points.size(), " whole ones, ", broken,
-                                     " with a wrong checksum and ", bytes.size(), " bytes more");
+  if (broken > 0 || !bytes.empty() || checkpoint.points.size() != expected ||
+      !checkpoint.broken.empty()) {
+    checkpoint.broken += base::StrCat("expected ", expected, " entries, found ",
+                                      checkpoint.points.size(), " whole ones, ", broken,
+                                      " with a wrong checksum and ", bytes.size(), " bytes more");
   }
   return checkpoint;
 }

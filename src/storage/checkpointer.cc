@@ -19,10 +19,12 @@ void KeepStart(const FlushedPoint& before, FlushedPoint& point) {
 
 }  // namespace
 
-Checkpointer::Checkpointer(Options options, Dependencies dependencies, FlushedPoints points)
+Checkpointer::Checkpointer(Options options, Dependencies dependencies, FlushedPoints points,
+                           JournalMark journal)
     : options_(std::move(options)),
       dependencies_(std::move(dependencies)),
       newest_(points),
+      journal_(journal),
       recorded_(std::move(points)) {}
 
 void Checkpointer::Note(DurableProgress progress) {
@@ -32,6 +34,14 @@ void Checkpointer::Note(DurableProgress progress) {
   Merge(std::move(progress));
   const bool is_large = dirty_.at(id).bytes >= options_.bytes;
   ScheduleLocked(is_urgent || is_large ? absl::ZeroDuration() : options_.interval);
+}
+
+void Checkpointer::NoteJournal(const JournalMark& mark) {
+  base::MutexLock lock(mutex_);
+  if (mark == journal_) return;
+  journal_ = mark;
+  is_stale_ = true;
+  ScheduleLocked(options_.interval);
 }
 
 void Checkpointer::MoveLogStart(LogStartMove move, base::Callback<absl::Status> done) {
@@ -116,6 +126,7 @@ Checkpointer::Work Checkpointer::TakeWorkLocked() {
   const bool is_stale = std::exchange(is_stale_, false) || !dirty_.empty() || !forgotten_.empty();
   return {.dirty = std::exchange(dirty_, {}),
           .forgotten = std::exchange(forgotten_, {}),
+          .journal = journal_,
           .is_stale = is_stale,
           .waiters = std::exchange(waiters_, {})};
 }
@@ -138,7 +149,7 @@ absl::Status Checkpointer::Record(const Work& work) {
       Fail(progress->files, synced);
     }
   }
-  return WriteCheckpointFile();
+  return WriteCheckpointFile(work.journal);
 }
 
 void Checkpointer::PublishStarts(const Work& work) {
@@ -244,8 +255,8 @@ absl::Status Checkpointer::WriteSnapshots(const DurableProgress& progress) {
   return absl::OkStatus();
 }
 
-absl::Status Checkpointer::WriteCheckpointFile() {
-  const std::string content = EncodeCheckpoint(recorded_);
+absl::Status Checkpointer::WriteCheckpointFile(const JournalMark& journal) {
+  const std::string content = EncodeCheckpoint(recorded_, journal);
   return io::WriteFileAtomically(dependencies_.file_system,
                                  base::StrCat(options_.directory, "/", kCheckpointFileName),
                                  base::AsBytes(content));

@@ -66,10 +66,13 @@ class Checkpointer {
     std::function<void(absl::Status)> on_recorded;
   };
 
-  /// Begins with the points that were found on disk.
-  Checkpointer(Options options, Dependencies dependencies, FlushedPoints points);
+  /// Begins with what is on the disk.
+  Checkpointer(Options options, Dependencies dependencies, FlushedPoints points,
+               JournalMark journal);
 
   void Note(DurableProgress progress);
+  /// Where the journal is, after Note() of all that it does not need to hold any more.
+  void NoteJournal(const JournalMark& mark);
   /// Brings a last progress to the disk, when there is one, and answers on the checkpoint executor
   /// once no job touches files of this log any more.
   void CloseLog(std::shared_ptr<LogFiles> files, std::optional<DurableProgress> last,
@@ -113,6 +116,7 @@ class Checkpointer {
   struct Work {
     Dirty dirty;
     std::set<TopicPartition> forgotten;
+    JournalMark journal;
     bool is_stale = false;
     std::vector<Waiter> waiters;
   };
@@ -129,7 +133,7 @@ class Checkpointer {
   absl::Status WriteIndex(LogFiles& files, const PendingIndex::SegmentEntries& segment,
                           io::FileSystem& file_system);
   absl::Status WriteSnapshots(const DurableProgress& progress);
-  absl::Status WriteCheckpointFile();
+  absl::Status WriteCheckpointFile(const JournalMark& journal);
 
   const Options options_;
   const Dependencies dependencies_;
@@ -140,7 +144,9 @@ class Checkpointer {
   /// Deleted and still in recorded_.
   std::set<TopicPartition> forgotten_ ABSL_GUARDED_BY(mutex_);
   std::vector<Waiter> waiters_ ABSL_GUARDED_BY(mutex_);  ///< For what is in dirty_.
-  bool is_stale_ ABSL_GUARDED_BY(mutex_) = false;  ///< recorded_ has changed, or the file failed.
+  JournalMark journal_ ABSL_GUARDED_BY(mutex_);
+  /// recorded_ or journal_ has changed, or the file failed.
+  bool is_stale_ ABSL_GUARDED_BY(mutex_) = false;
   base::TimerId timer_ ABSL_GUARDED_BY(mutex_) = base::TimerId::kNone;
   bool is_posted_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -161,6 +161,7 @@ void FlushGroup::Complete(std::vector<LogWrite> writes) {
                                         .status = write.status}});
     if (is_in_segments) dependencies_.checkpointer.Note(ProgressOf(write));
   }
+  dependencies_.checkpointer.NoteJournal(dependencies_.target.journal_mark());
   for (auto& [shard, completions] : shards) {
     shard->Post([completions = std::move(completions)] { Deliver(completions); });
   }

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/executor.h"
+#include "storage/checkpoint.h"
 #include "storage/log_files.h"
 #include "storage/partition_log.h"
 #include "storage/producer_snapshot.h"
@@ -77,6 +78,8 @@ class FlushTarget {
   virtual bool has_room() const = 0;
   /// Bytes of batches that it has taken and that still need room in their segments.
   virtual int64_t held_bytes() const = 0;
+  /// Of the journal now.
+  virtual JournalMark journal_mark() const = 0;
   /// Whether it has taken something of the log that nobody was told of yet (WritePlace::kMemory).
   virtual bool IsAwaited(const LogFiles* files) const = 0;
   /// Brings what it holds of a log now to the segments as soon as it can; what comes later may

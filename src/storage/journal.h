@@ -52,6 +52,8 @@ class Journal {
   /// another file. May be tried again.
   absl::Status GiveUp(uint64_t oldest);
 
+  /// Of the last group that counts; 0: there was none since the start.
+  uint64_t newest_sequence() const { return last_good_; }
   /// Of the group that the next Append tries.
   uint64_t next_sequence() const { return sequence_ + 1; }
   /// Of the files that hold groups which count, from the oldest one on.

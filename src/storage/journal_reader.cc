@@ -75,11 +75,25 @@ absl::StatusOr<std::optional<Damage>> FindDamage(io::FileSystem& file_system,
   return std::nullopt;
 }
 
+/// The journal ends before the group that was recorded as durable.
+Damage LostEnd(const JournalScan& scan, const JournalMark& recorded) {
+  Damage damage{.file = scan.directory,
+                .position = 0,
+                .expected = base::StrCat("groups up to ", recorded.newest, " of the journal, from ",
+                                         recorded.oldest, " on needed, by the checkpoint"),
+                .found = "none with a right checksum"};
+  if (scan.groups.empty()) return damage;
+  damage.file = scan.paths[scan.groups.back().file];
+  damage.position = scan.groups.back().position;
+  damage.found = base::StrCat("group ", scan.last_sequence(), " as the newest one of all files");
+  return damage;
+}
+
 }  // namespace
 
 absl::StatusOr<JournalScan> ScanJournal(io::FileSystem& file_system, const std::string& directory,
                                         const JournalIdentity& identity) {
-  JournalScan scan;
+  JournalScan scan{.directory = directory, .paths = {}, .groups = {}};
   auto names = file_system.List(directory);
   if (absl::IsNotFound(names.status())) return scan;
   if (!names.ok()) return names.status();
@@ -95,12 +109,18 @@ absl::StatusOr<JournalScan> ScanJournal(io::FileSystem& file_system, const std::
   return scan;
 }
 
-absl::StatusOr<LiveJournal> SelectLive(io::FileSystem& file_system, const JournalScan& scan) {
+absl::StatusOr<LiveJournal> SelectLive(io::FileSystem& file_system, const JournalScan& scan,
+                                       const JournalMark& recorded) {
   LiveJournal live;
+  if (recorded.is_needed() && scan.last_sequence() < recorded.newest) {
+    live.lost.push_back(LostEnd(scan, recorded));
+  }
   if (scan.groups.empty()) return live;
   const FoundGroup& newest = scan.groups.back();
-  TALOSMQ_ASSIGN_OR_RETURN(live.tear, FindDamage(file_system, scan.paths[newest.file], newest));
-  const uint64_t oldest = newest.group.oldest;
+  if (newest.group.sequence > recorded.newest) {
+    TALOSMQ_ASSIGN_OR_RETURN(live.tear, FindDamage(file_system, scan.paths[newest.file], newest));
+  }
+  const uint64_t oldest = std::max(newest.group.oldest, recorded.oldest);
   const FoundGroup* later = &newest;
   uint64_t expected = live.tear ? newest.group.before : newest.group.sequence;
   std::vector<const FoundGroup*> groups;
@@ -109,7 +129,7 @@ absl::StatusOr<LiveJournal> SelectLive(io::FileSystem& file_system, const Journa
         scan.groups, expected, {}, [](const FoundGroup& found) { return found.group.sequence; });
     const FoundGroup* found = above == scan.groups.begin() ? nullptr : &*std::prev(above);
     if (found == nullptr || found->group.sequence != expected) {
-      live.damages.push_back(
+      live.lost.push_back(
           {.file = scan.paths[later->file],
            .position = later->position,
            .expected = base::StrCat("group ", expected, " of the journal before group ",

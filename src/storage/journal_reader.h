@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "io/file_system.h"
 #include "storage/batch_chain.h"
+#include "storage/checkpoint.h"
 #include "storage/corruption.h"
 #include "storage/journal_format.h"
 
@@ -26,6 +27,7 @@ struct FoundGroup {
 
 /// Everything in the journal that has a right checksum, also what is out of date.
 struct JournalScan {
+  std::string directory;
   std::vector<std::string> paths;  ///< Of all journal files, ascending by number.
   std::vector<FoundGroup> groups;  ///< Ascending by sequence.
 
@@ -47,14 +49,17 @@ struct FoundSection {
 /// What a journal holds that may not be in the segments yet.
 struct LiveJournal {
   std::vector<FoundSection> sections;  ///< Oldest first.
-  std::vector<Damage> damages;         ///< Groups that have to be there and are not.
-  std::optional<Damage> tear;          ///< Why the newest group does not count.
+  /// Groups that have to be there and are not: nobody knows which offsets they held.
+  std::vector<Damage> lost;
+  std::optional<Damage> tear;  ///< Why the newest group does not count.
 };
 
-/// Walks from the newest group to the oldest that counts. The newest one was being written when the
-/// process ended, so if its batches are damaged it was never acknowledged and is left out; anything
-/// else that is missing is damage. Reads the batches of the newest group only.
-absl::StatusOr<LiveJournal> SelectLive(io::FileSystem& file_system, const JournalScan& scan);
+/// Walks from the newest group to the oldest that is needed. A newest one that is not `recorded`
+/// was being written when the process ended, so if its batches are damaged it was never
+/// acknowledged and is left out; anything else that is missing is lost. Reads the batches of such a
+/// newest group only.
+absl::StatusOr<LiveJournal> SelectLive(io::FileSystem& file_system, const JournalScan& scan,
+                                       const JournalMark& recorded);
 
 /// The batches of a section, verified: chain, CRC and the section's check; a mismatch within them
 /// otherwise.

@@ -9,6 +9,7 @@
 #include "storage/epoch_recovery.h"
 #include "storage/log_folder.h"
 #include "storage/segment.h"
+#include "talosmq/error.h"
 
 #include <algorithm>
 #include <iterator>
@@ -124,12 +125,20 @@ class Replay {
       : target_(target), input_(input), scan_(scan), files_(scan.paths.size()) {}
 
   absl::StatusOr<JournalReplay> Run() {
-    TALOSMQ_ASSIGN_OR_RETURN(const LiveJournal live, SelectLive(target_.file_system, scan_));
+    TALOSMQ_ASSIGN_OR_RETURN(const LiveJournal live,
+                             SelectLive(target_.file_system, scan_, input_.journal));
+    if (!live.lost.empty() && input_.lost_groups == LostGroups::kRefuse) {
+      return MakeError(Reason::kCorruptData,
+                       base::StrCat(base::FromAbsl(MakeCorruption(live.lost.front()).message()),
+                                    "; what it held is nowhere else. Put the file back; to go on "
+                                    "without, set recovery.accept_restored_copy: true once: the "
+                                    "newest records of any partition may be missing then"));
+    }
     if (live.tear) {
       Note(base::StrCat("the newest group of the journal was never acknowledged and is left out: ",
                         base::FromAbsl(MakeCorruption(*live.tear).message())));
     }
-    for (const Damage& damage : live.damages) NoteDamage(damage);
+    for (const Damage& damage : live.lost) NoteDamage(damage);
     std::map<TopicPartition, LogSections> logs;
     for (const FoundSection& found : live.sections) {
       const TopicPartition& log = found.section.log;

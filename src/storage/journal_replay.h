@@ -40,9 +40,18 @@ struct JournalReplay {
   int64_t damages = 0;             ///< Of the notes.
 };
 
+/// What becomes of groups of the journal that are gone, of which nobody knows what offsets they
+/// held.
+enum class LostGroups {
+  kRefuse,  ///< An error that names them: offsets that were acknowledged could be given again.
+  kAccept,  ///< By the operator's word; they are told as damage.
+};
+
 struct JournalReplayInput {
   /// By the checkpoint; what lies below them is in the segments.
   const FlushedPoints& recorded;
+  JournalMark journal = {};  ///< By the checkpoint.
+  LostGroups lost_groups = LostGroups::kRefuse;
   base::Executor& executor;  ///< For LogFiles; nothing is posted.
 };
 

@@ -235,6 +235,12 @@ uint64_t JournaledFlush::oldest_sequence() const {
   return oldest;
 }
 
+JournalMark JournaledFlush::journal_mark() const {
+  const uint64_t newest = dependencies_.journal.newest_sequence();
+  const uint64_t oldest = oldest_sequence();
+  return {.newest = newest, .oldest = oldest == 0 ? newest + 1 : oldest};
+}
+
 void JournaledFlush::RenewStranded() {
   std::vector<LogWrite> writes;
   {

@@ -82,6 +82,7 @@ class JournaledFlush final : public FlushTarget {
     return held_bytes_ == 0 || held_bytes_ < options_.held_bytes_max;
   }
   int64_t held_bytes() const override { return held_bytes_; }
+  JournalMark journal_mark() const override;
   bool IsAwaited(const LogFiles* files) const override;
   void WriteBack(const LogFiles& files) override;
   void Release(std::shared_ptr<LogFiles> files, base::Task done) override;

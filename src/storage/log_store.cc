@@ -32,8 +32,8 @@ constexpr uint64_t kCheckpointFileBytesMax = uint64_t{1} << 30;
 
 /// The flushed points on disk. A log that has a folder and no sound entry, although entries were
 /// lost, gets an unknown point, so that it stays unknown until the log is opened.
-absl::StatusOr<FlushedPoints> LoadCheckpoint(io::FileSystem& file_system,
-                                             const std::string& directory) {
+absl::StatusOr<LoadedCheckpoint> LoadCheckpoint(io::FileSystem& file_system,
+                                                const std::string& directory) {
   const std::string path = base::StrCat(directory, "/", kCheckpointFileName);
   const auto content = io::ReadFile(file_system, path, kCheckpointFileBytesMax);
   LoadedCheckpoint checkpoint;
@@ -48,13 +48,13 @@ absl::StatusOr<FlushedPoints> LoadCheckpoint(io::FileSystem& file_system,
   } else {
     return content.status();
   }
-  if (checkpoint.broken.empty()) return std::move(checkpoint.points);
+  if (checkpoint.broken.empty()) return checkpoint;
   TALOSMQ_ASSIGN_OR_RETURN(const auto folders, ListLogFolders(file_system, directory));
   if (absl::IsNotFound(content.status()) && folders.empty()) {
     // A log begun before the first checkpoint is a young one, not one whose point was lost.
     TALOSMQ_RETURN_IF_ERROR(
-        io::WriteFileAtomically(file_system, path, base::AsBytes(EncodeCheckpoint({}))));
-    return FlushedPoints();
+        io::WriteFileAtomically(file_system, path, base::AsBytes(EncodeCheckpoint({}, {}))));
+    return LoadedCheckpoint();
   }
   size_t unknown = 0;
   for (const TopicPartition& log : folders) {
@@ -62,11 +62,9 @@ absl::StatusOr<FlushedPoints> LoadCheckpoint(io::FileSystem& file_system,
         .log_start = Offset(0), .end_offset = kUnknownEnd, .segment = Offset(0)};
     if (checkpoint.points.emplace(log, point).second) ++unknown;
   }
-  if (unknown > 0) {
-    base::LogWarning("storage", path, ": ", checkpoint.broken, "; the flushed points of ", unknown,
-                     " logs are unknown");
-  }
-  return std::move(checkpoint.points);
+  base::LogWarning("storage", path, ": ", checkpoint.broken, "; the flushed points of ", unknown,
+                   " logs are unknown");
+  return checkpoint;
 }
 
 /// The journal of a data directory, after everything in it was brought to the segments.
@@ -75,10 +73,11 @@ struct OpenedJournal {
   absl::Status damage;  ///< Not OK: something is missing that had been made durable.
 };
 
-/// Raises `points` to what the journal held. The points are on the disk before the journal forgets.
+/// Raises the points to what the journal held, of which nothing is needed any more. That is on the
+/// disk before the journal forgets.
 absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
                                           const LogStore::Dependencies& dependencies,
-                                          StorageMetrics& metrics, FlushedPoints& points) {
+                                          StorageMetrics& metrics, LoadedCheckpoint& checkpoint) {
   io::FileSystem& file_system = dependencies.file_system;
   Catalogue catalogue(dependencies.catalogue);
   const std::string directory = base::StrCat(options.directory, "/", kJournalFolder);
@@ -87,11 +86,16 @@ absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
   TALOSMQ_ASSIGN_OR_RETURN(const JournalScan scan, ScanJournal(file_system, directory, identity));
   TALOSMQ_ASSIGN_OR_RETURN(
       const JournalReplay replay,
-      ReplayJournal({.file_system = file_system,
-                     .data_directory = options.directory,
-                     .catalogue = catalogue,
-                     .metrics = metrics},
-                    {.recorded = points, .executor = dependencies.flush_executor}, scan));
+      ReplayJournal(
+          {.file_system = file_system,
+           .data_directory = options.directory,
+           .catalogue = catalogue,
+           .metrics = metrics},
+          {.recorded = checkpoint.points,
+           .journal = checkpoint.journal,
+           .lost_groups = options.accept_lost_journal ? LostGroups::kAccept : LostGroups::kRefuse,
+           .executor = dependencies.flush_executor},
+          scan));
   OpenedJournal opened;
   metrics.recovered_bytes.Add(replay.bytes);
   metrics.corruptions.Add(replay.damages);
@@ -99,18 +103,21 @@ absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
   if (replay.damages > 0) {
     opened.damage = MakeError(Reason::kCorruptData, replay.notes.back());
   }
-  if (!replay.points.empty()) {
-    for (const auto& [log, point] : replay.points) points[log] = point;
+  const bool must_record = !replay.points.empty() || checkpoint.journal.is_needed();
+  const uint64_t last = std::max(scan.last_sequence(), checkpoint.journal.newest);
+  checkpoint.journal = {.newest = last, .oldest = last + 1};
+  for (const auto& [log, point] : replay.points) checkpoint.points[log] = point;
+  if (must_record) {
     TALOSMQ_RETURN_IF_ERROR(io::WriteFileAtomically(
         file_system, base::StrCat(options.directory, "/", kCheckpointFileName),
-        base::AsBytes(EncodeCheckpoint(points))));
+        base::AsBytes(EncodeCheckpoint(checkpoint.points, checkpoint.journal))));
   }
   TALOSMQ_ASSIGN_OR_RETURN(
       opened.journal,
       Journal::Open(
           file_system,
           {.directory = directory, .identity = identity, .file_bytes = options.journal_file_bytes},
-          {.paths = scan.paths, .last_sequence = scan.last_sequence(), .damages = replay.damages}));
+          {.paths = scan.paths, .last_sequence = last, .damages = replay.damages}));
   return opened;
 }
 
@@ -130,7 +137,7 @@ absl::StatusOr<DeferredSyncs> OpenDeferredSyncs(io::FileSystem& file_system,
 
 class FileLogStore final : public LogStore {
  public:
-  FileLogStore(LogStoreOptions options, Dependencies dependencies, FlushedPoints points,
+  FileLogStore(LogStoreOptions options, Dependencies dependencies, LoadedCheckpoint checkpoint,
                OpenedJournal journal, DeferredSyncs deferred_syncs)
       : options_(std::move(options)),
         dependencies_(std::move(dependencies)),
@@ -150,7 +157,7 @@ class FileLogStore final : public LogStore {
                              flush_group_.Fence(std::move(files), std::move(status));
                            },
                        .on_recorded = [this](absl::Status status) { NoteRecorded(status); }},
-                      std::move(points)),
+                      std::move(checkpoint.points), checkpoint.journal),
         journal_(std::move(journal.journal)),
         journal_damage_(std::move(journal.damage)),
         flush_group_(options_.flush_group_bytes_max,
@@ -472,15 +479,15 @@ absl::StatusOr<std::unique_ptr<LogStore>> LogStore::Open(LogStoreOptions options
   TALOSMQ_CHECK(!dependencies.io_executors.empty()) << "at least one I/O executor";
   TALOSMQ_RETURN_IF_ERROR(
       dependencies.file_system.MakeDirectories(TopicsDirectory(options.directory)));
-  TALOSMQ_ASSIGN_OR_RETURN(FlushedPoints points,
+  TALOSMQ_ASSIGN_OR_RETURN(LoadedCheckpoint checkpoint,
                            LoadCheckpoint(dependencies.file_system, options.directory));
   StorageMetrics metrics(dependencies.metrics);
   TALOSMQ_ASSIGN_OR_RETURN(OpenedJournal journal,
-                           OpenJournal(options, dependencies, metrics, points));
+                           OpenJournal(options, dependencies, metrics, checkpoint));
   TALOSMQ_ASSIGN_OR_RETURN(DeferredSyncs deferred_syncs,
                            OpenDeferredSyncs(dependencies.file_system, options.directory));
   return std::make_unique<FileLogStore>(std::move(options), std::move(dependencies),
-                                        std::move(points), std::move(journal),
+                                        std::move(checkpoint), std::move(journal),
                                         std::move(deferred_syncs));
 }
 

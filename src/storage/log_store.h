@@ -34,7 +34,9 @@ struct LogStoreOptions {
   uint64_t journal_file_bytes = uint64_t{64} << 20;
   uint64_t journal_bytes_max = uint64_t{512} << 20;
   absl::Duration producer_expiry = absl::Hours(24);  ///< Silence after which one is forgotten.
-  size_t compaction_keys_max = 2'000'000;            ///< Of one compaction; 96 bytes each at most.
+  /// Starts although the journal has lost groups that the segments lack; an operator's word.
+  bool accept_lost_journal = false;
+  size_t compaction_keys_max = 2'000'000;  ///< Of one compaction; 96 bytes each at most.
 };
 
 /// All logs of one data directory: folders, catalogue, flush group, checkpoint file, tail cache.

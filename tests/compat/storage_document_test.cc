@@ -145,17 +145,33 @@ TEST(StorageDocumentTest, CheckpointExampleIsWhatWeWriteAndRead) {
         .removed_bytes = 4096}},
       {unknown,
        {.log_start = Offset(0), .end_offset = storage::kUnknownEnd, .segment = Offset(0)}}};
+  const storage::JournalMark journal{.newest = 77, .oldest = 75};
   const std::string example = Example("checkpoint");
-  EXPECT_EQ(storage::EncodeCheckpoint(points), example);
+  EXPECT_EQ(storage::EncodeCheckpoint(points, journal), example);
   const auto loaded = storage::ParseCheckpoint(base::AsBytes(example));
   ASSERT_TRUE(loaded.ok());
   EXPECT_EQ(loaded->points, points);
+  EXPECT_EQ(loaded->journal, journal);
+  EXPECT_EQ(loaded->broken, "");
+}
+
+TEST(StorageDocumentTest, CheckpointOfTheFirstVersionIsReadAndHasNoMark) {
+  std::string first = Example("checkpoint");
+  first.replace(0, storage::kCheckpointHeaderBytes + storage::kCheckpointMarkBytes,
+                BytesOfHex("54 4d 51 43 01 00 00 00 00 00 00 02 96 51 5e 23"));
+  const auto loaded = storage::ParseCheckpoint(base::AsBytes(first));
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->points.size(), 2U);
+  EXPECT_EQ(loaded->journal, storage::JournalMark());
   EXPECT_EQ(loaded->broken, "");
 }
 
 TEST(StorageDocumentTest, CheckpointTablesHaveEveryField) {
   ExpectRows(Page("checkpoint"), {{8, 4, "entries"},
                                   {storage::kCheckpointHeaderBytes - 4, 4, "CRC"},
+                                  {0, 8, "newest group"},
+                                  {8, 8, "oldest group needed"},
+                                  {storage::kCheckpointMarkBytes - 4, 4, "CRC"},
                                   {0, 16, "topic id"},
                                   {16, 4, "partition"},
                                   {20, 8, "log start"},

@@ -17,9 +17,11 @@ void CheckCheckpoint(base::ByteSpan bytes) {
   const auto loaded = ParseCheckpoint(bytes);
   if (!loaded.ok()) return;
   TALOSMQ_CHECK(loaded->points.size() <= bytes.size() / kCheckpointEntryBytes);
-  const auto again = ParseCheckpoint(base::AsBytes(EncodeCheckpoint(loaded->points)));
+  const auto again =
+      ParseCheckpoint(base::AsBytes(EncodeCheckpoint(loaded->points, loaded->journal)));
   TALOSMQ_CHECK(again.ok());
   TALOSMQ_CHECK(again->points == loaded->points);
+  TALOSMQ_CHECK(again->journal == loaded->journal);
   TALOSMQ_CHECK(again->broken.empty()) << again->broken;
 }
 

@@ -48,7 +48,9 @@ def inputs():
     yield "segment_index", "version_2", index[:4] + b"\x02" + index[5:]
     checkpoint = example("checkpoint")
     yield "checkpoint", "sound", checkpoint
-    yield "checkpoint", "entry_damaged", flipped(checkpoint, 40)
+    yield "checkpoint", "entry_damaged", flipped(checkpoint, 60)
+    yield "checkpoint", "mark_damaged", flipped(checkpoint, 20)
+    yield "checkpoint", "version_1", bytes.fromhex("544d5143010000000000000296515e23") + checkpoint[36:]
     yield "checkpoint", "cut", checkpoint[:-3]
     yield "checkpoint", "epochs", example("epochs")
     yield "checkpoint", "epochs_torn", example("epochs")[:-5]

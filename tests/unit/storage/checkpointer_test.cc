@@ -33,7 +33,7 @@ class CheckpointerTest : public ::testing::Test {
                                    .gate = gate_,
                                    .on_log_failure = [](auto, auto) {},
                                    .on_recorded = [](auto) {}},
-        FlushedPoints{{StorageWorld::kLog, point}, {Other(), point}});
+        FlushedPoints{{StorageWorld::kLog, point}, {Other(), point}}, JournalMark());
   }
 
   FlushedPoints OnDisk() {

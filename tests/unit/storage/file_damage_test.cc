@@ -64,8 +64,10 @@ class DamagedWorld {
     Stop();
     Start();
     for (int i = 0; i < 2; ++i) Produce(kJournaled, kSmallBytes);
-    // What stands in the newest group of the journal counts as never acknowledged once it is
-    // damaged, since nothing tells it from a group that was being written.
+    world_.Advance(world_.store_options().checkpoint_interval);
+    world_.Run();
+    // What stands in a newest group of the journal that no checkpoint has recorded counts as never
+    // acknowledged once it is damaged, since nothing tells it from one that was being written.
     (void)world_.AppendDurably({.values = {"newest"}}, kJournaled);
     order_.Sent(kJournaled, "newest");
     world_.Kill();
@@ -297,7 +299,8 @@ std::vector<FileKind> FileKinds() {
        .hides_when_short = CorruptRange{.first = Offset(3), .next = Offset(7)}},
       {.name = "Checkpoint",
        .path = InDirectory(kCheckpointFileName),
-       .pieces = HeaderAndRecords(kCheckpointHeaderBytes, {0, 4, 5, 8, 12}, kCheckpointEntryBytes,
+       .pieces = HeaderAndRecords(kCheckpointHeaderBytes + kCheckpointMarkBytes,
+                                  {0, 4, 5, 8, 12, 16, 24, 32}, kCheckpointEntryBytes,
                                   {0, 16, 20, 28, 36, 44, 52, 60})},
       {.name = "JournalIdentity",
        .path = InDirectory("journal/identity"),
@@ -309,8 +312,7 @@ std::vector<FileKind> FileKinds() {
   };
 }
 
-/// Of a journal that lacks its end nothing tells (docs/storage.md, "What is found after a crash"),
-/// of one that rots everything does.
+/// One that lacks groups is RecordedJournalTest's.
 FileKind Journal() {
   return {.name = "Journal",
           .path = InDirectory("journal/00000000000000000003.journal"),

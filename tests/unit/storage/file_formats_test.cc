@@ -157,21 +157,26 @@ TEST(CheckpointTest, FlippedBitCostsOneEntryAtMost) {
     points[{.topic_id = kLog.topic_id, .partition = PartitionId(i)}] = {
         .log_start = Offset(1), .end_offset = Offset(50), .segment = Offset(40), .position = 999};
   }
-  const std::string content = EncodeCheckpoint(points);
+  const JournalMark mark{.newest = 7, .oldest = 5};
+  const std::string content = EncodeCheckpoint(points, mark);
   EXPECT_EQ(ParseCheckpoint(base::AsBytes(content))->points, points);
   EXPECT_TRUE(ParseCheckpoint(base::AsBytes(content))->broken.empty());
   for (size_t position = 0; position < content.size(); ++position) {
     const auto loaded = ParseCheckpoint(base::AsBytes(Flipped(content, position, position % 8)));
     ASSERT_TRUE(loaded.ok());
     EXPECT_FALSE(loaded->broken.empty()) << position;
-    EXPECT_EQ(loaded->points.size(), position < kCheckpointHeaderBytes ? 0U : 2U) << position;
+    const bool is_mark = position >= kCheckpointHeaderBytes &&
+                         position < kCheckpointHeaderBytes + kCheckpointMarkBytes;
+    const size_t kept = is_mark ? 3 : position < kCheckpointHeaderBytes ? 0 : 2;
+    EXPECT_EQ(loaded->points.size(), kept) << position;
+    EXPECT_EQ(loaded->journal, is_mark || kept == 0 ? JournalMark() : mark) << position;
   }
 }
 
 TEST(CheckpointTest, CutOffFileKeepsItsWholeEntriesAndSaysSo) {
   FlushedPoints points;
   points[kLog] = {};
-  const std::string content = EncodeCheckpoint(points);
+  const std::string content = EncodeCheckpoint(points, {});
   for (size_t size = 0; size < content.size(); ++size) {
     EXPECT_FALSE(ParseCheckpoint(base::AsBytes(content.substr(0, size)))->broken.empty()) << size;
   }

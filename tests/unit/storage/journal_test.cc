@@ -1,6 +1,7 @@
 // The shared journal: what it holds is found again, what it must not hold counts for nobody, and
 // what is wrong with it is told.
 
+#include "storage/checkpoint.h"
 #include "storage/journal_format.h"
 #include "storage/journal_reader.h"
 #include "storage/segment.h"
@@ -10,6 +11,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -221,6 +224,149 @@ TEST_F(JournalTest, GroupWithARottenHeadIsKnownByItsCopy) {
   CutPowerAndStart();
   EXPECT_TRUE(world_.store().health().ok());
   EXPECT_THAT(Values(), ElementsAre("first", "last of its log"));
+}
+
+/// A journal of which some groups are recorded in the checkpoint, and needed.
+class RecordedJournalTest : public JournalTest {
+ protected:
+  void SetUp() override {
+    Append("first");
+    first_ = journal();
+    Append("second");
+    Record();
+  }
+  /// Writes the checkpoint: one second without load does not write back yet.
+  void Record() {
+    world_.Advance(world_.store_options().checkpoint_interval);
+    world_.Run();
+  }
+  void BeIdle() {
+    for (int i = 0; i < 3; ++i) Record();
+  }
+  static uint64_t BatchesOf(const FoundGroup& group) {
+    const JournalSection& section = group.group.sections.front();
+    return group.position + kJournalHeaderBytes + kJournalSectionBytes +
+           section.epochs.size() * kJournalEpochBytes;
+  }
+  /// What the journal file may have become while the server was down: nothing stands for no file.
+  std::vector<std::optional<std::string>> Losses() {
+    const std::string whole = journal();
+    const uint64_t newest = Groups().back().position;
+    std::string overwritten = whole;
+    std::fill(overwritten.begin() + static_cast<ptrdiff_t>(newest), overwritten.end(), '\0');
+    return {std::nullopt,
+            whole.substr(0, newest),
+            whole.substr(0, newest + kJournalBlockBytes / 2),
+            "",
+            first_,
+            overwritten};
+  }
+  void Replace(const std::optional<std::string>& content) {
+    if (world_.Exists(kFile)) world_.RemoveFile(kFile);
+    if (content) world_.WriteFile(kFile, *content);
+  }
+
+  std::string first_;  ///< The journal file when it had one group.
+};
+
+TEST_F(RecordedJournalTest, RotInTheNewestGroupIsToldAndHidesOnlyItself) {
+  world_.FlipBit(kFile, BatchesOf(Groups().back()) + 30);
+  CutPowerAndStart();
+  EXPECT_EQ(ReasonOf(world_.store().health()), Reason::kCorruptData);
+  ASSERT_TRUE(world_.Open().ok());
+  EXPECT_EQ(world_.log().log_end(), Offset(2)) << "an acknowledged offset is never given again";
+  EXPECT_TRUE(world_.Read(Offset(0)).ok());
+  EXPECT_EQ(ReasonOf(world_.Read(Offset(1)).status()), Reason::kCorruptData);
+}
+
+TEST_F(RecordedJournalTest, TornGroupBehindTheRecordedOnesIsLeftOut) {
+  Append("third");
+  world_.FlipBit(kFile, BatchesOf(Groups().back()) + 30);
+  CutPowerAndStart();
+  EXPECT_TRUE(world_.store().health().ok());
+  EXPECT_THAT(Values(), ElementsAre("first", "second"));
+}
+
+TEST_F(RecordedJournalTest, JournalThatLacksNeededGroupsRefusesToStart) {
+  world_.Kill();
+  const std::string whole = journal();
+  for (const auto& loss : Losses()) {
+    SCOPED_TRACE(loss ? std::to_string(loss->size()) + " bytes" : "no file");
+    Replace(loss);
+    const absl::Status started = world_.Start();
+    EXPECT_EQ(ReasonOf(started), Reason::kCorruptData);
+    EXPECT_THAT(std::string(started.message()),
+                testing::AllOf(HasSubstr("data/journal"), HasSubstr("groups up to 2"),
+                               HasSubstr("recovery.accept_restored_copy")));
+    EXPECT_EQ(world_.Exists(kFile), loss.has_value());
+    EXPECT_TRUE(!loss || journal() == *loss);
+  }
+  Replace(whole);
+  ASSERT_TRUE(world_.Start().ok());
+  EXPECT_THAT(Values(), ElementsAre("first", "second"));
+}
+
+TEST_F(RecordedJournalTest, LossThatTheOperatorAcceptsIsToldAndDoesNotComeBack) {
+  world_.Kill();
+  Replace(std::nullopt);
+  world_.store_options().accept_lost_journal = true;
+  ASSERT_TRUE(world_.Start().ok());
+  EXPECT_EQ(ReasonOf(world_.store().health()), Reason::kCorruptData);
+  world_.store_options().accept_lost_journal = false;
+  CutPowerAndStart();
+  Append("later", kOther);
+  Record();
+  CutPowerAndStart();
+  EXPECT_TRUE(world_.store().health().ok());
+  EXPECT_THAT(Values(kOther), ElementsAre("later"));
+}
+
+TEST_F(RecordedJournalTest, JournalThatNothingNeedsMayBeLost) {
+  BeIdle();
+  auto losses = Losses();
+  losses.emplace_back(journal());
+  std::fill_n(losses.back()->begin(), 2 * kJournalBlockBytes, '\0');  // The older group.
+  world_.FlipBit(kFile, BatchesOf(Groups().back()) + 30);
+  losses.emplace_back(journal());
+  losses.emplace_back(std::nullopt);  // The last one: what is appended then must count.
+  for (const auto& loss : losses) {
+    SCOPED_TRACE(loss ? std::to_string(loss->size()) + " bytes" : "no file");
+    world_.Kill();
+    const auto names = world_.disk().List("data/journal");
+    ASSERT_TRUE(names.ok()) << names.status();
+    for (const std::string& name : *names) {
+      if (JournalFileNumber(name)) world_.RemoveFile("data/journal/" + name);
+    }
+    Replace(loss);
+    ASSERT_TRUE(world_.Start().ok());
+    EXPECT_TRUE(world_.store().health().ok());
+    EXPECT_THAT(Values(), ElementsAre("first", "second"));
+  }
+  Append("third");
+  CutPowerAndStart();
+  EXPECT_THAT(Values(), ElementsAre("first", "second", "third"));
+}
+
+TEST_F(RecordedJournalTest, GroupThatIsGoneBetweenOthersRefusesToStart) {
+  Append("third", kOther);
+  world_.Kill();
+  const FoundGroup damaged = Groups()[1];
+  std::string content = journal();
+  std::fill_n(content.begin() + static_cast<ptrdiff_t>(damaged.position), 2 * kJournalBlockBytes,
+              '\0');
+  world_.WriteFile(kFile, content);
+  const absl::Status started = world_.Start();
+  EXPECT_EQ(ReasonOf(started), Reason::kCorruptData);
+  EXPECT_THAT(std::string(started.message()), HasSubstr("group 2 of the journal"));
+}
+
+TEST_F(RecordedJournalTest, WithoutAMarkTheJournalAloneSaysHowFarItWent) {
+  world_.Kill();
+  world_.FlipBit("data/checkpoint", kCheckpointHeaderBytes);
+  world_.FlipBit(kFile, BatchesOf(Groups().back()) + 30);
+  ASSERT_TRUE(world_.Start().ok());
+  EXPECT_TRUE(world_.store().health().ok());
+  EXPECT_THAT(Values(), ElementsAre("first"));
 }
 
 TEST_F(JournalTest, LostIdentityRefusesToStart) {

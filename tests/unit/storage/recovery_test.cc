@@ -94,7 +94,7 @@ class RecoveryTest : public testing::Test {
                                   .end_offset = Offset(end),
                                   .segment = Offset(0),
                                   .position = position};
-    world_.WriteFile("data/checkpoint", EncodeCheckpoint(points));
+    world_.WriteFile("data/checkpoint", EncodeCheckpoint(points, {}));
     for (int64_t base = 0; base < next_; ++base) {
       if (world_.Exists(Index(base))) world_.RemoveFile(Index(base));
     }
@@ -564,8 +564,8 @@ TEST_F(RecoveryTest, CheckpointOfTheFutureIsRefused) {
   Record();
   world_.Kill();
   std::string content = world_.ReadFile("data/checkpoint");
-  content = EncodeCheckpoint({});
-  content[4] = 2;
+  content = EncodeCheckpoint({}, {});
+  content[4] = static_cast<char>(kCheckpointVersion + 1);
   base::StoreBigEndian(reinterpret_cast<std::byte*>(content.data()) + 12,
                        base::Crc32c(base::AsBytes(content).first(12)));
   world_.WriteFile("data/checkpoint", content);
