@@ -49,6 +49,7 @@ class Recovery {
     plan_ = PlanRecovery(facts_, input_.recorded);
     log_.log_start = plan_.flushed.log_start;
     NotePlan();
+    NoteHoles();
     TALOSMQ_RETURN_IF_ERROR(ReadTail());
     TALOSMQ_RETURN_IF_ERROR(Repair());
     return std::move(log_);
@@ -190,6 +191,27 @@ class Recovery {
     const bool lacks_entries = plan_.flushed.segment == first.base &&
                                plan_.flushed.position >= first.indexed_position + kRunBytesMin;
     if (index && !index->broken.empty() && lacks_entries) NoteRebuilt(first.base, index->broken);
+  }
+
+  /// What could not be read when the entries behind it were made is told at every start.
+  void NoteHoles() {
+    for (size_t i = 0; i < indexes_.size(); ++i) {
+      if (!indexes_[i]) continue;
+      Offset first = folder_.segments[i];
+      uint64_t position = 0;
+      for (const IndexEntry& entry : indexes_[i]->entries) {
+        if (entry.position > position && entry.first_offset > log_.log_start) {
+          NoteCorruption(
+              {.damage = {.file = folder_.Path(folder_.segments[i], kSegmentSuffix),
+                          .position = position,
+                          .expected = base::StrCat("batches from offset ", first.value(), " on"),
+                          .found = "a range that could not be read before"},
+               .hidden = {.first = first, .next = entry.first_offset}});
+        }
+        first = entry.end_offset;
+        position = entry.end_position();
+      }
+    }
   }
 
   absl::Status ReadTail() {

@@ -279,6 +279,24 @@ TEST_F(RecordedJournalTest, RotInTheNewestGroupIsToldAndHidesOnlyItself) {
   EXPECT_EQ(ReasonOf(world_.Read(Offset(1)).status()), Reason::kCorruptData);
 }
 
+// The start that met the damage told of it, the next one did not.
+TEST_F(RecordedJournalTest, DamageIsToldByEveryStartUntilItsOffsetsAreGone) {
+  Append(std::string(5'000, 'v'));  // Has an index entry.
+  world_.FlipBit(kFile, BatchesOf(Groups()[1]) + 30);
+  for (int start = 0; start < 3; ++start) {
+    SCOPED_TRACE(start);
+    CutPowerAndStart();
+    const auto report = world_.Open();
+    ASSERT_TRUE(report.ok()) << report.status();
+    ASSERT_EQ(report->damages.size(), 1U);
+    EXPECT_EQ(CorruptRangeOf(report->damages.front())->next, Offset(2));
+    Record();
+  }
+  ASSERT_TRUE(world_.MoveLogStart(Offset(2)).ok());
+  CutPowerAndStart();
+  EXPECT_THAT(world_.Open()->damages, testing::IsEmpty());
+}
+
 TEST_F(RecordedJournalTest, TornGroupBehindTheRecordedOnesIsLeftOut) {
   Append("third");
   world_.FlipBit(kFile, BatchesOf(Groups().back()) + 30);
