@@ -122,7 +122,10 @@ absl::Status Journal::Write(const std::string& head, const std::string& copy,
                             std::span<const LogWrite* const> writes, const JournalGroupSize& size) {
   const uint64_t bytes = size.total_bytes();
   const bool is_full = position_ > 0 && position_ + bytes > options_.file_bytes;
-  if (file_ == nullptr || is_full) TALOSMQ_RETURN_IF_ERROR(TakeFile());
+  if (file_ == nullptr || is_full) {
+    TALOSMQ_RETURN_IF_ERROR(TakeFile());
+    file_begin_ = sequence_;
+  }
   std::vector<base::ByteSpan> pieces = {base::AsBytes(head)};
   const auto zeros = [](uint64_t count) {
     return base::ByteSpan(kZeros).first(static_cast<size_t>(count));

@@ -56,6 +56,8 @@ class Journal {
   uint64_t newest_sequence() const { return last_good_; }
   /// Of the group that the next Append tries.
   uint64_t next_sequence() const { return sequence_ + 1; }
+  /// Of the first group that was tried in the file now written to.
+  uint64_t file_begin() const { return file_begin_; }
   /// Of the files that hold groups which count, from the oldest one on.
   uint64_t live_bytes(uint64_t oldest) const;
 
@@ -82,6 +84,7 @@ class Journal {
   uint64_t position_ = 0;
   uint64_t allocated_bytes_ = 0;
   int64_t last_number_ = 0;     ///< In the name of the newest file.
+  uint64_t file_begin_ = 0;     ///< Of the first group that was tried in the active file.
   uint64_t sequence_ = 0;       ///< Of the last group that was tried.
   uint64_t last_good_ = 0;      ///< Of the last one that counts; 0: none.
   uint64_t previous_good_ = 0;  ///< Of the last one that counted before the last Append.

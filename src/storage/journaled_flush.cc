@@ -245,9 +245,13 @@ void JournaledFlush::RenewStranded() {
   std::vector<LogWrite> writes;
   {
     base::MutexLock lock(mutex_);
-    for (const auto& [log, stranded] : stranded_) writes.push_back(stranded.write);
+    bool keeps_older_files = false;
+    for (const auto& [log, stranded] : stranded_) {
+      keeps_older_files |= stranded.sequence < dependencies_.journal.file_begin();
+      writes.push_back(stranded.write);
+    }
+    if (!keeps_older_files) return;
   }
-  if (writes.empty()) return;
   std::vector<LogWrite*> group;
   group.reserve(writes.size());
   for (LogWrite& write : writes) group.push_back(&write);

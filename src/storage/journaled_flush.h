@@ -127,8 +127,8 @@ class JournaledFlush final : public FlushTarget {
   void FinishWriteBack(WriteBackJob done);
   void Strand(Held held);
   void StrandHeld(HeldList::iterator held);
-  /// Writes what is stranded to the journal once more, so that its old groups do not keep the files
-  /// of all groups behind them.
+  /// Writes what is stranded to the journal once more, at most once for each file of it, so that
+  /// its old groups do not keep the files of all groups behind them.
   void RenewStranded();
   void FinishReleases();
 

@@ -749,6 +749,27 @@ TEST_F(JournalTest, LogThatCannotBeWrittenBackDoesNotKeepTheJournalGrowing) {
   EXPECT_EQ(Values(kOther).size(), 100U);
 }
 
+// It was written again with each group while the journal was long.
+TEST_F(JournalTest, LogThatCannotBeWrittenBackIsWrittenAgainOnceForEachFile) {
+  world_.Kill();
+  world_.store_options().journal_file_bytes = 81'920;  // Ten groups.
+  world_.store_options().journal_bytes_max = 1;
+  ASSERT_TRUE(world_.Start().ok());
+  const std::string segment = world_.Path(OffsetFileName(Offset(0), kSegmentSuffix));
+  world_.disk().SetFaultHook([segment](DiskCall call, const std::string& path) {
+    return call == DiskCall::kWrite && path == segment ? MemoryFileSystem::IoError(path)
+                                                       : absl::OkStatus();
+  });
+  EXPECT_FALSE(world_.AppendDurably({.values = {"stranded"}}).ok()) << "brought there at once";
+  (void)world_.Close();
+  for (int i = 0; i < 30; ++i) Append("v", kOther);
+  EXPECT_LE(Groups().back().group.sequence, 1U + 30 + 4);
+  world_.disk().SetFaultHook(nullptr);
+  CutPowerAndStart();
+  EXPECT_THAT(Values(), ElementsAre("stranded"));
+  EXPECT_EQ(Values(kOther).size(), 30U);
+}
+
 TEST_F(JournalTest, FilesAreUsedAgain) {
   world_.Kill();
   world_.store_options().tail_cache_bytes_max = 40'000;
