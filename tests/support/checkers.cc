@@ -116,6 +116,21 @@ absl::Status OrderChecker::Check(const TopicPartition& partition, Offset log_sta
   return absl::OkStatus();
 }
 
+void RefusedChecker::Refused(const TopicPartition& partition, std::string value) {
+  refused_[partition].insert(std::move(value));
+}
+
+absl::Status RefusedChecker::Check(const TopicPartition& partition,
+                                   const std::vector<ReadRecord>& log) const {
+  const auto& refused = OrEmpty(refused_, partition);
+  for (const ReadRecord& record : log) {
+    if (!refused.contains(record.value)) continue;
+    return Violation("a refusal", partition, record.offset,
+                     base::StrCat("'", record.value, "' was said not to be stored"));
+  }
+  return absl::OkStatus();
+}
+
 void DamageChecker::Acknowledged(const TopicPartition& partition, Offset offset,
                                  std::string value) {
   acknowledged_[partition].emplace(offset, std::move(value));

@@ -64,6 +64,17 @@ class OrderChecker {
   std::map<TopicPartition, std::map<std::string, size_t>> places_;
 };
 
+/// What was refused as not stored, for lack of room, is nowhere to be found: its sender sends it
+/// again.
+class RefusedChecker {
+ public:
+  void Refused(const TopicPartition& partition, std::string value);
+  absl::Status Check(const TopicPartition& partition, const std::vector<ReadRecord>& log) const;
+
+ private:
+  std::map<TopicPartition, std::set<std::string>> refused_;
+};
+
 /// G8: damage is told and never served. What was acknowledged is there as it was, or lies in a
 /// range that is refused.
 class DamageChecker {

@@ -25,6 +25,7 @@ bool IsChange(DiskCall call) {
     case DiskCall::kSyncDirectory:
     case DiskCall::kSyncVolume:
       return true;
+    case DiskCall::kCreate:
     case DiskCall::kRead:
     case DiskCall::kSize:
     case DiskCall::kExists:
@@ -203,9 +204,10 @@ MemoryFileSystem::~MemoryFileSystem() = default;
 absl::StatusOr<std::unique_ptr<io::File>> MemoryFileSystem::Open(const std::string& path,
                                                                  io::OpenMode mode) {
   TALOSMQ_RETURN_IF_ERROR(Begin(DiskCall::kOpen, path));
+  const bool must_exist = mode == io::OpenMode::kRead || mode == io::OpenMode::kReadWrite;
+  if (!must_exist && !HasName(path)) TALOSMQ_RETURN_IF_ERROR(Begin(DiskCall::kCreate, path));
   const base::MutexLock lock(mutex_);
   TALOSMQ_ASSIGN_OR_RETURN(Location at, LocateLocked(path));
-  const bool must_exist = mode == io::OpenMode::kRead || mode == io::OpenMode::kReadWrite;
   if (at.node == nullptr && must_exist) return NotFound(path);
   if (at.node != nullptr && mode == io::OpenMode::kCreateNew) {
     return absl::AlreadyExistsError(base::StrCat(path, ": EEXIST (File exists)"));
@@ -218,6 +220,11 @@ absl::StatusOr<std::unique_ptr<io::File>> MemoryFileSystem::Open(const std::stri
     at.node->file->Resize(0);
   }
   return std::make_unique<OpenedFile>(*this, path, std::move(at.node), boots_);
+}
+
+bool MemoryFileSystem::HasName(const std::string& path) const {
+  const base::MutexLock lock(mutex_);
+  return FindLocked(path) != nullptr;
 }
 
 absl::StatusOr<bool> MemoryFileSystem::Exists(const std::string& path) {

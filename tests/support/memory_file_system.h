@@ -19,6 +19,7 @@ namespace talosmq::support {
 /// A call on the file system or on one of its files.
 enum class DiskCall {
   kOpen,
+  kCreate,  ///< After kOpen, when it makes the file; no change of its own.
   kRead,
   kWrite,
   kSync,
@@ -57,6 +58,7 @@ class MemoryFileSystem final : public io::FileSystem {
  public:
   /// Not OK: the call fails with that status. Called without a lock held.
   using FaultHook = std::function<absl::Status(DiskCall call, const std::string& path)>;
+  static constexpr uint64_t kUnlimited = uint64_t{1} << 40;
 
   MemoryFileSystem();
   ~MemoryFileSystem() override;
@@ -109,8 +111,6 @@ class MemoryFileSystem final : public io::FileSystem {
   static absl::Status StorageFull(std::string_view path);
 
  private:
-  static constexpr uint64_t kUnlimited = uint64_t{1} << 40;
-
   class OpenedFile;
   class HeldLock;
   class Volume;
@@ -122,6 +122,7 @@ class MemoryFileSystem final : public io::FileSystem {
   };
 
   absl::Status Begin(DiskCall call, const std::string& path);
+  bool HasName(const std::string& path) const;
   bool IsDeadLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   /// As IsDeadLocked(), but not yet in the call in which it dies.
   bool DiedBeforeLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
