@@ -150,4 +150,38 @@ absl::Status DamageChecker::Check(const TopicPartition& partition,
   return CheckHolds("G8", partition, expected, log);
 }
 
+void DeletionChecker::Created(std::string name, const TopicId& id) {
+  created_.emplace(id, std::move(name));
+}
+
+void DeletionChecker::Stored(const TopicPartition& log) { stored_.insert(log); }
+void DeletionChecker::Deleting(const TopicId& id) { deleting_.insert(id); }
+void DeletionChecker::Deleted(const TopicId& id) { deleted_.insert(id); }
+
+absl::Status DeletionChecker::Check(const Found& found) const {
+  const auto violation = [](const auto&... what) {
+    return MakeError(Reason::kInternal, base::StrCat("G10 broken: ", what...));
+  };
+  for (const auto& [id, name] : created_) {
+    if (deleting_.contains(id)) continue;
+    const auto topic = found.topics.find(name);
+    if (topic == found.topics.end() || topic->second != id) {
+      return violation("topic '", name, "' (", id.ToString(), ") is gone, and nobody deleted it");
+    }
+  }
+  for (const TopicPartition& log : stored_) {
+    if (deleting_.contains(log.topic_id) || found.folders.contains(log)) continue;
+    return violation("log ", log.ToString(), " is gone, and nobody deleted it");
+  }
+  for (const auto& [name, id] : found.topics) {
+    if (deleted_.contains(id)) return violation("topic '", name, "' is deleted and can be seen");
+  }
+  for (const TopicPartition& log : found.folders) {
+    if (deleted_.contains(log.topic_id)) {
+      return violation("log ", log.ToString(), " is there, and its topic is deleted");
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace talosmq::support

@@ -88,4 +88,31 @@ class DamageChecker {
   std::map<TopicPartition, std::map<Offset, std::string>> acknowledged_;
 };
 
+/// G10: nothing goes that nobody asked to delete, whatever of the metadata was there; what was
+/// acknowledged about the life of a topic holds.
+class DeletionChecker {
+ public:
+  /// The creation was acknowledged.
+  void Created(std::string name, const TopicId& id);
+  /// Something of this log is durable, of a topic or of none.
+  void Stored(const TopicPartition& log);
+  /// Somebody asks for it: the topic and its logs may go from now on.
+  void Deleting(const TopicId& id);
+  /// The deletion was acknowledged: they go in the end.
+  void Deleted(const TopicId& id);
+
+  struct Found {
+    std::map<std::string, TopicId> topics;  ///< That can be seen.
+    std::set<TopicPartition> folders;       ///< Of logs on the disk.
+  };
+  /// `found`: after a start that has had time to finish what was begun.
+  absl::Status Check(const Found& found) const;
+
+ private:
+  std::map<TopicId, std::string> created_;
+  std::set<TopicPartition> stored_;
+  std::set<TopicId> deleting_;
+  std::set<TopicId> deleted_;
+};
+
 }  // namespace talosmq::support

@@ -439,6 +439,12 @@ void MemoryFileSystem::DieAtChange(uint64_t nth) {
   dies_at_ = changes_ + nth;
 }
 
+absl::Status MemoryFileSystem::CountChange() {
+  const base::MutexLock lock(mutex_);
+  ++changes_;
+  return IsDeadLocked() ? IoError("machine") : absl::OkStatus();
+}
+
 uint64_t MemoryFileSystem::changes() const {
   const base::MutexLock lock(mutex_);
   return changes_;

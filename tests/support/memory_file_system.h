@@ -103,6 +103,9 @@ class MemoryFileSystem final : public io::FileSystem {
   /// The `nth` changing call from now on (1: the next one) fails as if the process had died in it,
   /// and so does every call after it until CutPower().
   void DieAtChange(uint64_t nth);
+  /// A change that something else of the same machine makes, as a store beside this disk: it counts
+  /// as one of this disk, and fails when the process has died.
+  absl::Status CountChange();
   /// Calls so far that change anything or make it durable: the moments at which to die.
   uint64_t changes() const;
 

@@ -1,10 +1,10 @@
 // The disk becomes full at every single call that takes room, and stays so through a restart: what
 // was acknowledged is there, what was refused is not, and all goes on once there is room again.
 
-#include "crash/storage/scenario.h"
 #include "support/memory_file_system.h"
 #include "support/storage_world.h"
 
+#include "crash/storage/scenario.h"
 #include "gtest/gtest.h"
 
 #include <atomic>
@@ -22,10 +22,10 @@ using support::PowerCut;
 using support::StorageWorld;
 
 enum class FullDisk {
-  kFailsOnce,           ///< Somebody makes room at once.
-  kTakesNothing,        ///< As one whose blocks are given at the write or the sync: not even those
-                        ///< that replace others.
-  kTakesWhatHasPlace,   ///< Files do not grow.
+  kFailsOnce,          ///< Somebody makes room at once.
+  kTakesNothing,       ///< As one whose blocks are given at the write or the sync: not even those
+                       ///< that replace others.
+  kTakesWhatHasPlace,  ///< Files do not grow.
 };
 
 bool TakesRoom(DiskCall call) {

@@ -2,9 +2,8 @@
 
 #include "talosmq/error.h"
 
-#include "gtest/gtest.h"
-
 #include "absl/status/statusor.h"
+#include "gtest/gtest.h"
 
 #include <algorithm>
 #include <optional>

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/metrics.h"
 #include "base/random.h"
+#include "base/status.h"
 #include "metadata/codec.h"
 #include "metadata/embedded/embedded_store.h"
 #include "metadata/keys.h"
@@ -26,6 +27,30 @@ class CountingRandom final : public base::Random {
 
  private:
   uint64_t state_;
+};
+
+/// A store on the same machine as a disk: when one dies, so does the other. Each write can die
+/// before it happens, and behind that, before it is answered.
+class StoreBesideDisk final : public kv::Store {
+ public:
+  StoreBesideDisk(kv::Store& store, support::MemoryFileSystem& disk) : store_(store), disk_(disk) {}
+
+  absl::StatusOr<std::optional<std::string>> Get(std::string_view key) override {
+    return store_.Get(key);
+  }
+  absl::StatusOr<std::vector<kv::Entry>> Scan(std::string_view prefix, std::string_view from,
+                                              size_t limit) override {
+    return store_.Scan(prefix, from, limit);
+  }
+  absl::Status Write(const kv::WriteBatch& batch, kv::Durability durability) override {
+    TALOSMQ_RETURN_IF_ERROR(disk_.CountChange());
+    TALOSMQ_RETURN_IF_ERROR(store_.Write(batch, durability));
+    return disk_.CountChange();
+  }
+
+ private:
+  kv::Store& store_;
+  support::MemoryFileSystem& disk_;
 };
 
 constexpr int kFetchBytes = 1 << 20;
@@ -66,7 +91,7 @@ std::vector<support::ReadRecord> RecordsIn(const std::vector<base::Buffer>& chun
 
 /// One run of the program. After Kill() it is kept for ever, as nothing of it may run any more.
 struct BrokerHarness::Process {
-  explicit Process(const support::ManualClock& clock)
+  Process(const support::ManualClock& clock, kv::Store& kv_store, support::MemoryFileSystem& disk)
       : flush(clock),
         write_back(clock),
         compaction(clock),
@@ -74,7 +99,8 @@ struct BrokerHarness::Process {
         shards{std::make_unique<support::ManualExecutor>(clock)},
         admin(clock),
         store_executor(clock),
-        random(1) {}
+        random(1),
+        kv(kv_store, disk) {}
 
   void Run() {
     support::RunAllUntilIdle(
@@ -89,6 +115,7 @@ struct BrokerHarness::Process {
   support::ManualExecutor admin;
   support::ManualExecutor store_executor;
   CountingRandom random;
+  StoreBesideDisk kv;
   std::unique_ptr<base::MetricRegistry> metrics = base::MakeNullMetricRegistry();
   std::unique_ptr<metadata::MetadataStore> store;
   std::unique_ptr<metadata::ImagePublisher> images;
@@ -109,10 +136,10 @@ BrokerHarness::~BrokerHarness() {
 
 void BrokerHarness::Start() {
   TALOSMQ_CHECK(!is_running()) << "already running";
-  process_ = std::make_unique<Process>(clock_);
+  process_ = std::make_unique<Process>(clock_, *kv_, disk_);
   Process& p = *process_;
   p.random = CountingRandom(static_cast<uint64_t>(absl::ToUnixNanos(clock_.Now())));
-  auto store = metadata::OpenEmbeddedStore({}, *kv_, p.store_executor);
+  auto store = metadata::OpenEmbeddedStore({}, p.kv, p.store_executor);
   TALOSMQ_CHECK(store.ok()) << store.status().ToString();
   p.store = *std::move(store);
   Register();
@@ -129,7 +156,7 @@ void BrokerHarness::Start() {
   TALOSMQ_CHECK(reserve.ok()) << reserve.status().ToString();
   p.reserve = *std::move(reserve);
   auto logs = storage::LogStore::Open({.directory = "data"}, {.file_system = disk_,
-                                                              .catalogue = *kv_,
+                                                              .catalogue = p.kv,
                                                               .reserve = *p.reserve,
                                                               .clock = clock_,
                                                               .metrics = *p.metrics,
@@ -199,6 +226,12 @@ void BrokerHarness::CutPower(support::PowerCut cut) {
   if (is_running()) Kill();
   disk_.CutPower(cut);
   kv_->CutPower(0);
+}
+
+void BrokerHarness::LoseStore() {
+  TALOSMQ_CHECK(!is_running()) << "the store is in use";
+  static auto& lost = *new std::vector<std::unique_ptr<kv::MemoryStore>>();
+  lost.push_back(std::exchange(kv_, kv::MakeMemoryStore()));  // Killed processes refer to it.
 }
 
 Broker& BrokerHarness::broker() { return *process_->broker; }

@@ -70,6 +70,8 @@ class BrokerHarness {
   /// kill -9: nothing that was queued runs, what was written stays in the page cache.
   void Kill();
   void CutPower(support::PowerCut cut);
+  /// Of a stopped machine: the next process finds the disk as it is beside an empty store.
+  void LoseStore();
   bool is_running() const { return process_ != nullptr; }
 
   support::ManualClock& clock() { return clock_; }
