@@ -29,8 +29,8 @@ class TopicLife {
     harness_.Start();
     const std::string folder = "data/topics/" + kOrphan.ToString();
     EXPECT_TRUE(harness_.disk().MakeDirectories(folder).ok());
-    EXPECT_TRUE(io::WriteFileAtomically(harness_.disk(), folder + "/epochs", base::AsBytes("what"))
-                    .ok());
+    EXPECT_TRUE(
+        io::WriteFileAtomically(harness_.disk(), folder + "/epochs", base::AsBytes("what")).ok());
     deletion_.Stored(kOrphan);
   }
 
