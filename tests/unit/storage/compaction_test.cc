@@ -13,9 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-#include <map>
 #include <optional>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -498,98 +496,6 @@ TEST_F(CompactionTest, FlippedBitInACompactedSegmentIsRefused) {
   EXPECT_EQ(ReasonOf(world_.Read(Offset(0)).status()), Reason::kCorruptData)
       << "a base offset that chain and CRC would let pass";
   EXPECT_TRUE(world_.Read(Offset(4)).ok());
-}
-
-/// Random histories against a map, with compactions, restarts and power cuts at random places.
-TEST(CompactionModelTest, LogHoldsTheLastRecordOfEachKey) {
-  for (uint64_t seed = 1; seed <= 40; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937_64 random(seed);
-    const auto choose = [&](uint64_t below) { return random() % below; };
-    StorageWorld world;
-    world.log_options().segment_bytes = 2'000 + static_cast<int64_t>(choose(6'000));
-    world.log_options().compaction =
-        CompactionRules{.dirty_ratio_min = static_cast<double>(choose(10)) / 10,
-                        .tombstone_age_min = absl::Seconds(static_cast<int64_t>(choose(100)))};
-    if (choose(2) == 0) world.store_options().direct_logs_max = 0;
-    world.store_options().tail_cache_bytes_max = choose(2) == 0 ? 20'000 : 1 << 20;
-    if (choose(3) == 0) world.store_options().compaction_keys_max = 20 + choose(40);
-    std::map<std::string, std::pair<int64_t, std::optional<std::string>>> last;  // By key.
-    int64_t next = 0;
-    ASSERT_TRUE(world.Start().ok());
-    ASSERT_TRUE(world.Open().ok());
-    for (int step = 0; step < 400; ++step) {
-      switch (choose(12)) {
-        case 0: {
-          world.Advance(absl::Seconds(static_cast<int64_t>(choose(20))));
-          world.Run();
-          const absl::Status compacted = world.Compact();
-          ASSERT_TRUE(compacted.ok() || ReasonOf(compacted) == Reason::kInvalidConfig) << compacted;
-          break;
-        }
-        case 1:
-          if (choose(4) != 0) break;
-          // In the middle of one.
-          world.log().Compact(world.clock().Now(), world.log().durable_end(),
-                              [](const absl::Status&) {});
-          for (uint64_t i = choose(30); i > 0; --i) world.RunOne();
-          world.CutPower(PowerCut::Random(random()));
-          ASSERT_TRUE(world.Start().ok());
-          ASSERT_TRUE(world.Open().ok());
-          break;
-        case 2:
-          if (choose(10) != 0) break;
-          ASSERT_TRUE(world.Stop().ok());
-          ASSERT_TRUE(world.Start().ok());
-          ASSERT_TRUE(world.Open().ok());
-          break;
-        default: {
-          support::BatchOf batch;
-          batch.codec = choose(4) == 0 ? record::Codec::kZstd : record::Codec::kNone;
-          const size_t count = 1 + choose(4);
-          for (size_t i = 0; i < count; ++i) {
-            batch.keys.push_back("k" + std::to_string(choose(30)));
-            batch.values.push_back(std::to_string(step) + std::string(choose(300), 'v'));
-            if (choose(5) == 0) batch.tombstones.insert(i);
-          }
-          const auto appended = world.AppendDurably(batch);
-          ASSERT_TRUE(appended.ok()) << appended.status();
-          for (size_t i = 0; i < count; ++i) {
-            last[batch.keys[i]] = {next++, batch.tombstones.contains(i)
-                                               ? std::nullopt
-                                               : std::optional(batch.values[i])};
-          }
-        }
-      }
-    }
-    std::map<std::string, std::pair<int64_t, std::optional<std::string>>> found;
-    Offset at(0);
-    while (at < world.log().durable_end()) {
-      const auto read = world.Read(at);
-      ASSERT_TRUE(read.ok()) << read.status();
-      ASSERT_GT(read->next_offset, at);
-      for (const base::Buffer& chunk : read->chunks) {
-        for (base::ByteSpan rest = chunk.bytes(); !rest.empty();) {
-          const auto header = record::ParseHeader(rest);
-          auto reader = record::BatchReader::Open(rest.first(header->size()), {});
-          while (auto record = reader->Next().value()) {
-            found[std::string(*record->key)] = {
-                record->offset.value(),
-                record->value ? std::optional<std::string>(*record->value) : std::nullopt};
-          }
-          rest = rest.subspan(header->size());
-        }
-      }
-      at = read->next_offset;
-    }
-    ASSERT_EQ(world.log().log_end(), Offset(next));
-    for (const auto& [key, record] : last) {
-      const auto known = found.find(key);
-      if (!record.second && known == found.end()) continue;  // Its tombstone has gone, too.
-      ASSERT_NE(known, found.end()) << key;
-      EXPECT_EQ(known->second, record) << key;
-    }
-  }
 }
 
 }  // namespace
