@@ -1,9 +1,8 @@
-// Random histories of keys on a compacted log against a map, with compactions, restarts and power cuts
-// at random places: the last record of each key is there, at its offset.
-
-#include "storage/compaction.h"
+// Random histories of keys on a compacted log against a map, with compactions, restarts and power
+// cuts at random places: the last record of each key is there, at its offset.
 
 #include "record/batch.h"
+#include "storage/compaction.h"
 #include "support/storage_world.h"
 #include "talosmq/error.h"
 
