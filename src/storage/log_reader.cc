@@ -37,6 +37,21 @@ absl::Status Refuse(const Damage& damage, const CorruptRange& hidden) {
   return MakeCorruptData(base::FromAbsl(MakeCorruption(damage).message()), hidden);
 }
 
+/// Of offsets whose segment is gone.
+absl::Status RefuseGap(const LogSource& log, Offset first, Offset next) {
+  return Refuse({.file = log.files->directory,
+                 .position = 0,
+                 .expected = base::StrCat("a segment that holds offset ", first.value()),
+                 .found = "none"},
+                {.first = first, .next = next});
+}
+
+/// Where the segment behind this one begins, or where reading ends.
+Offset NextSegment(const LogSource& log, size_t segment, Offset limit) {
+  const SegmentList& segments = *log.segments;
+  return segments.is_last(segment) ? limit : std::min(segments.base(segment + 1), limit);
+}
+
 /// Of what lies before the first run.
 absl::Status RefuseHole(const ReadableSegment& segment, Offset limit) {
   return Refuse(
@@ -99,27 +114,25 @@ absl::StatusOr<ReadableSegment> LogReader::OpenSegment(
     absl::FunctionRef<bool(const IndexEntry&)> is_before) {
   auto segment = cache_.Open(request, is_before);
   if (ReasonOf(segment.status()) != Reason::kCorruptData) return segment;
-  const SegmentList& segments = *request.log.segments;
-  const Offset end = segments.is_last(request.segment) ? limit : segments.base(request.segment + 1);
   return MakeCorruptData(base::FromAbsl(segment.status().message()),
-                         {.first = segments.base(request.segment), .next = std::min(end, limit)});
+                         {.first = request.log.segments->base(request.segment),
+                          .next = NextSegment(request.log, request.segment, limit)});
 }
 
 absl::StatusOr<ReadResult> LogReader::ReadOnce(const LogSource& log, const ReadRequest& request) {
   const auto index = log.segments->Find(request.offset);
   if (!index) {
     const Offset next = log.segments->empty() ? request.limit : log.segments->base(0);
-    return Refuse({.file = log.files->directory,
-                   .position = 0,
-                   .expected = base::StrCat("a segment that holds offset ", request.offset.value()),
-                   .found = "none"},
-                  {.first = request.offset, .next = std::min(next, request.limit)});
+    return RefuseGap(log, request.offset, std::min(next, request.limit));
   }
   TALOSMQ_ASSIGN_OR_RETURN(
       const ReadableSegment segment,
       OpenSegment(
           {.log = log, .segment = *index, .bytes_max = std::min(request.bytes_max, kReadBytesMax)},
           request.limit, [&](const IndexEntry& run) { return run.end_offset <= request.offset; }));
+  if (segment.end && request.offset >= *segment.end) {
+    return RefuseGap(log, *segment.end, NextSegment(log, *index, request.limit));
+  }
   if (segment.runs.empty()) return ReadBehindRuns(log, segment, request);
   const IndexEntry& first = segment.runs.front();
   if (first.first_offset > request.offset) return RefuseHole(segment, request.limit);
@@ -237,7 +250,8 @@ absl::StatusOr<std::optional<Offset>> LogReader::FindInSegment(const LogSource& 
     if (passed > segment.identity.base_offset) hole.reset();
     if (segment.runs.empty()) {
       if (!segment.end) return FindBehindRuns(log, segment, query);
-      if (segment.runs_end < *segment.end && !hole) hole = segment.runs_end;
+      // Also when it is whole and the segment behind it is gone.
+      if (segment.runs_end < NextSegment(log, index, query.limit) && !hole) hole = segment.runs_end;
       return std::nullopt;
     }
     if (segment.runs.front().first_offset > std::max(segment.runs_begin, query.begin)) {

@@ -256,6 +256,39 @@ TEST_F(CompactionTest, RestartFindsTheSame) {
   EXPECT_THAT(Keys().back(), Pair(9, "e"));
 }
 
+// The segment before a lost one tells its own end, so nothing was missing in it: a reader asked for
+// the lost offsets for ever, and a compaction that merges the neighbours would have hidden them.
+TEST_F(CompactionTest, SegmentThatIsLostIsRefusedAndEndsTheNextCompaction) {
+  const auto put = [&](int number) {
+    return world_
+        .AppendDurably({.values = {std::string(900, 'v')},
+                        .timestamp_ms = 1'000 + number,
+                        .keys = {std::to_string(number)}})
+        .ok();
+  };
+  for (int i = 0; i < 13; ++i) ASSERT_TRUE(put(i));
+  Compact();
+  ASSERT_TRUE(world_.Stop().ok());
+  world_.RemoveFile(world_.Path("00000000000000000004-00000000000000000008-0000000002.log"));
+  world_.log_options().segment_bytes = 12'000;
+  Start();
+  for (const int64_t offset : {4, 7}) {
+    const auto refused = CorruptRangeOf(world_.Read(Offset(offset)).status());
+    ASSERT_TRUE(refused.has_value()) << offset;
+    EXPECT_EQ(refused->next, Offset(8));
+  }
+  EXPECT_TRUE(world_.Read(Offset(3)).ok());
+  EXPECT_TRUE(world_.Read(Offset(8)).ok());
+  EXPECT_EQ(*world_.FindOffset(1'003), Offset(3));
+  EXPECT_EQ(*world_.FindOffset(1'005), Offset(4)) << "it may have been there";
+  EXPECT_EQ(*world_.FindOffset(1'012), Offset(12));
+  const auto segments = Segments();
+  for (int i = 13; i < 40; ++i) ASSERT_TRUE(put(i));
+  Checkpoint();
+  EXPECT_EQ(ReasonOf(world_.Compact()), Reason::kCorruptData);
+  EXPECT_THAT(Segments(), testing::IsSupersetOf(segments));
+}
+
 TEST_F(CompactionTest, NothingHappensWithoutThePolicyOrBeforeItIsTime) {
   for (int i = 0; i < 9; ++i) Put("a");
   LogOptions options = world_.log_options();
