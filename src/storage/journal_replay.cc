@@ -145,8 +145,9 @@ class Replay {
       Add(found, PointOf(input_.recorded, log), logs[log]);
     }
     for (const auto& [log, sections] : logs) {
-      TALOSMQ_ASSIGN_OR_RETURN(const bool exists, target_.catalogue.Contains(log));
-      if (exists && !sections.empty()) TALOSMQ_RETURN_IF_ERROR(AddLog(log, sections));
+      if (sections.empty()) continue;
+      TALOSMQ_ASSIGN_OR_RETURN(const bool exists, Exists(log));
+      if (exists) TALOSMQ_RETURN_IF_ERROR(AddLog(log, sections));
     }
     TALOSMQ_RETURN_IF_ERROR(Flush());
     return std::move(replay_);
@@ -159,6 +160,19 @@ class Replay {
   void NoteDamage(const Damage& damage) {
     ++replay_.damages;
     Note(std::string(MakeCorruption(damage).message()));
+  }
+
+  /// A deletion takes the folder first, so one that is still there has lost its key.
+  absl::StatusOr<bool> Exists(const TopicPartition& log) {
+    TALOSMQ_ASSIGN_OR_RETURN(const bool is_known, target_.catalogue.Contains(log));
+    if (is_known) return true;
+    const std::string directory = LogDirectory(target_.data_directory, log);
+    TALOSMQ_ASSIGN_OR_RETURN(const bool has_folder, target_.file_system.Exists(directory));
+    if (has_folder) {
+      Note(base::StrCat("log ", log.ToString(), ": the catalogue lacks its key, but its folder ",
+                        directory, " is there: what the journal holds of it is kept"));
+    }
+    return has_folder;
   }
 
   absl::Status AddLog(const TopicPartition& log, const LogSections& sections) {

@@ -55,10 +55,11 @@ struct JournalReplayInput {
   base::Executor& executor;  ///< For LogFiles; nothing is posted.
 };
 
-/// Brings everything that counts in the journal to the segments. A log that the catalogue does not
-/// know was deleted and is passed over. Running it again gives the same. Damage in the journal is
-/// told in the result; what it hit becomes a damaged range of its log, below the new point. A
-/// segment that cannot be written is an error: then the journal still has what it lacks.
+/// Brings everything that counts in the journal to the segments. A log without a folder that the
+/// catalogue does not know was deleted and is passed over. Running it again gives the same. Damage
+/// in the journal is told in the result; what it hit becomes a damaged range of its log, below the
+/// new point. A segment that cannot be written is an error: then the journal still has what it
+/// lacks.
 absl::StatusOr<JournalReplay> ReplayJournal(const RestoreTarget& target,
                                             const JournalReplayInput& input,
                                             const JournalScan& scan);

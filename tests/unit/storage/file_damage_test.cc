@@ -6,6 +6,7 @@
 #include "record/batch_format.h"
 #include "storage/catalogue.h"
 #include "storage/checkpoint.h"
+#include "storage/disk_reserve.h"
 #include "storage/epoch_history.h"
 #include "storage/journal_format.h"
 #include "storage/producer_snapshot.h"
@@ -24,6 +25,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace talosmq::storage {
@@ -41,6 +43,8 @@ constexpr size_t kSmallBytes = 50;
 const TopicPartition kLog = StorageWorld::kLog;
 /// Has the first record in its segment and the others in the journal.
 const TopicPartition kJournaled{.topic_id = TopicId({9, 8, 7}), .partition = PartitionId(8)};
+/// Was compacted: what is left of [0, 2), [2, 4) and [4, 6), and the segment [6, 7).
+const TopicPartition kCompacted{.topic_id = TopicId({9, 8, 6}), .partition = PartitionId(9)};
 
 /// A record of a file: where it begins, and where in it each of its fields does.
 struct Piece {
@@ -53,16 +57,21 @@ class DamagedWorld {
  public:
   DamagedWorld() {
     world_.log_options().segment_bytes = 12'000;
+    world_.log_options().compaction = CompactionRules{};
+    world_.reserve_options().bytes = 8'192;
     world_.store_options().direct_logs_max = 0;
     Start();
     for (int i = 0; i < 3; ++i) Produce(kLog, kRunBytes);
     Produce(kJournaled, kSmallBytes);
+    for (const char* key : {"a", "b", "a"}) ProduceKeyed(key);
     Stop();
     CopyFiles();
     Start();
     for (int i = 0; i < 4; ++i) Produce(kLog, kRunBytes);
+    for (const char* key : {"c", "d", "a", "e"}) ProduceKeyed(key);
     Stop();
     Start();
+    Compact();
     for (int i = 0; i < 2; ++i) Produce(kJournaled, kSmallBytes);
     world_.Advance(world_.store_options().checkpoint_interval);
     world_.Run();
@@ -88,7 +97,7 @@ class DamagedWorld {
       SCOPED_TRACE("start " + std::to_string(start));
       const absl::Status started = world_.Start();
       ASSERT_TRUE(started.ok()) << started;
-      for (const TopicPartition& id : {kLog, kJournaled}) {
+      for (const TopicPartition& id : {kLog, kJournaled, kCompacted}) {
         SCOPED_TRACE(id.ToString());
         const auto report = world_.Open(id);
         ASSERT_TRUE(report.ok()) << report.status();
@@ -123,22 +132,49 @@ class DamagedWorld {
         .producer = {
             .producer_id = ProducerId(7), .producer_epoch = 0, .base_sequence = sequences_[log]}};
   }
-  void Produce(const TopicPartition& log, size_t bytes) {
+  std::string Value(const TopicPartition& log, size_t bytes) {
     std::string value = std::to_string(sequences_[log]) + ":";
     value.resize(bytes, 'v');
-    order_.Sent(log, value);
-    lasts_[log] = Batch(log, value);
+    return value;
+  }
+  Offset AppendAsLast(const TopicPartition& log) {
     const auto appended = world_.AppendDurably(lasts_[log], log);
-    ASSERT_TRUE(appended.ok()) << appended.status();
-    durable_.Acknowledged(log, appended->base_offset, value);
-    damage_.Acknowledged(log, appended->base_offset, value);
+    if (!appended.ok()) {
+      ADD_FAILURE() << appended.status();
+      return Offset(-1);
+    }
     ++sequences_[log];
     ends_[log] = appended->last_offset + 1;
+    return appended->base_offset;
+  }
+  void MustStay(const TopicPartition& log, const support::ReadRecord& record) {
+    order_.Sent(log, record.value);
+    durable_.Acknowledged(log, record.offset, record.value);
+    damage_.Acknowledged(log, record.offset, record.value);
+  }
+  void Produce(const TopicPartition& log, size_t bytes) {
+    const std::string value = Value(log, bytes);
+    lasts_[log] = Batch(log, value);
+    MustStay(log, {.offset = AppendAsLast(log), .value = value});
+  }
+  void ProduceKeyed(const std::string& key) {
+    const std::string value = Value(kCompacted, kRunBytes);
+    lasts_[kCompacted] = Batch(kCompacted, value);
+    lasts_[kCompacted].keys = {key};
+    std::erase_if(keyed_, [&](const auto& older) { return older.first == key; });
+    keyed_.emplace_back(key, support::ReadRecord{AppendAsLast(kCompacted), value});
+  }
+  void Compact() {
+    ASSERT_TRUE(world_.Open(kCompacted).ok());
+    const absl::Status compacted = world_.Compact(kCompacted);
+    ASSERT_TRUE(compacted.ok()) << compacted;
+    for (const auto& [key, record] : keyed_) MustStay(kCompacted, record);
   }
   void CopyFiles() {
     for (const std::string& folder :
          {std::string(StorageWorld::kDirectory), LogDirectory(StorageWorld::kDirectory, kLog),
-          LogDirectory(StorageWorld::kDirectory, kJournaled)}) {
+          LogDirectory(StorageWorld::kDirectory, kJournaled),
+          LogDirectory(StorageWorld::kDirectory, kCompacted)}) {
       const auto names = world_.disk().List(folder);
       ASSERT_TRUE(names.ok()) << names.status();
       for (const std::string& name : *names) {
@@ -149,7 +185,7 @@ class DamagedWorld {
   }
 
   void VerifyRecords(const TopicPartition& log, const CorruptRange& hidden) {
-    const auto found = world_.ReadAroundDamage(log);
+    auto found = world_.ReadAroundDamage(log);
     ASSERT_TRUE(found.ok()) << found.status();
     const absl::Status served = damage_.Check(log, found->records, found->refused);
     EXPECT_TRUE(served.ok()) << served;
@@ -161,6 +197,11 @@ class DamagedWorld {
     VerifyProducer(log);
     const absl::Status durable = durable_.Check(log, found->records);
     EXPECT_TRUE(durable.ok()) << durable;
+    Offset next = world_.log(log).log_start();
+    if (log == kCompacted) {  // Its order is asked without its gaps.
+      for (support::ReadRecord& record : found->records)
+        record.offset = std::exchange(next, next + 1);
+    }
     const absl::Status order = order_.Check(log, world_.log(log).log_start(), found->records);
     EXPECT_TRUE(order.ok()) << order;
   }
@@ -178,6 +219,8 @@ class DamagedWorld {
   std::map<TopicPartition, int32_t> sequences_;
   std::map<TopicPartition, Offset> ends_;             ///< Of what was acknowledged.
   std::map<TopicPartition, support::BatchOf> lasts_;  ///< That was acknowledged.
+  /// The last record of each key of kCompacted, by offset.
+  std::vector<std::pair<std::string, support::ReadRecord>> keyed_;
 };
 
 /// A kind of file, and what its damage may cost.
@@ -225,6 +268,20 @@ std::vector<Piece> BatchesIn(const std::string& content) {
   return pieces;
 }
 
+/// The header, and each producer and each of its batches.
+std::vector<Piece> ProducersIn(const std::string& content) {
+  std::vector<Piece> pieces = {{.position = 0, .fields = {0, 4, 5, 8, 24, 28, 36, 40, 44}}};
+  for (uint64_t at = kSnapshotHeaderBytes; at < content.size();) {
+    pieces.push_back({.position = at, .fields = {0, 8, 10, 11, 12}});
+    const int batches = content[at + 10];
+    at += kSnapshotProducerBytes;
+    for (int i = 0; i < batches; ++i, at += kSnapshotBatchBytes) {
+      pieces.push_back({.position = at, .fields = {0, 4, 8, 16, 24}});
+    }
+  }
+  return pieces;
+}
+
 /// The heads of groups, and their copies, each with one section.
 std::vector<Piece> GroupsIn(const std::string& content) {
   constexpr size_t kTable = kJournalHeaderBytes;
@@ -265,6 +322,9 @@ std::vector<Piece> GroupsIn(const std::string& content) {
 std::string PathOf(Offset base, std::string_view suffix) {
   return LogDirectory(StorageWorld::kDirectory, kLog) + "/" + OffsetFileName(base, suffix);
 }
+std::string PathOfCompacted(const SegmentName& name, std::string_view suffix) {
+  return LogDirectory(StorageWorld::kDirectory, kCompacted) + "/" + SegmentFileName(name, suffix);
+}
 std::string InDirectory(std::string_view name) {
   return std::string(StorageWorld::kDirectory) + "/" + std::string(name);
 }
@@ -273,6 +333,7 @@ std::string InDirectory(std::string_view name) {
 std::vector<FileKind> FileKinds() {
   const auto index = HeaderAndRecords(kIndexHeaderBytes, {0, 4, 5, 8, 24, 28, 36, 44, 60},
                                       kIndexEntryBytes, {0, 4, 8, 12, 16, 24, 28});
+  const SegmentName compacted{.base = Offset(2), .end = Offset(4), .generation = 2};
   return {
       {.name = "FirstSegment",
        .path = PathOf(Offset(0), kSegmentSuffix),
@@ -288,10 +349,16 @@ std::vector<FileKind> FileKinds() {
        .hides = {.first = Offset(6), .next = Offset(7)}},
       {.name = "IndexOfASealedSegment", .path = PathOf(Offset(2), kIndexSuffix), .pieces = index},
       {.name = "IndexOfTheLastSegment", .path = PathOf(Offset(6), kIndexSuffix), .pieces = index},
-      {.name = "Producers",
-       .path = PathOf(Offset(7), kSnapshotSuffix),
-       .pieces = HeaderAndRecords(kSnapshotHeaderBytes, {0, 4, 5, 8, 24, 28, 36, 40, 44},
-                                  kSnapshotBatchBytes, {0, 4, 8, 12, 16, 20, 24, 28})},
+      {.name = "CompactedSegment",
+       .path = PathOfCompacted(compacted, kSegmentSuffix),
+       .pieces = BatchesIn,
+       .log = kCompacted,
+       .hides = {.first = Offset(2), .next = Offset(4)}},
+      {.name = "IndexOfACompactedSegment",
+       .path = PathOfCompacted(compacted, kIndexSuffix),
+       .pieces = index,
+       .log = kCompacted},
+      {.name = "Producers", .path = PathOf(Offset(7), kSnapshotSuffix), .pieces = ProducersIn},
       {.name = "Epochs",
        .path = LogDirectory(StorageWorld::kDirectory, kLog) + "/epochs",
        .pieces =
@@ -309,6 +376,10 @@ std::vector<FileKind> FileKinds() {
              return std::vector<Piece>{{.position = 0, .fields = {0, 4, 5, 8, 24}}};
            },
        .refuses_start = true},
+      {.name = "Reserve",
+       .path = InDirectory(DiskReserve::kFileName),
+       .pieces =
+           [](const std::string&) { return std::vector<Piece>{{.position = 0, .fields = {0}}}; }},
   };
 }
 
@@ -417,6 +488,16 @@ TEST_F(CatalogueDamageTest, EntryThatIsLostHidesNoSegment) {
   batch.Delete(CatalogueKey(kLog));
   ASSERT_TRUE(damaged_.world().catalogue().Write(batch, kv::Durability::kSynced).ok());
   damaged_.Verify(kLog, {});
+}
+
+// Its part of the journal was passed over as that of a deleted log: acknowledged records went, and
+// their offsets were given again.
+TEST_F(CatalogueDamageTest, EntryThatIsLostHidesNothingOfTheJournal) {
+  kv::WriteBatch batch;
+  batch.Delete(CatalogueKey(kJournaled));
+  ASSERT_TRUE(damaged_.world().catalogue().Write(batch, kv::Durability::kSynced).ok());
+  damaged_.Verify(kJournaled, {});
+  EXPECT_TRUE(*Catalogue(damaged_.world().catalogue()).Contains(kJournaled));
 }
 
 TEST(JournalDamageTest, NewestGroupThatIsCutIsLeftOutAlone) {
