@@ -1,16 +1,22 @@
 #include "server/start_guard.h"
 
+#include "base/bytes.h"
+#include "base/crc32c.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "talosmq/error.h"
 
+#include "absl/strings/str_format.h"
 #include <nlohmann/json.hpp>
+
+#include <optional>
+#include <string_view>
 
 namespace talosmq::server {
 namespace {
 
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;  // The one before had no checksum.
 constexpr uint64_t kFileBytesMax = 64 << 10;
 constexpr size_t kWordsBytesMax = 1000;
 
@@ -19,18 +25,33 @@ struct FailedStarts {
   std::string last_error;
 };
 
-FailedStarts Decode(const std::string& text, const std::string& path) {
+/// A digit that flipped on the disk would be a valid one.
+std::string Checksum(const FailedStarts& starts) {
+  const std::string text = base::StrCat(kFormat, "\n", starts.count, "\n", starts.last_error);
+  return absl::StrFormat("%08x", base::Crc32c(base::AsBytes(text)));
+}
+
+std::optional<FailedStarts> Decode(std::string_view text) {
   const nlohmann::json object = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (object.is_object()) {
-    const auto count = object.find("failed_starts");
-    const auto error = object.find("last_error");
-    if (count != object.end() && count->is_number_unsigned() && error != object.end() &&
-        error->is_string()) {
-      return {.count = count->get<int64_t>(), .last_error = error->get<std::string>()};
-    }
-  }
+  if (!object.is_object()) return std::nullopt;
+  const auto count = object.find("failed_starts");
+  const auto error = object.find("last_error");
+  const auto checksum = object.find("crc32c");
+  const bool is_whole = count != object.end() && count->is_number_unsigned() &&
+                        error != object.end() && error->is_string() && checksum != object.end();
+  if (!is_whole) return std::nullopt;
+  const FailedStarts starts{.count = count->get<int64_t>(),
+                            .last_error = error->get<std::string>()};
+  if (*checksum != Checksum(starts)) return std::nullopt;
+  return starts;
+}
+
+FailedStarts Load(io::FileSystem& file_system, const std::string& path) {
+  const auto text = io::ReadFile(file_system, path, kFileBytesMax);
+  if (absl::IsNotFound(text.status())) return {};
+  if (const auto starts = text.ok() ? Decode(*text) : std::nullopt) return *starts;
   base::LogWarning("server", path, " cannot be read and counts as no failed start; found ",
-                   base::Printable(text, 100));
+                   text.ok() ? base::Printable(*text, 100) : text.status().ToString());
   return {};
 }
 
@@ -45,13 +66,7 @@ bool IsOfTheSurroundings(const absl::Status& failure) {
 absl::StatusOr<std::unique_ptr<StartGuard>> StartGuard::Begin(io::FileSystem& file_system,
                                                               const std::string& data_directory) {
   const std::string path = base::StrCat(data_directory, "/", kFileName);
-  FailedStarts before;
-  TALOSMQ_ASSIGN_OR_RETURN(const bool exists, file_system.Exists(path));
-  if (exists) {
-    TALOSMQ_ASSIGN_OR_RETURN(const std::string text,
-                             io::ReadFile(file_system, path, kFileBytesMax));
-    before = Decode(text, path);
-  }
+  const FailedStarts before = Load(file_system, path);
   if (before.count >= kFailedStartsMax) {
     return MakeError(Reason::kUnavailable,
                      base::StrCat(path, ": ", before.count,
@@ -77,7 +92,10 @@ absl::Status StartGuard::NoteFailed(const absl::Status& why) {
 
 absl::Status StartGuard::Save(int64_t failed_starts, const std::string& last_error) {
   const nlohmann::ordered_json object = {
-      {"format", kFormat}, {"failed_starts", failed_starts}, {"last_error", last_error}};
+      {"format", kFormat},
+      {"failed_starts", failed_starts},
+      {"last_error", last_error},
+      {"crc32c", Checksum({.count = failed_starts, .last_error = last_error})}};
   return io::WriteFileAtomically(
       file_system_, path_,
       base::AsBytes(object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"));

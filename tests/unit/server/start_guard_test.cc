@@ -13,6 +13,7 @@ namespace talosmq::server {
 namespace {
 
 using testing::AllOf;
+using testing::AnyOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -95,10 +96,46 @@ TEST_F(StartGuardTest, NothingIsLeftWhenOnlySettingsWereWrong) {
 TEST_F(StartGuardTest, FileThatCannotBeReadCountsAsNone) {
   for (const char* text : {"", "{", "[]", "{}", "{\"failed_starts\": -1, \"last_error\": \"x\"}",
                            "{\"failed_starts\": \"9\", \"last_error\": \"x\"}",
-                           "{\"failed_starts\": 9, \"last_error\": 3}"}) {
+                           "{\"failed_starts\": 9, \"last_error\": 3}",
+                           "{\"failed_starts\": 9, \"last_error\": \"no checksum\"}"}) {
     ASSERT_TRUE(io::WriteFileAtomically(files_, kPath, base::AsBytes(text)).ok());
     EXPECT_TRUE(Begin().ok()) << text;
   }
+}
+
+// One bit makes 1 failed start 5 of them, and 5 of them 4.
+TEST_F(StartGuardTest, FlippedBitNeverMakesAnotherCount) {
+  for (int i = 0; i < 4; ++i) Die();
+  const std::string good = *io::ReadFile(files_, kPath, 1 << 20);
+  for (size_t i = 0; i < good.size() * 8; ++i) {
+    std::string text = good;
+    text[i / 8] = static_cast<char>(text[i / 8] ^ (1 << (i % 8)));
+    ASSERT_TRUE(io::WriteFileAtomically(files_, kPath, base::AsBytes(text)).ok());
+    Die();
+    EXPECT_THAT(*io::ReadFile(files_, kPath, 1 << 20),
+                AnyOf(HasSubstr("\"failed_starts\": 1,"), HasSubstr("\"failed_starts\": 5,")))
+        << "bit " << i << ": " << text;
+  }
+}
+
+TEST_F(StartGuardTest, CutFileCountsAsNoneAndAnOlderCopyAsMany) {
+  Die();
+  const std::string older = *io::ReadFile(files_, kPath, 1 << 20);
+  for (int i = 0; i < 4; ++i) Die();
+  const std::string good = *io::ReadFile(files_, kPath, 1 << 20);
+  for (size_t size = 0; size + 2 < good.size(); ++size) {
+    ASSERT_TRUE(io::WriteFileAtomically(files_, kPath, base::AsBytes(good.substr(0, size))).ok());
+    EXPECT_TRUE(Begin().ok()) << "cut at " << size;
+  }
+  ASSERT_TRUE(io::WriteFileAtomically(files_, kPath, base::AsBytes(older)).ok());
+  for (int i = 0; i < 4; ++i) Die();
+  EXPECT_FALSE(Begin().ok());
+}
+
+TEST_F(StartGuardTest, FileThatTheDiskDoesNotGiveCountsAsNone) {
+  for (int i = 0; i < 5; ++i) Die();
+  files_.FailNth(support::DiskCall::kRead, 1, support::MemoryFileSystem::IoError(kPath));
+  EXPECT_TRUE(Begin().ok());
 }
 
 TEST_F(StartGuardTest, DiskThatCannotCountRefusesTheStart) {
