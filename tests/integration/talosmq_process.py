@@ -17,6 +17,8 @@ READY_SECONDS = 60
 class Server:
     """One talosmqd, on ports of the kernel's choice unless told; directory and process go with stop()."""
 
+    variables = {}  # Of its environment, beside the caller's.
+
     def __init__(self, settings=(), listen="127.0.0.1:0"):
         self.listen = listen
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="talosmq-test."))
@@ -32,7 +34,8 @@ class Server:
             command += ["--set", setting]
         (self.data / "listeners.json").unlink(missing_ok=True)
         log = open(self.directory / "server.log", "ab")
-        self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                        env=os.environ | self.variables)
         log.close()
         self.listeners = self.wait_for_listeners()
         self.address = self.listeners["grpc"]
