@@ -77,8 +77,19 @@ absl::StatusOr<LoadedEpochs> ParseEpochs(base::ByteSpan bytes, const TopicPartit
           base::StrCat("entry ", epochs.entries.size(), ": cut off or its checksum is wrong");
       break;
     }
-    epochs.entries.push_back({.epoch = LeaderEpoch(base::LoadBigEndian<int32_t>(&bytes[0])),
-                              .start_offset = Offset(base::LoadBigEndian<int64_t>(&bytes[4]))});
+    const EpochEntry entry{.epoch = LeaderEpoch(base::LoadBigEndian<int32_t>(&bytes[0])),
+                           .start_offset = Offset(base::LoadBigEndian<int64_t>(&bytes[4]))};
+    const EpochEntry last = epochs.entries.empty()
+                                ? EpochEntry{.epoch = kNoEpoch, .start_offset = Offset(0)}
+                                : epochs.entries.back();
+    if (entry.epoch <= last.epoch || entry.start_offset < last.start_offset) {
+      epochs.broken =
+          base::StrCat("entry ", epochs.entries.size(), ": expected an epoch above ",
+                       last.epoch.value(), " from offset ", last.start_offset.value(),
+                       " on, found ", entry.epoch.value(), " from ", entry.start_offset.value());
+      break;
+    }
+    epochs.entries.push_back(entry);
   }
   return epochs;
 }

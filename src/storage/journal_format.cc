@@ -165,6 +165,8 @@ std::optional<JournalGroup> DecodeJournalGroup(base::ByteSpan head) {
                      .before = base::LoadBigEndian<uint64_t>(&head[16]),
                      .oldest = base::LoadBigEndian<uint64_t>(&head[24]),
                      .sections = {}};
+  // Else the walk from group to group would not end.
+  if (group.before >= group.sequence || group.oldest > group.sequence) return std::nullopt;
   group.sections.resize(base::LoadBigEndian<uint32_t>(&head[32]));
   base::ByteSpan sections = table.first(group.sections.size() * kJournalSectionBytes);
   base::ByteSpan epochs = table.subspan(sections.size());

@@ -113,7 +113,8 @@ inline constexpr uint64_t kJournalGroupBytesMax = uint64_t{1} << 32;
 absl::StatusOr<std::optional<JournalGroupSize>> ReadJournalHeader(const JournalIdentity& identity,
                                                                   base::ByteSpan bytes);
 /// The group whose header and table `head` holds, all of them and nothing more; the header was
-/// accepted before. Nothing when the checksum of the table is wrong.
+/// accepted before. Nothing when the checksum of the table is wrong or the invariant of
+/// JournalGroup does not hold.
 std::optional<JournalGroup> DecodeJournalGroup(base::ByteSpan head);
 
 }  // namespace talosmq::storage

@@ -1,10 +1,8 @@
-// Any bytes as a checkpoint file and as an epoch file; what is read from them is written and read
-// again as the same.
+// Any bytes as a checkpoint file; what is read from them is written and read again as the same.
 
 #include "base/bytes.h"
 #include "base/check.h"
 #include "storage/checkpoint.h"
-#include "storage/epoch_history.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -25,21 +23,11 @@ void CheckCheckpoint(base::ByteSpan bytes) {
   TALOSMQ_CHECK(again->broken.empty()) << again->broken;
 }
 
-void CheckEpochs(base::ByteSpan bytes) {
-  const TopicPartition log{.topic_id = TopicId(), .partition = PartitionId(1)};
-  const auto loaded = ParseEpochs(bytes, log);
-  if (!loaded.ok()) return;
-  const auto again = ParseEpochs(base::AsBytes(EncodeEpochs(log, loaded->entries)), log);
-  TALOSMQ_CHECK(again.ok());
-  TALOSMQ_CHECK(again->entries.size() == loaded->entries.size());
-}
-
 }  // namespace
 }  // namespace talosmq::storage
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const talosmq::base::ByteSpan bytes = std::as_bytes(std::span(data, size));
   talosmq::storage::CheckCheckpoint(bytes);
-  talosmq::storage::CheckEpochs(bytes);
   return 0;
 }

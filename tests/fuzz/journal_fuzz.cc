@@ -27,7 +27,8 @@ void Check(base::ByteSpan bytes) {
   const base::ByteSpan table = base::ByteSpan(head).subspan(kJournalHeaderBytes);
   base::StoreBigEndian(&head[56], base::Crc32c(table));
   const auto group = DecodeJournalGroup(head);
-  TALOSMQ_CHECK(group.has_value());
+  if (!group) return;
+  TALOSMQ_CHECK(group->before < group->sequence && group->oldest <= group->sequence);
   TALOSMQ_CHECK(group->sections.size() * kJournalSectionBytes <= table.size());
 }
 

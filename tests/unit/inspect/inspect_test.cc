@@ -313,6 +313,7 @@ TEST_F(InspectTest, NothingIsChanged) {
       case support::DiskCall::kList:
       case support::DiskCall::kSpace:
         return absl::OkStatus();
+      case support::DiskCall::kCreate:
       case support::DiskCall::kWrite:
       case support::DiskCall::kSync:
       case support::DiskCall::kTruncate:
