@@ -50,6 +50,7 @@ BenchStore::BenchStore(const std::string& directory, LogStoreOptions options)
                                                    .flush_executor = flush_,
                                                    .write_back_executor = write_back_,
                                                    .compaction_executor = compaction_,
+                                                   .checkpoint_executor = io_,
                                                    .io_executors = {&io_}});
   TALOSMQ_CHECK(store.ok()) << store.status();
   store_ = *std::move(store);

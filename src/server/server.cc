@@ -195,6 +195,7 @@ absl::Status Node::StartBroker() {
                                                    .flush_executor = threads_.flush(),
                                                    .write_back_executor = threads_.write_back(),
                                                    .compaction_executor = threads_.compaction(),
+                                                   .checkpoint_executor = threads_.checkpoint(),
                                                    .io_executors = threads_.io()}));
   broker::BrokerOptions options = config_.broker;
   options.id = directory_->identity().broker;

@@ -41,6 +41,7 @@ Threads::Threads(size_t shards)
       flush_({.name = "flush"}),
       write_back_({.name = "write-back"}),
       compaction_({.name = "compaction", .niceness = kBackgroundNiceness}),
+      checkpoint_({.name = "checkpoint"}),
       metadata_({.name = "metadata"}),
       images_({.name = "images"}),
       admin_({.name = "admin"}) {}
@@ -55,6 +56,7 @@ void Threads::Stop() {
   flush_.Stop();
   write_back_.Stop();
   compaction_.Stop();
+  checkpoint_.Stop();
   for (const auto& io : io_) io->Stop();
   images_.Stop();
   metadata_.Stop();

@@ -22,6 +22,7 @@ class Threads {
   base::Executor& flush() { return flush_; }
   base::Executor& write_back() { return write_back_; }
   base::Executor& compaction() { return compaction_; }
+  base::Executor& checkpoint() { return checkpoint_; }
   base::Executor& metadata() { return metadata_; }
   base::Executor& images() { return images_; }
   base::Executor& admin() { return admin_; }
@@ -35,6 +36,7 @@ class Threads {
   base::ThreadExecutor flush_;
   base::ThreadExecutor write_back_;
   base::ThreadExecutor compaction_;
+  base::ThreadExecutor checkpoint_;
   base::ThreadExecutor metadata_;
   base::ThreadExecutor images_;
   base::ThreadExecutor admin_;

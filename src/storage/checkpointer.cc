@@ -38,7 +38,7 @@ void Checkpointer::Note(DurableProgress progress) {
 
 void Checkpointer::NoteJournal(const JournalMark& mark) {
   base::MutexLock lock(mutex_);
-  if (mark == journal_) return;
+  if (mark == journal_ || mark.newest == 0) return;
   journal_ = mark;
   is_stale_ = true;
   ScheduleLocked(options_.interval);

@@ -159,7 +159,8 @@ class Replay {
   void Note(std::string sentence) { replay_.notes.push_back(std::move(sentence)); }
   void NoteDamage(const Damage& damage) {
     ++replay_.damages;
-    Note(std::string(MakeCorruption(damage).message()));
+    replay_.last_damage = std::string(MakeCorruption(damage).message());
+    Note(replay_.last_damage);
   }
 
   /// A deletion takes the folder first, so one that is still there has lost its key.

@@ -38,6 +38,7 @@ struct JournalReplay {
   int64_t bytes = 0;               ///< Brought to the segments.
   std::vector<std::string> notes;  ///< One sentence for each thing worth an operator's look.
   int64_t damages = 0;             ///< Of the notes.
+  std::string last_damage;         ///< The last of these.
 };
 
 /// What becomes of groups of the journal that are gone, of which nobody knows what offsets they

@@ -73,6 +73,21 @@ struct OpenedJournal {
   absl::Status damage;  ///< Not OK: something is missing that had been made durable.
 };
 
+/// A journal that is needed is not begun anew: its files, when they are put back, would not fit.
+absl::Status CheckJournalIsThere(const LogStoreOptions& options, io::FileSystem& file_system,
+                                 const JournalMark& mark) {
+  if (!mark.is_needed() || options.accept_lost_journal) return absl::OkStatus();
+  const std::string path =
+      base::StrCat(options.directory, "/", kJournalFolder, "/", kJournalIdentityFileName);
+  TALOSMQ_ASSIGN_OR_RETURN(const bool exists, file_system.Exists(path));
+  if (exists) return absl::OkStatus();
+  return MakeError(Reason::kCorruptData,
+                   base::StrCat(path, ": expected the identity of a journal whose groups ",
+                                mark.oldest, " to ", mark.newest,
+                                " are needed, found no file. Put back the whole folder, or set "
+                                "recovery.accept_restored_copy: true once to go on without it"));
+}
+
 /// Raises the points to what the journal held, of which nothing is needed any more. That is on the
 /// disk before the journal forgets.
 absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
@@ -81,6 +96,7 @@ absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
   io::FileSystem& file_system = dependencies.file_system;
   Catalogue catalogue(dependencies.catalogue);
   const std::string directory = base::StrCat(options.directory, "/", kJournalFolder);
+  TALOSMQ_RETURN_IF_ERROR(CheckJournalIsThere(options, file_system, checkpoint.journal));
   TALOSMQ_ASSIGN_OR_RETURN(const JournalIdentity identity,
                            LoadJournalIdentity(file_system, directory, dependencies.random));
   TALOSMQ_ASSIGN_OR_RETURN(const JournalScan scan, ScanJournal(file_system, directory, identity));
@@ -101,7 +117,7 @@ absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
   metrics.corruptions.Add(replay.damages);
   for (const std::string& note : replay.notes) base::LogWarning("storage", note);
   if (replay.damages > 0) {
-    opened.damage = MakeError(Reason::kCorruptData, replay.notes.back());
+    opened.damage = MakeError(Reason::kCorruptData, replay.last_damage);
   }
   const bool must_record = !replay.points.empty() || checkpoint.journal.is_needed();
   const uint64_t last = std::max(scan.last_sequence(), checkpoint.journal.newest);
@@ -150,7 +166,7 @@ class FileLogStore final : public LogStore {
                        .bytes = options_.checkpoint_bytes},
                       {.file_system = dependencies_.file_system,
                        .deferred_sync = *deferred_syncs_.checkpoint,
-                       .executor = *dependencies_.io_executors.front(),
+                       .executor = dependencies_.checkpoint_executor,
                        .gate = gate_,
                        .on_log_failure =
                            [this](std::shared_ptr<LogFiles> files, absl::Status status) {
@@ -335,8 +351,9 @@ class FileLogStore final : public LogStore {
     if (!pass) return;
     look_timer_ = dependencies_.flush_executor.PostAfter(
         options_.space_interval, [this, pass = std::move(*pass)] {
-          dependencies_.reserve.Look(0).IgnoreError();  // It remembers.
-          journaled_flush_.WriteBackWhenIdle();
+          // It remembers. What the journal holds stays there while records get no room.
+          const bool has_room = dependencies_.reserve.Look(journaled_flush_.held_bytes()).ok();
+          if (has_room) journaled_flush_.WriteBackWhenIdle();
           LookLater();
         });
   }

@@ -59,6 +59,7 @@ class LogStore {
     base::Executor& flush_executor;       ///< Runs the flush group: makes durable.
     base::Executor& write_back_executor;  ///< From the journal to the segments.
     base::Executor& compaction_executor;  ///< One log at a time is compacted.
+    base::Executor& checkpoint_executor;  ///< Indexes, snapshots, the checkpoint file.
     std::vector<base::Executor*>
         io_executors;  ///< Cold reads, opening, deleting; a log always uses the same.
   };

@@ -120,10 +120,10 @@ absl::Status SegmentCache::UpdateEntries(const Request& request,
   } else if (!absl::IsNotFound(index.status())) {
     return index.status();
   }
-  segment.loaded_at = pending.drops;
   // The last segment and one that the checkpoint still has to finish lack entries by right.
-  if (!end || !pending.entries.empty() || known_end() == *end) return absl::OkStatus();
-  return Rebuild(request, why, segment);
+  if (end && pending.entries.empty() && known_end() != *end) return Rebuild(request, why, segment);
+  segment.loaded_at = pending.drops;
+  return absl::OkStatus();
 }
 
 absl::Status SegmentCache::Rebuild(const Request& request, const std::string& why,

@@ -40,9 +40,9 @@ void Check(base::ByteSpan bytes) {
 std::string Seal(base::ByteSpan bytes) {
   std::string sealed(base::AsText(EncodeEpochsHeader(kLog)));
   for (; bytes.size() >= kEpochEntryBytes; bytes = bytes.subspan(kEpochEntryBytes)) {
-    sealed += base::AsText(EncodeEpochEntry(
-        kLog, {.epoch = LeaderEpoch(base::LoadBigEndian<int32_t>(&bytes[0])),
-               .start_offset = Offset(base::LoadBigEndian<int64_t>(&bytes[4]))}));
+    sealed += base::AsText(
+        EncodeEpochEntry(kLog, {.epoch = LeaderEpoch(base::LoadBigEndian<int32_t>(&bytes[0])),
+                                .start_offset = Offset(base::LoadBigEndian<int64_t>(&bytes[4]))}));
   }
   return sealed;
 }

@@ -1,6 +1,6 @@
-// Any bytes as the journal's identity; and as the files of a journal, whose groups they describe, so
-// that the search gets behind every checksum. What is selected from them is read only where it is,
-// oldest first, each offset within its file.
+// Any bytes as the journal's identity; and as the files of a journal, whose groups they describe,
+// so that the search gets behind every checksum. What is selected from them is read only where it
+// is, oldest first, each offset within its file.
 
 #include "base/bytes.h"
 #include "base/check.h"

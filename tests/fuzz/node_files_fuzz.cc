@@ -1,5 +1,6 @@
 // Any bytes as node.json, first as they are, then with the right checksum, so that the search gets
-// behind it; and as failed-starts.json: whatever it says, five starts later no more are let through.
+// behind it; and as failed-starts.json: whatever it says, five starts later no more are let
+// through.
 
 #include "base/bytes.h"
 #include "base/check.h"

@@ -76,6 +76,7 @@ absl::Status StorageWorld::Start() {
                                                         .flush_executor = flush_,
                                                         .write_back_executor = write_back_,
                                                         .compaction_executor = compaction_,
+                                                        .checkpoint_executor = io_,
                                                         .io_executors = {&io_}});
   if (!store.ok()) return store.status();
   store_ = std::move(*store);

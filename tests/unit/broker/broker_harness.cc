@@ -164,6 +164,7 @@ void BrokerHarness::Start() {
                                                               .flush_executor = p.flush,
                                                               .write_back_executor = p.write_back,
                                                               .compaction_executor = p.compaction,
+                                                              .checkpoint_executor = p.io,
                                                               .io_executors = {&p.io}});
   TALOSMQ_CHECK(logs.ok()) << logs.status().ToString();
   p.logs = *std::move(logs);

@@ -79,6 +79,7 @@ class ThreadsTest : public ::testing::Test {
                                                                 .flush_executor = flush_,
                                                                 .write_back_executor = write_back_,
                                                                 .compaction_executor = compaction_,
+                                                                .checkpoint_executor = io_,
                                                                 .io_executors = {&io_}});
     ASSERT_TRUE(logs.ok()) << logs.status();
     logs_ = *std::move(logs);

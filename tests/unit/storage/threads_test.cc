@@ -140,6 +140,7 @@ class ThreadsTest : public testing::Test {
                                  .flush_executor = flush_,
                                  .write_back_executor = write_back_,
                                  .compaction_executor = compaction_,
+                                 .checkpoint_executor = io_a_,
                                  .io_executors = {&io_a_, &io_b_}});
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = std::move(*store);
