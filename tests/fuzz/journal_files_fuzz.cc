@@ -84,12 +84,14 @@ void CheckFiles(const std::array<std::string, kFiles.size()>& contents) {
   const auto scan = ScanJournal(files, "journal", kIdentity);
   if (!scan.ok()) return;
   TALOSMQ_CHECK(scan->paths.size() == 2);
-  const auto live = SelectLive(files, *scan);
-  TALOSMQ_CHECK(live.ok()) << live.status();
-  for (const FoundSection& found : live->sections) {
-    TALOSMQ_CHECK(found.position + found.section.bytes <= contents[found.file].size());
-    const auto file = files.Open(scan->paths[found.file], io::OpenMode::kRead);
-    TALOSMQ_CHECK(ReadSection(**file, found).ok());
+  for (const JournalMark& recorded : {JournalMark(), JournalMark{.newest = 3, .oldest = 2}}) {
+    const auto live = SelectLive(files, *scan, recorded);
+    TALOSMQ_CHECK(live.ok()) << live.status();
+    for (const FoundSection& found : live->sections) {
+      TALOSMQ_CHECK(found.position + found.section.bytes <= contents[found.file].size());
+      const auto file = files.Open(scan->paths[found.file], io::OpenMode::kRead);
+      TALOSMQ_CHECK(ReadSection(**file, found).ok());
+    }
   }
 }
 
