@@ -7,6 +7,7 @@
 #include "bench_store.h"
 #include "benchmark/benchmark.h"
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -71,9 +72,9 @@ void BM_LogAppend(benchmark::State& state) {
 BENCHMARK(BM_LogAppend)->UseRealTime();
 
 /// One batch of 4 KiB to each of so many logs, until all are durable. Items are batches.
-void BM_FlushGroup(benchmark::State& state) {
+void FlushTogether(benchmark::State& state, const LogStoreOptions& options) {
   const BenchDirectory directory;
-  BenchStore store(directory.path());
+  BenchStore store(directory.path(), options);
   const auto logs = static_cast<int32_t>(state.range(0));
   const base::Buffer batch = MakeBatch({.records = 4, .value_bytes = 1000});
   for (int32_t i = 0; i < logs; ++i) store.Open(BenchLogId(i));
@@ -86,7 +87,21 @@ void BM_FlushGroup(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * logs);
   state.SetBytesProcessed(state.iterations() * logs * static_cast<int64_t>(batch.size()));
 }
-BENCHMARK(BM_FlushGroup)->Arg(1)->Arg(100)->Arg(1000)->Iterations(20)->UseRealTime();
+
+void BM_FlushGroup(benchmark::State& state) { FlushTogether(state, {}); }
+BENCHMARK(BM_FlushGroup)->Arg(1)->Arg(100)->Arg(1000)->Arg(10'000)->Iterations(20)->UseRealTime();
+
+/// The same without a journal: one sync for each log.
+void BM_FlushGroupDirect(benchmark::State& state) {
+  FlushTogether(state, {.direct_logs_max = std::numeric_limits<size_t>::max()});
+}
+BENCHMARK(BM_FlushGroupDirect)
+    ->Arg(1)
+    ->Arg(100)
+    ->Arg(1000)
+    ->Arg(10'000)
+    ->Iterations(5)
+    ->UseRealTime();
 
 }  // namespace
 }  // namespace talosmq::storage
