@@ -32,11 +32,16 @@ absl::StatusCode CodeOf(Reason reason) {
     case Reason::kUnsupportedCompression:
     case Reason::kInvalidAcks:
     case Reason::kInvalidDumpJob:
+    case Reason::kInvalidGroup:
+    case Reason::kInconsistentProtocol:
+    case Reason::kInvalidSessionTimeout:
       return absl::StatusCode::kInvalidArgument;
     case Reason::kUnknownTopic:
     case Reason::kUnknownTopicId:
     case Reason::kUnknownPartition:
     case Reason::kUnknownDumpJob:
+    case Reason::kUnknownGroup:
+    case Reason::kUnknownMember:
       return absl::StatusCode::kNotFound;
     case Reason::kTopicExists:
     case Reason::kDumpJobExists:
@@ -48,6 +53,12 @@ absl::StatusCode CodeOf(Reason reason) {
     case Reason::kNotLeader:
     case Reason::kFencedEpoch:
     case Reason::kUnknownEpoch:
+    case Reason::kMemberFenced:
+    case Reason::kIllegalGeneration:
+    case Reason::kNotOwner:
+    case Reason::kGroupNotEmpty:
+    case Reason::kGroupKindMismatch:
+    case Reason::kMemberIdRequired:
     case Reason::kClosed:
       return absl::StatusCode::kFailedPrecondition;
     case Reason::kOffsetOutOfRange:
@@ -56,12 +67,16 @@ absl::StatusCode CodeOf(Reason reason) {
       return absl::StatusCode::kUnimplemented;
     case Reason::kOverloaded:
     case Reason::kStorageFull:
+    case Reason::kGroupFull:
       return absl::StatusCode::kResourceExhausted;
     case Reason::kShuttingDown:
     case Reason::kUnavailable:
     case Reason::kNotEnoughReplicas:
     case Reason::kMetadataUnavailable:
     case Reason::kStorageFenced:
+    case Reason::kCoordinatorNotAvailable:
+    case Reason::kRebalanceInProgress:
+    case Reason::kInstanceInUse:
       return absl::StatusCode::kUnavailable;
     case Reason::kDeadlineExceeded:
       return absl::StatusCode::kDeadlineExceeded;
@@ -138,6 +153,30 @@ std::string_view ReasonName(Reason reason) {
       return "UnsupportedVersion";
     case Reason::kUnimplemented:
       return "Unimplemented";
+    case Reason::kUnknownGroup:
+      return "UnknownGroup";
+    case Reason::kInvalidGroup:
+      return "InvalidGroup";
+    case Reason::kUnknownMember:
+      return "UnknownMember";
+    case Reason::kMemberFenced:
+      return "MemberFenced";
+    case Reason::kIllegalGeneration:
+      return "IllegalGeneration";
+    case Reason::kNotOwner:
+      return "NotOwner";
+    case Reason::kGroupNotEmpty:
+      return "GroupNotEmpty";
+    case Reason::kGroupKindMismatch:
+      return "GroupKindMismatch";
+    case Reason::kInconsistentProtocol:
+      return "InconsistentProtocol";
+    case Reason::kMemberIdRequired:
+      return "MemberIdRequired";
+    case Reason::kGroupFull:
+      return "GroupFull";
+    case Reason::kInvalidSessionTimeout:
+      return "InvalidSessionTimeout";
     case Reason::kNotLeader:
       return "NotLeader";
     case Reason::kFencedEpoch:
@@ -158,6 +197,12 @@ std::string_view ReasonName(Reason reason) {
       return "MetadataUnavailable";
     case Reason::kConflict:
       return "Conflict";
+    case Reason::kCoordinatorNotAvailable:
+      return "CoordinatorNotAvailable";
+    case Reason::kRebalanceInProgress:
+      return "RebalanceInProgress";
+    case Reason::kInstanceInUse:
+      return "InstanceInUse";
     case Reason::kStorageFenced:
       return "StorageFenced";
     case Reason::kCorruptData:
@@ -185,6 +230,9 @@ bool IsRetrySafe(Reason reason) {
     case Reason::kShuttingDown:
     case Reason::kNotEnoughReplicas:
     case Reason::kStorageFull:
+    case Reason::kCoordinatorNotAvailable:
+    case Reason::kRebalanceInProgress:
+    case Reason::kInstanceInUse:
       return true;
     case Reason::kNone:
     case Reason::kInvalidArgument:
@@ -211,6 +259,18 @@ bool IsRetrySafe(Reason reason) {
     case Reason::kInvalidDumpJob:
     case Reason::kUnsupportedVersion:
     case Reason::kUnimplemented:
+    case Reason::kUnknownGroup:
+    case Reason::kInvalidGroup:
+    case Reason::kUnknownMember:
+    case Reason::kMemberFenced:
+    case Reason::kIllegalGeneration:
+    case Reason::kNotOwner:
+    case Reason::kGroupNotEmpty:
+    case Reason::kGroupKindMismatch:
+    case Reason::kInconsistentProtocol:
+    case Reason::kMemberIdRequired:
+    case Reason::kGroupFull:
+    case Reason::kInvalidSessionTimeout:
     case Reason::kUnavailable:
     case Reason::kDeadlineExceeded:
     case Reason::kMetadataUnavailable:

@@ -22,8 +22,15 @@ std::string_view AdviceFor(Reason reason) {
       return "`talosmq dump list` shows the jobs there are";
     case Reason::kDumpJobExists:
       return "`talosmq dump describe NAME` shows the one there is";
+    case Reason::kUnknownGroup:
+      return "`talosmq group list` shows the groups there are";
+    case Reason::kGroupNotEmpty:
+      return "`talosmq group describe GROUP` shows its members; stop them, or use --force";
     case Reason::kUnsupportedVersion:
       return "use a talosmq of the server's version";
+    case Reason::kCoordinatorNotAvailable:
+    case Reason::kRebalanceInProgress:
+    case Reason::kInstanceInUse:
     case Reason::kOverloaded:
     case Reason::kNotEnoughReplicas:
     case Reason::kMetadataUnavailable:
@@ -55,6 +62,16 @@ std::string_view AdviceFor(Reason reason) {
     case Reason::kInvalidProducerEpoch:
     case Reason::kInvalidDumpJob:
     case Reason::kUnimplemented:
+    case Reason::kInvalidGroup:
+    case Reason::kUnknownMember:
+    case Reason::kMemberFenced:
+    case Reason::kIllegalGeneration:
+    case Reason::kNotOwner:
+    case Reason::kGroupKindMismatch:
+    case Reason::kInconsistentProtocol:
+    case Reason::kMemberIdRequired:
+    case Reason::kGroupFull:
+    case Reason::kInvalidSessionTimeout:
     case Reason::kNotLeader:
     case Reason::kFencedEpoch:
     case Reason::kUnknownEpoch:

@@ -47,6 +47,21 @@ RefusalKind KindOf(const ProduceOutcome& outcome) {
     case Reason::kInvalidDumpJob:
     case Reason::kUnsupportedVersion:
     case Reason::kUnimplemented:
+    case Reason::kUnknownGroup:
+    case Reason::kInvalidGroup:
+    case Reason::kUnknownMember:
+    case Reason::kMemberFenced:
+    case Reason::kIllegalGeneration:
+    case Reason::kNotOwner:
+    case Reason::kGroupNotEmpty:
+    case Reason::kGroupKindMismatch:
+    case Reason::kInconsistentProtocol:
+    case Reason::kMemberIdRequired:
+    case Reason::kGroupFull:
+    case Reason::kInvalidSessionTimeout:
+    case Reason::kCoordinatorNotAvailable:
+    case Reason::kRebalanceInProgress:
+    case Reason::kInstanceInUse:
     case Reason::kConflict:
     case Reason::kCorruptData:
     case Reason::kInternal:

@@ -39,11 +39,16 @@ grpc::StatusCode GrpcCodeOf(Reason reason) {
     case Reason::kUnsupportedCompression:
     case Reason::kInvalidAcks:
     case Reason::kInvalidDumpJob:
+    case Reason::kInvalidGroup:
+    case Reason::kInconsistentProtocol:
+    case Reason::kInvalidSessionTimeout:
       return grpc::StatusCode::INVALID_ARGUMENT;
     case Reason::kUnknownTopic:
     case Reason::kUnknownTopicId:
     case Reason::kUnknownPartition:
     case Reason::kUnknownDumpJob:
+    case Reason::kUnknownGroup:
+    case Reason::kUnknownMember:
       return grpc::StatusCode::NOT_FOUND;
     case Reason::kTopicExists:
     case Reason::kDumpJobExists:
@@ -55,6 +60,12 @@ grpc::StatusCode GrpcCodeOf(Reason reason) {
     case Reason::kNotLeader:
     case Reason::kFencedEpoch:
     case Reason::kUnknownEpoch:
+    case Reason::kMemberFenced:
+    case Reason::kIllegalGeneration:
+    case Reason::kNotOwner:
+    case Reason::kGroupNotEmpty:
+    case Reason::kGroupKindMismatch:
+    case Reason::kMemberIdRequired:
     case Reason::kClosed:
       return grpc::StatusCode::FAILED_PRECONDITION;
     case Reason::kOffsetOutOfRange:
@@ -63,12 +74,16 @@ grpc::StatusCode GrpcCodeOf(Reason reason) {
       return grpc::StatusCode::UNIMPLEMENTED;
     case Reason::kOverloaded:
     case Reason::kStorageFull:
+    case Reason::kGroupFull:
       return grpc::StatusCode::RESOURCE_EXHAUSTED;
     case Reason::kShuttingDown:
     case Reason::kUnavailable:
     case Reason::kNotEnoughReplicas:
     case Reason::kMetadataUnavailable:
     case Reason::kStorageFenced:
+    case Reason::kCoordinatorNotAvailable:
+    case Reason::kRebalanceInProgress:
+    case Reason::kInstanceInUse:
       return grpc::StatusCode::UNAVAILABLE;
     case Reason::kDeadlineExceeded:
       return grpc::StatusCode::DEADLINE_EXCEEDED;

@@ -16,6 +16,9 @@ bool IsTransientSourceError(Reason reason) {
     case Reason::kConflict:
     case Reason::kStorageFenced:
     case Reason::kStorageFull:
+    case Reason::kCoordinatorNotAvailable:
+    case Reason::kRebalanceInProgress:
+    case Reason::kInstanceInUse:
     case Reason::kCancelled:
       return true;
     case Reason::kNone:
@@ -43,6 +46,18 @@ bool IsTransientSourceError(Reason reason) {
     case Reason::kInvalidDumpJob:
     case Reason::kUnsupportedVersion:
     case Reason::kUnimplemented:
+    case Reason::kUnknownGroup:
+    case Reason::kInvalidGroup:
+    case Reason::kUnknownMember:
+    case Reason::kMemberFenced:
+    case Reason::kIllegalGeneration:
+    case Reason::kNotOwner:
+    case Reason::kGroupNotEmpty:
+    case Reason::kGroupKindMismatch:
+    case Reason::kInconsistentProtocol:
+    case Reason::kMemberIdRequired:
+    case Reason::kGroupFull:
+    case Reason::kInvalidSessionTimeout:
     case Reason::kCorruptData:
     case Reason::kInternal:
     case Reason::kMaybeStored:

@@ -25,7 +25,7 @@ std::vector<Reason> AllReasons() {
 }
 
 TEST(ErrorTest, EveryReasonTravelsInItsStatus) {
-  EXPECT_EQ(AllReasons().size(), 41u);
+  EXPECT_EQ(AllReasons().size(), 56u);
   for (const Reason reason : AllReasons()) {
     const absl::Status status = MakeError(reason, "words");
     EXPECT_FALSE(status.ok()) << ReasonName(reason);
