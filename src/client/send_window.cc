@@ -45,8 +45,10 @@ bool SendWindow::AnyAttemptOut() const {
 
 bool SendWindow::HasRoom() const {
   if (is_broken_ || is_rewinding_) return false;
-  const bool may_overlap = is_proven_ || !options_.idempotent;
-  return entries_.size() < static_cast<size_t>(may_overlap ? options_.in_flight_max : 1);
+  const auto in_flight_max = static_cast<uint64_t>(options_.in_flight_max);
+  if (!options_.idempotent) return entries_.size() < in_flight_max;
+  const uint64_t span = entries_.empty() ? 0 : next_number_ - entries_.front().number;
+  return span < (is_proven_ ? in_flight_max : 1);
 }
 
 void SendWindow::Admit(std::unique_ptr<Batch> batch) {
@@ -55,7 +57,8 @@ void SendWindow::Admit(std::unique_ptr<Batch> batch) {
     next_stamp_.base_sequence =
         AdvanceSequence(next_stamp_.base_sequence, static_cast<int32_t>(batch->tags.size()));
   }
-  entries_.push_back({.batch = std::move(batch), .last_error = absl::OkStatus()});
+  entries_.push_back(
+      {.batch = std::move(batch), .number = next_number_++, .last_error = absl::OkStatus()});
 }
 
 std::optional<SendWindow::Attempt> SendWindow::NextAttempt() {

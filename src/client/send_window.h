@@ -31,8 +31,9 @@ struct SettledBatch {
 /// identity (producer id and epoch) only when its sequence follows the one before, or when it knows
 /// the identity not at all; and it answers a repeated batch as it did the first time if it is among
 /// the last five. Hence:
-/// 1. Batches are stamped and first sent in order, at most in_flight_max (1 to 5) of them
-/// unsettled.
+/// 1. Batches are stamped and first sent in order, none of them in_flight_max (1 to 5) or more
+///    behind the oldest that is unsettled, whether those between are settled or not: so the broker
+///    still knows that one when it must be sent again.
 /// 2. Until the first batch of an identity is stored, it is alone: a broker that refused it and
 ///    knows nothing of the identity would take the second one first.
 /// 3. When one is refused or its outcome is lost, the window rewinds: it waits for the answers that
@@ -103,6 +104,7 @@ class SendWindow {
  private:
   struct Entry {
     std::unique_ptr<Batch> batch;  ///< Null: reported already, its outcome is awaited.
+    uint64_t number = 0;           ///< Of the batches of this window, in order.
     uint64_t attempt = 0;          ///< The one that is out; 0: none.
     bool has_left = false;         ///< That attempt was handed to the network.
     bool may_be_stored = false;    ///< An attempt has ended without a certain answer.
@@ -123,6 +125,7 @@ class SendWindow {
   const Options options_;
   std::deque<Entry> entries_;
   record::ProducerStamp next_stamp_;
+  uint64_t next_number_ = 0;
   uint64_t last_attempt_ = 0;
   bool is_proven_ = false;     ///< A batch of this identity was stored.
   bool is_broken_ = false;     ///< Nothing new under this identity.
