@@ -11,7 +11,7 @@ set -euo pipefail
 BUILD=(
   g++ cmake ninja-build ccache mold pkg-config git ca-certificates
   libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libprotoc-dev
-  librocksdb-dev libabsl-dev libisal-dev libspdlog-dev libfmt-dev
+  librocksdb-dev libre2-dev libabsl-dev libisal-dev libspdlog-dev libfmt-dev
   libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libssl-dev
   libcpp-httplib-dev prometheus-cpp-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev
   python3
@@ -19,6 +19,7 @@ BUILD=(
 PACKAGE=(dpkg-dev file)
 TEST=(
   libgtest-dev libgmock-dev libbenchmark-dev python3-grpcio python3-protobuf python3-yaml openssl
+  python3-setuptools python3-crc32c python3-lz4 python3-snappy
   "${PACKAGE[@]}" debootstrap systemd
 )
 CHECK=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev)

@@ -1,0 +1,398 @@
+#include "group/coordinator.h"
+
+#include "talosmq/error.h"
+
+#include "gtest/gtest.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace talosmq::group {
+namespace {
+
+class Counter final : public base::Random {
+ public:
+  uint64_t Next() override { return ++value_; }
+
+ private:
+  uint64_t value_ = 0;
+};
+
+/// One coordinator whose changes are committed at once.
+class CoordinatorTest : public testing::Test {
+ protected:
+  using Beat = std::optional<absl::StatusOr<HeartbeatReply>>;
+
+  CoordinatorTest() {
+    topics_.by_name["orders"] = {.id = kOrders, .partitions = 2};
+    topics_.name_of[kOrders] = "orders";
+    Restart();
+  }
+
+  void Restart() {
+    coordinator_ = std::make_unique<Coordinator>(CoordinatorOptions(), random_);
+    for (const Change& change : log_) coordinator_->Replay(change);
+    Do(coordinator_->Start(now_, Topics()));
+  }
+  std::shared_ptr<const TopicCatalogue> Topics() {
+    return std::make_shared<const TopicCatalogue>(topics_);
+  }
+
+  void Do(Output output) {
+    for (Change& change : output.changes) log_.push_back(std::move(change));
+    for (PendingReply& reply : output.replies) reply(absl::OkStatus());
+    const absl::Status sound = coordinator_->Check();
+    EXPECT_TRUE(sound.ok()) << sound;
+  }
+  void Pass(absl::Duration by) {
+    now_.monotonic += by;
+    now_.wall += by;
+    Do(coordinator_->Tick(now_));
+  }
+
+  HeartbeatRequest Joining(const std::string& member) {
+    HeartbeatRequest request{.group = "g", .member_id = member, .sequence = 1};
+    request.subscription = Subscription{.topics = {"orders"}};
+    return request;
+  }
+  std::shared_ptr<Beat> Send(HeartbeatRequest request) {
+    auto answer = std::make_shared<Beat>();
+    Do(coordinator_->Heartbeat(
+        std::move(request), now_,
+        [answer](absl::StatusOr<HeartbeatReply> reply) { *answer = std::move(reply); }));
+    return answer;
+  }
+  HeartbeatReply Join(const std::string& member) {
+    const auto answer = Send(Joining(member));
+    EXPECT_TRUE(answer->has_value() && (**answer).ok());
+    return *answer->value_or(absl::UnknownError("nothing came"));
+  }
+  std::shared_ptr<Beat> Next(const HeartbeatReply& last, uint64_t sequence,
+                             std::vector<TopicPartition> owned) {
+    return Send({.group = "g",
+                 .member_id = last.member_id,
+                 .sequence = sequence,
+                 .generation = last.generation,
+                 .owned = std::move(owned)});
+  }
+  Reason RefusalOf(HeartbeatRequest request) {
+    const auto answer = Send(std::move(request));
+    return answer->has_value() ? ReasonOf((**answer).status()) : Reason::kNone;
+  }
+
+  absl::Status Commit(const std::string& member, int32_t generation, int64_t offset,
+                      std::optional<Offset> expected = std::nullopt,
+                      TopicPartition partition = kFirst) {
+    CommitRequest request{.group = "g", .member_id = member, .generation = generation};
+    request.offsets.push_back(
+        {.partition = partition, .value = {.offset = Offset(offset)}, .expected = expected});
+    absl::Status outcome = absl::UnknownError("nothing came");
+    Do(coordinator_->Commit(std::move(request), now_, [&](const std::vector<absl::Status>& each) {
+      outcome = each.front();
+    }));
+    return outcome;
+  }
+  /// -1: nothing is committed.
+  int64_t Committed(TopicPartition partition = kFirst) {
+    int64_t offset = -1;
+    Do(coordinator_->FetchOffsets({.group = "g"}, now_, [&](const auto& offsets) {
+      if (offsets.ok() && offsets->contains(partition))
+        offset = offsets->at(partition).offset.value();
+    }));
+    return offset;
+  }
+  absl::Status Reset(int64_t offset, ResetRequest::WhileLive while_live) {
+    absl::Status outcome = absl::UnknownError("nothing came");
+    Do(coordinator_->Reset(
+        {.group = "g", .offsets = {{kFirst, Offset(offset)}}, .while_live = while_live}, now_,
+        [&](const std::vector<absl::Status>& each) { outcome = each.front(); }));
+    return outcome;
+  }
+  absl::Status Delete() {
+    absl::Status outcome = absl::UnknownError("nothing came");
+    Do(coordinator_->Delete("g", now_, [&](const absl::Status& status) { outcome = status; }));
+    return outcome;
+  }
+  absl::Status Leave(const std::string& member, bool keeps = false) {
+    absl::Status outcome = absl::UnknownError("nothing came");
+    Do(coordinator_->Leave({.group = "g", .member_id = member, .keeps_partitions = keeps}, now_,
+                           [&](const absl::Status& status) { outcome = status; }));
+    return outcome;
+  }
+
+  static constexpr TopicId kOrders{{1}};
+  static constexpr TopicPartition kFirst{kOrders, PartitionId(0)};
+  static constexpr TopicPartition kSecond{kOrders, PartitionId(1)};
+
+  Counter random_;
+  TopicCatalogue topics_;
+  Now now_{.monotonic = absl::Hours(1), .wall = absl::FromUnixSeconds(1'767'225'600)};
+  std::vector<Change> log_;
+  std::unique_ptr<Coordinator> coordinator_;
+};
+
+TEST_F(CoordinatorTest, WhatAMemberGetsWrongIsRefusedAndLeavesNothing) {
+  HeartbeatRequest request = Joining("a");
+  request.group = "";
+  EXPECT_EQ(RefusalOf(request), Reason::kInvalidGroup);
+  request = Joining("a");
+  request.group = std::string(250, 'g');
+  EXPECT_EQ(RefusalOf(request), Reason::kInvalidGroup);
+  request = Joining("a");
+  request.subscription.reset();
+  EXPECT_EQ(RefusalOf(request), Reason::kInvalidArgument);
+  request = Joining("a");
+  request.subscription->patterns = {"or(ders"};
+  EXPECT_EQ(RefusalOf(request), Reason::kInvalidArgument);
+  request = Joining("a");
+  request.lease = absl::Milliseconds(999);
+  EXPECT_EQ(RefusalOf(request), Reason::kInvalidSessionTimeout);
+  request = Joining(std::string(101, 'a'));
+  EXPECT_EQ(RefusalOf(request), Reason::kInvalidArgument);
+  request = Joining("a");
+  request.generation = 3;
+  EXPECT_EQ(RefusalOf(request), Reason::kUnknownMember);
+  EXPECT_TRUE(log_.empty());
+  EXPECT_TRUE(coordinator_->Snapshot().empty());
+}
+
+TEST_F(CoordinatorTest, MembersAgreeOnOneAssignor) {
+  Join("a");
+  HeartbeatRequest request = Joining("b");
+  request.subscription->assignor = Assignor::kRange;
+  EXPECT_EQ(RefusalOf(request), Reason::kInconsistentProtocol);
+  ASSERT_TRUE(Leave("a").ok());
+  EXPECT_EQ(RefusalOf(request), Reason::kNone);
+}
+
+TEST_F(CoordinatorTest, HeartbeatWaitsForNewsAndNoLonger) {
+  const HeartbeatReply joined = Join("a");
+  const auto waiting = Next(joined, 2, joined.assigned);
+  EXPECT_FALSE(waiting->has_value());
+  Pass(absl::Milliseconds(2999));
+  EXPECT_FALSE(waiting->has_value());
+  Pass(absl::Milliseconds(1));
+  ASSERT_TRUE(waiting->has_value());
+  EXPECT_EQ((**waiting)->assigned, joined.assigned);
+}
+
+TEST_F(CoordinatorTest, OvertakenHeartbeatIsAnsweredAndALateOneChangesNothing) {
+  const HeartbeatReply joined = Join("a");
+  const auto waiting = Next(joined, 2, joined.assigned);
+  const auto next = Next(joined, 3, joined.assigned);
+  ASSERT_TRUE(waiting->has_value());
+  EXPECT_EQ(ReasonOf((**waiting).status()), Reason::kConflict);
+  const auto late = Next(joined, 2, {});
+  EXPECT_EQ(ReasonOf((**late).status()), Reason::kConflict);
+  EXPECT_TRUE(Commit("a", joined.generation, 1).ok()) << "it still owns everything";
+  EXPECT_FALSE(next->has_value());
+}
+
+TEST_F(CoordinatorTest, LateHeartbeatFreesNothingThatItsSenderHadNotHeardOf) {
+  const HeartbeatReply a = Join("a");
+  const auto a_waits = Next(a, 2, a.assigned);
+  const HeartbeatReply b = Join("b");
+  const auto b_waits = Next(b, 2, {});
+  const HeartbeatReply kept = **a_waits->operator->();
+  Next(kept, 3, kept.assigned);
+  ASSERT_TRUE(b_waits->has_value());
+  Restart();  // So that sequences are forgotten.
+  Next(b, 2, {});
+  const TopicPartition got = (**b_waits)->assigned.front();
+  EXPECT_TRUE(Commit("b", (**b_waits)->generation, 1, std::nullopt, got).ok());
+}
+
+TEST_F(CoordinatorTest, MemberWithoutHeartbeatsLosesAllAndCannotCommit) {
+  const HeartbeatReply joined = Join("a");
+  ASSERT_TRUE(Commit("a", joined.generation, 5).ok());
+  Pass(absl::Seconds(10));
+  EXPECT_EQ(ReasonOf(Commit("a", joined.generation, 9)), Reason::kUnknownMember);
+  EXPECT_EQ(Join("b").assigned.size(), 2u);
+  EXPECT_EQ(Committed(), 5);
+}
+
+TEST_F(CoordinatorTest, WallClockEndsNoLease) {
+  const HeartbeatReply joined = Join("a");
+  now_.wall += absl::Hours(24 * 365);
+  Do(coordinator_->Tick(now_));
+  EXPECT_TRUE(Commit("a", joined.generation, 5).ok());
+}
+
+TEST_F(CoordinatorTest, OnlyTheOwnerCommits) {
+  const HeartbeatReply a = Join("a");
+  Next(a, 2, a.assigned);
+  Join("b");
+  EXPECT_EQ(ReasonOf(Commit("b", 99, 5)), Reason::kNotOwner);
+  EXPECT_EQ(ReasonOf(Commit("", 0, 5)), Reason::kGroupNotEmpty);
+  EXPECT_EQ(ReasonOf(Commit("a", a.generation - 1, 5)), Reason::kIllegalGeneration);
+  EXPECT_EQ(ReasonOf(Commit("a", a.generation + 99, 5)), Reason::kIllegalGeneration);
+  EXPECT_EQ(Committed(), -1);
+}
+
+TEST_F(CoordinatorTest, CommitsAreChecked) {
+  EXPECT_EQ(ReasonOf(Commit("", 0, -1)), Reason::kInvalidArgument);
+  EXPECT_EQ(ReasonOf(Commit("", 0, 1, {}, {.topic_id = TopicId({9}), .partition = {}})),
+            Reason::kUnknownTopicId);
+  EXPECT_EQ(ReasonOf(Commit("", 0, 1, {}, {.topic_id = kOrders, .partition = PartitionId(2)})),
+            Reason::kUnknownPartition);
+  EXPECT_TRUE(coordinator_->Snapshot().empty());
+}
+
+TEST_F(CoordinatorTest, CompareAndSetRefusesWhatWasChangedMeanwhile) {
+  EXPECT_EQ(ReasonOf(Commit("", 0, 5, Offset(4))), Reason::kConflict);
+  EXPECT_TRUE(Commit("", 0, 5, Offset(-1)).ok());
+  EXPECT_EQ(ReasonOf(Commit("", 0, 9, Offset(-1))), Reason::kConflict);
+  EXPECT_TRUE(Commit("", 0, 9, Offset(5)).ok());
+  EXPECT_EQ(Committed(), 9);
+}
+
+TEST_F(CoordinatorTest, StaticMemberComesBackToItsPartitions) {
+  HeartbeatRequest request = Joining("a");
+  request.instance_id = "i";
+  const auto a = Send(request);
+  Join("b");
+  request = Joining("a2");
+  request.instance_id = "i";
+  EXPECT_EQ(RefusalOf(request), Reason::kInstanceInUse);
+  ASSERT_TRUE(Leave("a", true).ok());
+  const int64_t moves = coordinator_->counts().moves;
+  const auto back = Send(request);
+  ASSERT_TRUE(back->has_value() && (**back).ok());
+  EXPECT_EQ((**back)->assigned.size(), 1u);
+  EXPECT_EQ(coordinator_->counts().moves, moves + 1);
+  EXPECT_EQ(ReasonOf(Commit("a", (**a)->generation, 1)), Reason::kUnknownMember);
+}
+
+TEST_F(CoordinatorTest, VacantPlaceIsGivenUpAfterOneMoreLease) {
+  HeartbeatRequest request = Joining("a");
+  request.instance_id = "i";
+  Send(request);
+  const HeartbeatReply b = Join("b");
+  EXPECT_TRUE(b.assigned.empty());
+  HeartbeatReply last = b;
+  uint64_t sequence = 2;
+  const auto renew = [&] {
+    const auto beat = Next(last, sequence++, last.assigned);
+    Pass(absl::Seconds(3));
+    if (beat->has_value()) last = **beat->operator->();
+  };
+  for (int i = 0; i < 6; ++i) renew();
+  EXPECT_EQ(last.assigned.size(), 1u) << "18 s: the lease has ended, its place is vacant";
+  for (int i = 0; i < 2; ++i) renew();
+  EXPECT_EQ(last.assigned.size(), 2u);
+}
+
+TEST_F(CoordinatorTest, ResetNeedsForceWhileMembersAreLiveAndFencesThem) {
+  const HeartbeatReply joined = Join("a");
+  const auto waiting = Next(joined, 2, joined.assigned);
+  EXPECT_EQ(ReasonOf(Reset(3, ResetRequest::WhileLive::kRefuse)), Reason::kGroupNotEmpty);
+  ASSERT_TRUE(Reset(3, ResetRequest::WhileLive::kForce).ok());
+  ASSERT_TRUE(waiting->has_value());
+  EXPECT_EQ((**waiting)->assigned, std::vector{kSecond});
+  EXPECT_EQ(ReasonOf(Commit("a", (**waiting)->generation, 50)), Reason::kNotOwner);
+  EXPECT_EQ(Committed(), 3);
+  const auto again = Next(**waiting->operator->(), 3, {kSecond});
+  ASSERT_TRUE(again->has_value());
+  EXPECT_EQ((**again)->assigned.size(), 2u);
+  EXPECT_EQ(ReasonOf(Commit("a", joined.generation, 50)), Reason::kIllegalGeneration);
+  EXPECT_TRUE(Commit("a", (**again)->generation, 4).ok());
+}
+
+TEST_F(CoordinatorTest, OnlyAGroupWithoutMembersIsDeleted) {
+  EXPECT_EQ(ReasonOf(Delete()), Reason::kUnknownGroup);
+  const HeartbeatReply joined = Join("a");
+  ASSERT_TRUE(Commit("a", joined.generation, 5).ok());
+  EXPECT_EQ(ReasonOf(Delete()), Reason::kGroupNotEmpty);
+  ASSERT_TRUE(Leave("a").ok());
+  ASSERT_TRUE(Delete().ok());
+  EXPECT_EQ(Committed(), -1);
+  Restart();
+  EXPECT_TRUE(coordinator_->Snapshot().empty());
+}
+
+TEST_F(CoordinatorTest, OffsetsOfADeadGroupExpire) {
+  const HeartbeatReply joined = Join("a");
+  ASSERT_TRUE(Commit("a", joined.generation, 5).ok());
+  now_.wall += absl::Hours(24 * 30);
+  Do(coordinator_->Expire(now_.wall));
+  EXPECT_EQ(Committed(), 5) << "it is live";
+  ASSERT_TRUE(Leave("a").ok());
+  Do(coordinator_->Expire(now_.wall + absl::Hours(24 * 7) - absl::Seconds(1)));
+  EXPECT_EQ(Committed(), 5);
+  Do(coordinator_->Expire(now_.wall + absl::Hours(24 * 7)));
+  EXPECT_EQ(Committed(), -1);
+  EXPECT_TRUE(coordinator_->Snapshot().empty());
+}
+
+TEST_F(CoordinatorTest, NothingExpiresByATimeThatIsNotBelieved) {
+  ASSERT_TRUE(Commit("", 0, 5).ok());
+  Do(coordinator_->Expire(absl::InfinitePast()));
+  EXPECT_EQ(Committed(), 5);
+}
+
+TEST_F(CoordinatorTest, OffsetsGoWithTheRecordOfADeletionOnly) {
+  ASSERT_TRUE(Commit("", 0, 5).ok());
+  topics_.by_name.clear();
+  topics_.name_of.clear();
+  Do(coordinator_->OnTopics(Topics(), now_));
+  EXPECT_EQ(Committed(), 5) << "the topic is not known, which says nothing";
+  topics_.deleted.insert(kOrders);
+  Do(coordinator_->OnTopics(Topics(), now_));
+  EXPECT_EQ(Committed(), -1);
+}
+
+TEST_F(CoordinatorTest, NewPartitionsAndNewTopicsArePickedUp) {
+  HeartbeatRequest request = Joining("a");
+  request.subscription->patterns = {"or.*"};
+  const auto joined = Send(request);
+  const auto waiting = Next(**joined->operator->(), 2, (**joined)->assigned);
+  topics_.by_name["orders"].partitions = 3;
+  topics_.by_name["oranges"] = {.id = TopicId({2}), .partitions = 1};
+  topics_.name_of[TopicId({2})] = "oranges";
+  Do(coordinator_->OnTopics(Topics(), now_));
+  ASSERT_TRUE(waiting->has_value());
+  EXPECT_EQ((**waiting)->assigned.size(), 4u);
+}
+
+TEST_F(CoordinatorTest, GroupSpeaksOneProtocolAtATime) {
+  const HeartbeatReply joined = Join("a");
+  ASSERT_TRUE(Commit("a", joined.generation, 5).ok());
+  const auto join = [&] {
+    Reason reason = Reason::kNone;
+    Do(coordinator_->Join(
+        {.group = "g", .client_id = "k", .protocol_type = "consumer", .protocols = {{"range", ""}}},
+        now_, [&](const ClassicJoinOutcome& outcome) { reason = ReasonOf(outcome.status); }));
+    return reason;
+  };
+  EXPECT_EQ(join(), Reason::kGroupKindMismatch);
+  ASSERT_TRUE(Leave("a").ok());
+  EXPECT_EQ(join(), Reason::kMemberIdRequired);
+  EXPECT_EQ(Committed(), 5);
+}
+
+TEST_F(CoordinatorTest, WhatWaitsIsToldWhenTheCoordinatorGoes) {
+  const HeartbeatReply joined = Join("a");
+  const auto waiting = Next(joined, 2, joined.assigned);
+  coordinator_->Abandon(MakeError(Reason::kCoordinatorNotAvailable, "it moves"));
+  ASSERT_TRUE(waiting->has_value());
+  EXPECT_EQ(ReasonOf((**waiting).status()), Reason::kCoordinatorNotAvailable);
+}
+
+TEST_F(CoordinatorTest, FailedAppendTurnsItsRepliesIntoErrors) {
+  CommitRequest request{.group = "g"};
+  request.offsets.push_back({.partition = kFirst, .value = {.offset = Offset(5)}});
+  absl::Status outcome;
+  Output output =
+      coordinator_->Commit(std::move(request), now_,
+                           [&](const std::vector<absl::Status>& each) { outcome = each.front(); });
+  for (PendingReply& reply : output.replies) {
+    reply(MakeError(Reason::kMaybeStored, "the append failed"));
+  }
+  EXPECT_EQ(ReasonOf(outcome), Reason::kMaybeStored);
+}
+
+}  // namespace
+}  // namespace talosmq::group
