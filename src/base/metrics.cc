@@ -28,6 +28,7 @@ class NullMetricRegistry final : public MetricRegistry {
                   const MetricLabels& /*labels*/) override {
     return gauge_;
   }
+  void RemoveGauge(const std::string& /*name*/, const MetricLabels& /*labels*/) override {}
   Histogram& AddHistogram(const std::string& /*name*/, const std::string& /*help*/,
                           const MetricLabels& /*labels*/,
                           const std::vector<double>& /*bounds*/) override {

@@ -32,8 +32,9 @@ class Histogram {
 };
 
 /// Makes metrics; asking again with the same name and labels gives the same one. What it returns
-/// lives as long as the registry. Names follow Prometheus: "talosmq_storage_flush_seconds", the
-/// unit last. The HTTP front has the form that is scraped. Thread-safe.
+/// lives as long as the registry, but for what RemoveGauge ends. Names follow Prometheus:
+/// "talosmq_storage_flush_seconds", the unit last. The HTTP front has the form that is scraped.
+/// Thread-safe.
 class MetricRegistry {
  public:
   virtual ~MetricRegistry() = default;
@@ -41,6 +42,8 @@ class MetricRegistry {
                               const MetricLabels& labels) = 0;
   virtual Gauge& AddGauge(const std::string& name, const std::string& help,
                           const MetricLabels& labels) = 0;
+  /// Ends one gauge, if it is there: what AddGauge gave for it must not be used any more.
+  virtual void RemoveGauge(const std::string& name, const MetricLabels& labels) = 0;
   /// `bounds`: upper bounds of the buckets, ascending.
   virtual Histogram& AddHistogram(const std::string& name, const std::string& help,
                                   const MetricLabels& labels,

@@ -7,6 +7,7 @@
 #include "broker/cleanup_sweep.h"
 #include "broker/cluster_core.h"
 #include "broker/countdown.h"
+#include "broker/group_core.h"
 #include "broker/log_deletion.h"
 #include "broker/message_core.h"
 #include "broker/partition_table.h"
@@ -82,7 +83,21 @@ class BrokerParts final : public Broker {
                   .admin_executor = dependencies_.admin_executor,
                   .admin_gate = *admin_gate_,
                   .clock = dependencies_.clock,
-                  .options = options_}) {}
+                  .options = options_}),
+        groups_({.messages = messages_,
+                 .metadata_store = dependencies_.metadata_store,
+                 .images = dependencies_.images,
+                 .controller = dependencies_.topic_controller,
+                 .views = dependencies_.views,
+                 .views_executor = dependencies_.views_executor,
+                 .shards = dependencies_.shards,
+                 .admin_executor = dependencies_.admin_executor,
+                 .admin_gate = *admin_gate_,
+                 .clock = dependencies_.clock,
+                 .metrics = dependencies_.metrics,
+                 .sweep_clock = sweep_clock_,
+                 .options = options_.groups,
+                 .self = options_.id}) {}
 
   ~BrokerParts() override { TALOSMQ_CHECK(is_stopped_) << "a broker is stopped before it goes"; }
 
@@ -94,18 +109,21 @@ class BrokerParts final : public Broker {
           std::optional<base::Gate::Pass> pass = gate->Enter();
           if (!pass.has_value()) return;
           partitions_.Adopt(*before, *after);
+          groups_.Adopt(*before, *after);
           dependencies_.admin_executor.Post(
               [this, pass = *std::move(pass), after] { deletion_.Adopt(after); });
         });
     dependencies_.admin_executor.Post([this, pass = *admin_gate_->Enter()] {
       retention_.Start();
       compaction_.Start();
+      groups_.Start();
     });
   }
 
   MessageService& messages() override { return messages_; }
   TopicService& topics() override { return topics_; }
   ClusterService& cluster() override { return cluster_; }
+  GroupService& groups() override { return groups_; }
 
   void Stop(base::Task done) override {
     partitions_.RefuseRequests();
@@ -120,7 +138,11 @@ class BrokerParts final : public Broker {
     dependencies_.admin_executor.Post([this, all] {
       retention_.Stop();
       compaction_.Stop();
-      deletion_.Stop([this, all] { partitions_.Stop([all] { all->PartDone(); }); });
+      groups_.Stop([this, all] {
+        dependencies_.admin_executor.Post([this, all] {
+          deletion_.Stop([this, all] { partitions_.Stop([all] { all->PartDone(); }); });
+        });
+      });
     });
   }
 
@@ -140,6 +162,7 @@ class BrokerParts final : public Broker {
   MessageCore messages_;
   TopicCore topics_;
   ClusterCore cluster_;
+  GroupCore groups_;
   std::atomic<bool> is_stopped_{false};
 };
 

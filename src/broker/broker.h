@@ -4,9 +4,11 @@
 #include "base/executor.h"
 #include "base/metrics.h"
 #include "broker/cluster.h"
+#include "broker/groups.h"
 #include "broker/messages.h"
 #include "broker/options.h"
 #include "broker/topics.h"
+#include "group/offset_view.h"
 #include "metadata/image_publisher.h"
 #include "metadata/metadata_store.h"
 #include "storage/log_store.h"
@@ -22,7 +24,7 @@ class TopicController;
 
 namespace talosmq::broker {
 
-/// One broker: the three services that the fronts call, over the partitions that it leads and the
+/// One broker: the four services that the fronts call, over the partitions that it leads and the
 /// logs of one data directory.
 ///
 /// Invariants:
@@ -39,6 +41,8 @@ class Broker {
     metadata::MetadataStore& metadata_store;
     metadata::ImagePublisher& images;  ///< Ready: current() is not null.
     controller::TopicController& topic_controller;
+    group::OffsetViews& views;            ///< Of the internal topics; may be lost at any time.
+    base::Executor& views_executor;       ///< Where `views` is read and written.
     std::vector<base::Executor*> shards;  ///< At least one; each partition lives on one of them.
     base::Executor& admin_executor;       ///< Topic changes, deletions, producer ids, health.
     base::Clock& clock;
@@ -54,6 +58,7 @@ class Broker {
   virtual MessageService& messages() = 0;
   virtual TopicService& topics() = 0;
   virtual ClusterService& cluster() = 0;
+  virtual GroupService& groups() = 0;
 
   /// Refuses new work with kShuttingDown, answers all that waits with it, lets appends that have
   /// begun become durable, closes the logs, then runs `done` on an executor of the dependencies.

@@ -65,6 +65,13 @@ void MessageCore::Append(AppendRequest request, base::Callback<AppendOutcome> do
   const absl::Duration arrival = dependencies_.clock.Monotonic();
   auto route = dependencies_.partitions.Find(request.target);
   if (!route.ok()) return Refuse(RequestKind::kProduce, route.status(), std::move(done));
+  if (route->settings->topic->is_internal && request.origin == Origin::kClient) {
+    return Refuse(RequestKind::kProduce,
+                  MakeError(Reason::kInvalidArgument,
+                            base::StrCat("topic ", route->settings->topic->name,
+                                         " is the system's own; clients only read it")),
+                  std::move(done));
+  }
   auto checked = CheckBatch(request.batch, route->settings->validation, dependencies_.clock.Now());
   if (!checked.ok()) {
     return Refuse(
@@ -129,6 +136,18 @@ void MessageCore::FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> do
                     partition->FindOffset(std::move(query), std::move(answer));
                   });
   if (!is_posted) Refuse(RequestKind::kFindOffset, Overloaded(source), std::move(done));
+}
+
+void MessageCore::FindHistory(HistoryQuery query, base::Callback<HistoryOutcome> done) {
+  auto route = dependencies_.partitions.Find(query.source);
+  if (!route.ok()) return Refuse(RequestKind::kFindOffset, route.status(), std::move(done));
+  const bool is_posted =
+      TryPostWith(route->shard, done,
+                  [pass = std::move(route->pass), partition = std::move(route->partition),
+                   epoch = query.epoch](base::Callback<HistoryOutcome> answer) mutable {
+                    partition->FindHistory(epoch, std::move(answer));
+                  });
+  if (!is_posted) Refuse(RequestKind::kFindOffset, Overloaded(query.source), std::move(done));
 }
 
 void MessageCore::DeleteRecords(RecordDeletion deletion, base::Callback<DeletionOutcome> done) {

@@ -32,6 +32,7 @@ class MessageCore final : public MessageService {
   FetchTicket Fetch(FetchRequest request, base::Callback<FetchOutcome> done) override;
   void CancelFetch(const TopicPartition& source, FetchTicket ticket) override;
   void FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done) override;
+  void FindHistory(HistoryQuery query, base::Callback<HistoryOutcome> done) override;
   void DeleteRecords(RecordDeletion deletion, base::Callback<DeletionOutcome> done) override;
   void InitProducer(base::Callback<absl::StatusOr<ProducerIdentity>> done) override;
 

@@ -22,11 +22,15 @@ enum class Acks {
   kNone,    ///< No answer is wanted; errors are only counted. `done` runs as for kAll.
 };
 
+/// Who appends: the system's own topics take batches of the system only.
+enum class Origin { kClient, kSystem };
+
 /// One batch for one partition. `batch` has one owner: the broker patches and keeps it.
 struct AppendRequest {
   TopicPartition target;
   LeaderEpoch known_epoch = kNoEpoch;  ///< kNoEpoch: not checked.
   Acks acks = Acks::kAll;
+  Origin origin = Origin::kClient;
   absl::Duration deadline = absl::InfiniteDuration();  ///< By Clock::Monotonic().
   base::Buffer batch;
 };
@@ -95,6 +99,20 @@ struct DeletionOutcome {
   Offset log_start;  ///< From now on, durably; above `before` when it was there already.
 };
 
+/// What a copy of a partition's records has to fit.
+struct HistoryQuery {
+  TopicPartition source;
+  LeaderEpoch epoch;
+};
+
+struct HistoryOutcome {
+  absl::Status status;
+  /// One past the last committed offset that was written under `epoch`; nothing: none was.
+  std::optional<Offset> epoch_end;
+  /// Below it compaction has taken records, tombstones perhaps among them.
+  Offset compacted_end;
+};
+
 struct ProducerIdentity {
   ProducerId id = kNoProducer;
   int16_t epoch = 0;
@@ -122,6 +140,8 @@ class MessageService {
   virtual void CancelFetch(const TopicPartition& source, FetchTicket ticket) = 0;
 
   virtual void FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done) = 0;
+
+  virtual void FindHistory(HistoryQuery query, base::Callback<HistoryOutcome> done) = 0;
 
   /// Answers once the log durably starts there and no reader sees anything below any more.
   /// Repeating it is fine.

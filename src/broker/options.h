@@ -1,5 +1,6 @@
 #pragma once
 
+#include "group/coordinator_options.h"
 #include "talosmq/ids.h"
 
 #include "absl/status/status.h"
@@ -31,6 +32,7 @@ struct BrokerOptions {
   std::string data_directory;  ///< For GetServerInfo; the log store has its own.
   std::string metadata_store;  ///< "rocksdb:..." as configured, for GetServerInfo.
   PartitionOptions partition;
+  group::CoordinatorOptions groups;
   /// How often logs are looked at for records whose time is over. 100 ms to 1 h.
   absl::Duration cleanup_interval = absl::Minutes(1);
   /// Bytes of batches that wait in one shard's queue or for their partition. 1 MiB to 64 GiB.

@@ -72,6 +72,7 @@ class Partition final : private ReopenableLog::Owner {
   void Fetch(WaitingFetch fetch);
   void CancelFetch(FetchTicket ticket);
   void FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done);
+  void FindHistory(LeaderEpoch epoch, base::Callback<HistoryOutcome> done);
   void DeleteRecords(std::optional<Offset> before, base::Callback<DeletionOutcome> done);
   void CleanUp(Cleanup work, absl::Time now, base::Callback<absl::Status> done);
   void Describe(base::Callback<PartitionDescription> done);

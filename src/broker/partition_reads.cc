@@ -2,6 +2,8 @@
 #include "broker/partition.h"
 #include "talosmq/error.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 #include <variant>
 
@@ -143,6 +145,23 @@ void Partition::AnswerOffset(absl::StatusOr<Offset> found, base::Callback<Offset
   dependencies_.metrics.CountRequest(RequestKind::kFindOffset, found.status());
   if (log_.open() != nullptr) outcome.log_end = log_.open()->log_end();
   done(std::move(outcome));
+}
+
+void Partition::FindHistory(LeaderEpoch epoch, base::Callback<HistoryOutcome> done) {
+  WhenOpen([this, epoch, done = std::move(done)](const absl::Status& opened) mutable {
+    if (!opened.ok()) return done({.status = opened, .epoch_end = {}, .compacted_end = {}});
+    const storage::PartitionLog& log = *log_.open();
+    const auto& epochs = log.epochs();
+    const auto begun = std::ranges::find(epochs, epoch, &storage::EpochEntry::epoch);
+    std::optional<Offset> epoch_end;
+    if (begun != epochs.end()) {
+      const auto next = std::next(begun);
+      const Offset end = leader_.high_watermark();
+      epoch_end = next == epochs.end() ? end : std::min(next->start_offset, end);
+    }
+    done(
+        {.status = absl::OkStatus(), .epoch_end = epoch_end, .compacted_end = log.compacted_end()});
+  });
 }
 
 void Partition::DeleteRecords(std::optional<Offset> before, base::Callback<DeletionOutcome> done) {

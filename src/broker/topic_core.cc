@@ -26,7 +26,7 @@ absl::Status UnknownTopic(std::string_view name) {
                                 base::Printable(name, metadata::kTopicNameBytesMax), "'"));
 }
 
-/// The system makes its own topics without asking here.
+/// The system makes its own topics without asking here, and nobody else changes them.
 absl::Status ReservedName(std::string_view name) {
   return MakeError(Reason::kInvalidTopicName,
                    base::StrCat("topic name '", base::Printable(name, metadata::kTopicNameBytesMax),
@@ -116,6 +116,7 @@ void TopicCore::CreateNow(TopicCreation creation, base::Gate::Pass pass,
 
 void TopicCore::Alter(TopicAlteration alteration, absl::Duration deadline,
                       base::Callback<absl::Status> done) {
+  if (metadata::IsInternalName(alteration.name)) return done(ReservedName(alteration.name));
   RunChange("alter topic", deadline, std::move(done),
             [this, alteration = std::move(alteration)](base::Gate::Pass pass, auto answer) mutable {
               dependencies_.controller.AlterConfig(
@@ -127,6 +128,7 @@ void TopicCore::Alter(TopicAlteration alteration, absl::Duration deadline,
 
 void TopicCore::AddPartitions(std::string name, int32_t total, absl::Duration deadline,
                               base::Callback<absl::Status> done) {
+  if (metadata::IsInternalName(name)) return done(ReservedName(name));
   RunChange("add partitions", deadline, std::move(done),
             [this, name = std::move(name), total](base::Gate::Pass pass, auto answer) mutable {
               dependencies_.controller.AddPartitions(std::move(name), total,
@@ -136,6 +138,7 @@ void TopicCore::AddPartitions(std::string name, int32_t total, absl::Duration de
 
 void TopicCore::Delete(std::string name, absl::Duration deadline,
                        base::Callback<absl::Status> done) {
+  if (metadata::IsInternalName(name)) return done(ReservedName(name));
   RunChange("delete topic", deadline, std::move(done),
             [this, name = std::move(name)](base::Gate::Pass pass, auto answer) mutable {
               dependencies_.controller.Delete(std::move(name),

@@ -28,10 +28,15 @@ class PrometheusCounter final : public base::Counter {
 
 class PrometheusGauge final : public base::Gauge {
  public:
-  explicit PrometheusGauge(prometheus::Gauge& gauge) : gauge_(gauge) {}
+  PrometheusGauge(prometheus::Family<prometheus::Gauge>& family, const base::MetricLabels& labels)
+      : family_(family), gauge_(family.Add(labels)) {}
+  ~PrometheusGauge() override { family_.Remove(&gauge_); }
+  PrometheusGauge(const PrometheusGauge&) = delete;
+  PrometheusGauge& operator=(const PrometheusGauge&) = delete;
   void Set(double value) override { gauge_.Set(value); }
 
  private:
+  prometheus::Family<prometheus::Gauge>& family_;
   prometheus::Gauge& gauge_;
 };
 
@@ -66,9 +71,14 @@ class Registry final : public PrometheusRegistry {
     auto& slot = gauges_[MetricKey(name, labels)];
     if (slot == nullptr) {
       auto& family = prometheus::BuildGauge().Name(name).Help(help).Register(registry_);
-      slot = std::make_unique<PrometheusGauge>(family.Add(labels));
+      slot = std::make_unique<PrometheusGauge>(family, labels);
     }
     return *slot;
+  }
+
+  void RemoveGauge(const std::string& name, const base::MetricLabels& labels) override {
+    const base::MutexLock lock(mutex_);
+    gauges_.erase(MetricKey(name, labels));
   }
 
   base::Histogram& AddHistogram(const std::string& name, const std::string& help,

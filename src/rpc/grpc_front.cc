@@ -6,6 +6,7 @@
 #include "rpc/call_metrics.h"
 #include "rpc/call_registry.h"
 #include "rpc/cluster_handlers.h"
+#include "rpc/consumer_handlers.h"
 #include "rpc/dump_handlers.h"
 #include "rpc/grpc_library.h"
 #include "rpc/limits.h"
@@ -27,7 +28,8 @@ namespace talosmq::rpc {
 namespace {
 
 constexpr std::array kServices = {"talosmq.v1.MessageService", "talosmq.v1.TopicService",
-                                  "talosmq.v1.ClusterService", "talosmq.v1.DumpService"};
+                                  "talosmq.v1.ClusterService", "talosmq.v1.DumpService",
+                                  "talosmq.v1.ConsumerService"};
 
 int Milliseconds(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Milliseconds(duration));
@@ -75,6 +77,8 @@ class Front final : public GrpcFront {
         records_("records", {.entries = kRecordEntriesMax, .bytes = options.record_bytes_max},
                  metrics_),
         calls_("calls", {.entries = kCallEntriesMax, .bytes = kCallBytesMax}, metrics_),
+        heartbeats_("heartbeats", {.entries = kHeartbeatEntriesMax, .bytes = kHeartbeatBytesMax},
+                    metrics_),
         messages_({.messages = dependencies.messages,
                    .registry = registry_,
                    .records = records_,
@@ -82,7 +86,9 @@ class Front final : public GrpcFront {
                    .clock = clock_}),
         topics_(dependencies.topics, calls_, clock_),
         cluster_(dependencies.cluster, dependencies.topics, calls_),
-        dumps_(dependencies.dumps, calls_, clock_) {}
+        dumps_(dependencies.dumps, calls_, clock_),
+        groups_(dependencies.groups),
+        consumers_(groups_, heartbeats_, calls_) {}
   ~Front() override {
     TALOSMQ_CHECK(server_ == nullptr) << "stop the gRPC front first";
     if (listener_ != nullptr) listener_->Stop();
@@ -103,6 +109,7 @@ class Front final : public GrpcFront {
     builder.RegisterService(&topics_);
     builder.RegisterService(&cluster_);
     builder.RegisterService(&dumps_);
+    builder.RegisterService(&consumers_);
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> watches;
     watches.push_back(std::make_unique<CallMetrics>(metrics_, clock_));
     builder.experimental().SetInterceptorCreators(std::move(watches));
@@ -123,6 +130,7 @@ class Front final : public GrpcFront {
     SetServing(false);
     listener_->Stop();
     registry_.DrainAll();
+    groups_.Drain();
     server_->Shutdown(absl::ToChronoTime(clock_.Now() + kDrainTimeout));
     server_.reset();
   }
@@ -141,10 +149,13 @@ class Front final : public GrpcFront {
   CallRegistry registry_;
   ListenerBudget records_;
   ListenerBudget calls_;
+  ListenerBudget heartbeats_;
   MessageHandlers messages_;
   TopicHandlers topics_;
   ClusterHandlers cluster_;
   DumpHandlers dumps_;
+  broker::GroupService& groups_;
+  ConsumerHandlers consumers_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;  ///< Null before Listen and after Stop.

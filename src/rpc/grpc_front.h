@@ -5,6 +5,7 @@
 #include "base/tls_watch.h"
 #include "broker/cluster.h"
 #include "broker/dump_control.h"
+#include "broker/groups.h"
 #include "broker/messages.h"
 #include "broker/topics.h"
 
@@ -35,6 +36,7 @@ class GrpcFront {
     broker::TopicService& topics;
     broker::ClusterService& cluster;
     broker::DumpControl& dumps;
+    broker::GroupService& groups;
     base::Clock& clock;
     base::MetricRegistry& metrics;
   };

@@ -62,6 +62,9 @@ inline constexpr int64_t kEntryBytes = 256;
 /// All other unary calls with their requests, as parsed, and their answers until they are sent.
 inline constexpr int64_t kCallEntriesMax = 4096;
 inline constexpr int64_t kCallBytesMax = int64_t{128} << 20;
+/// Heartbeats of group members, which wait for a change of what is assigned.
+inline constexpr int64_t kHeartbeatEntriesMax = 100'000;
+inline constexpr int64_t kHeartbeatBytesMax = int64_t{128} << 20;
 /// Refusals of one stream that wait to be sent and hold no share of the budget, because there was
 /// none left. While there is one, the stream is not read; one more ends it with kOverloaded.
 inline constexpr int64_t kUncoveredRefusalsMax = 256;

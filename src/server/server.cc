@@ -7,6 +7,7 @@
 #include "base/tls_watch.h"
 #include "broker/broker.h"
 #include "controller/topic_controller.h"
+#include "group/offset_view.h"
 #include "http/http_front.h"
 #include "http/prometheus_registry.h"
 #include "kv/store.h"
@@ -45,6 +46,15 @@ int64_t TailCacheBytesOf(const ServerConfig& config) {
   if (config.tail_cache_bytes_max > 0) return config.tail_cache_bytes_max;
   const int64_t memory = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
   return std::min(kTailCacheBytesAutoMax, memory / kTailCacheMemoryShare);
+}
+
+/// Empties and removes a folder of files.
+absl::Status RemoveFiles(io::FileSystem& file_system, const std::string& directory) {
+  TALOSMQ_ASSIGN_OR_RETURN(const auto names, file_system.List(directory));
+  for (const std::string& name : names) {
+    TALOSMQ_RETURN_IF_ERROR(file_system.Remove(base::StrCat(directory, "/", name)));
+  }
+  return file_system.RemoveDirectory(directory);
 }
 
 std::vector<broker::HealthProblem> WarningsOf(const ServerConfig& config) {
@@ -92,6 +102,7 @@ class Node final : public Server {
  private:
   absl::Status OpenDirectory();
   absl::Status StartMetadata();
+  absl::Status OpenViews();
   absl::Status StartBroker();
   absl::Status StartDumps();
   absl::Status StartFronts();
@@ -113,6 +124,8 @@ class Node final : public Server {
   std::unique_ptr<StartGuard> start_guard_;
   Threads threads_;
   std::unique_ptr<kv::DiskStore> kv_;
+  std::unique_ptr<kv::DiskStore> views_;
+  std::unique_ptr<group::OffsetViews> offset_views_;
   std::unique_ptr<StoreWitness> store_witness_;
   std::unique_ptr<metadata::MetadataStore> metadata_store_;
   std::unique_ptr<metadata::ImagePublisher> images_;
@@ -179,7 +192,23 @@ absl::Status Node::StartMetadata() {
   return Await<absl::Status>([this](auto done) { topic_controller_->Recover(std::move(done)); });
 }
 
+absl::Status Node::OpenViews() {
+  const std::string path = base::StrCat(directory_->path(), "/views");
+  auto opened = kv::OpenRocksStore(path);
+  if (!opened.ok()) {
+    base::LogWarning("server", "the views in ", path,
+                     " are made anew from their logs: ", base::FromAbsl(opened.status().message()));
+    TALOSMQ_RETURN_IF_ERROR(RemoveFiles(dependencies_.file_system, path));
+    opened = kv::OpenRocksStore(path);
+  }
+  if (!opened.ok()) return opened.status();
+  views_ = *std::move(opened);
+  offset_views_ = std::make_unique<group::OffsetViews>(*views_);
+  return absl::OkStatus();
+}
+
 absl::Status Node::StartBroker() {
+  TALOSMQ_RETURN_IF_ERROR(OpenViews());
   storage::LogStoreOptions storage = config_.storage;
   storage.directory = directory_->path();
   storage.accept_lost_journal = config_.accept_restored_copy;
@@ -207,6 +236,8 @@ absl::Status Node::StartBroker() {
                                                           .metadata_store = *metadata_store_,
                                                           .images = *images_,
                                                           .topic_controller = *topic_controller_,
+                                                          .views = *offset_views_,
+                                                          .views_executor = threads_.views(),
                                                           .shards = threads_.shards(),
                                                           .admin_executor = threads_.admin(),
                                                           .clock = dependencies_.clock,
@@ -248,6 +279,7 @@ absl::Status Node::StartFronts() {
                                                   .topics = broker_->topics(),
                                                   .cluster = *cluster_,
                                                   .dumps = *dumps,
+                                                  .groups = broker_->groups(),
                                                   .clock = dependencies_.clock,
                                                   .metrics = *metrics_}));
   ports_.grpc = ListenAddress{config_.grpc_listen.host, grpc_->port()}.ToString();
@@ -286,6 +318,8 @@ absl::Status Node::Stop() {
   images_.reset();
   metadata_store_.reset();
   store_witness_.reset();
+  offset_views_.reset();
+  views_.reset();
   kv_.reset();
   if (is_registered_ && status.ok()) status.Update(directory_->MarkCleanStop());
   is_stopped_ = true;

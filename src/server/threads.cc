@@ -44,7 +44,8 @@ Threads::Threads(size_t shards)
       checkpoint_({.name = "checkpoint"}),
       metadata_({.name = "metadata"}),
       images_({.name = "images"}),
-      admin_({.name = "admin"}) {}
+      admin_({.name = "admin"}),
+      views_({.name = "views"}) {}
 
 std::vector<base::Executor*> Threads::shards() const { return Pointers(shards_); }
 
@@ -60,6 +61,7 @@ void Threads::Stop() {
   for (const auto& io : io_) io->Stop();
   images_.Stop();
   metadata_.Stop();
+  views_.Stop();
 }
 
 }  // namespace talosmq::server

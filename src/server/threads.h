@@ -26,6 +26,7 @@ class Threads {
   base::Executor& metadata() { return metadata_; }
   base::Executor& images() { return images_; }
   base::Executor& admin() { return admin_; }
+  base::Executor& views() { return views_; }
 
   /// What is queued still runs; everybody who posts has been stopped before.
   void Stop();
@@ -40,6 +41,7 @@ class Threads {
   base::ThreadExecutor metadata_;
   base::ThreadExecutor images_;
   base::ThreadExecutor admin_;
+  base::ThreadExecutor views_;
 };
 
 }  // namespace talosmq::server

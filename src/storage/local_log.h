@@ -54,6 +54,7 @@ class LocalLog final : public PartitionLog, private FlushListener {
   Offset log_end() const override { return log_end_; }
   Offset durable_end() const override { return durable_end_; }
   const std::vector<EpochEntry>& epochs() const override { return *epochs_; }
+  Offset compacted_end() const override;
   int64_t size_bytes() const override { return size_bytes_; }
   int64_t lifetime_bytes() const override { return size_bytes_ + removed_bytes_; }
 

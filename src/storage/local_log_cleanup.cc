@@ -220,4 +220,12 @@ void LocalLog::FinishCompaction(absl::Status status, base::Callback<absl::Status
   EndJob();
 }
 
+Offset LocalLog::compacted_end() const {
+  Offset end = log_start_;
+  for (const ListedSegment& segment : segments_->all()) {
+    if (segment.generation > 0) end = std::max(end, segment.end);
+  }
+  return end;
+}
+
 }  // namespace talosmq::storage

@@ -101,6 +101,9 @@ class PartitionLog {
   virtual Offset durable_end() const = 0;
   /// Oldest first; empty before the first epoch began.
   virtual const std::vector<EpochEntry>& epochs() const = 0;
+  /// Where the last segment that compaction wrote ends; log_start() when there is none. Below it
+  /// records have gone, tombstones perhaps among them.
+  virtual Offset compacted_end() const = 0;
   virtual int64_t size_bytes() const = 0;
   /// Of every batch ever appended, removed ones too.
   virtual int64_t lifetime_bytes() const = 0;

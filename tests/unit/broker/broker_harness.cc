@@ -172,6 +172,8 @@ void BrokerHarness::Start() {
                                          .metadata_store = *p.store,
                                          .images = *p.images,
                                          .topic_controller = *p.controller,
+                                         .views = views_,
+                                         .views_executor = p.io,
                                          .shards = {p.shards.get()},
                                          .admin_executor = p.admin,
                                          .clock = clock_,

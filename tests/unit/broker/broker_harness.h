@@ -115,6 +115,8 @@ class BrokerHarness {
   support::ManualClock clock_;
   support::MemoryFileSystem disk_;
   std::unique_ptr<kv::MemoryStore> kv_;
+  std::unique_ptr<kv::MemoryStore> views_store_ = kv::MakeMemoryStore();
+  group::OffsetViews views_{*views_store_};
   BrokerOptions options_;
   storage::DiskReserve::Options reserve_options_{.directory = "data"};
   std::unique_ptr<Process> process_;

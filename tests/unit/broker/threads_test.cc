@@ -87,6 +87,8 @@ class ThreadsTest : public ::testing::Test {
                                      .metadata_store = *store_,
                                      .images = *images_,
                                      .topic_controller = *controller_,
+                                     .views = views_,
+                                     .views_executor = io_,
                                      .shards = {&shard0_, &shard1_},
                                      .admin_executor = admin_,
                                      .clock = clock_,
@@ -154,6 +156,8 @@ class ThreadsTest : public ::testing::Test {
   base::ThreadExecutor admin_;
   base::ThreadExecutor store_executor_;
   std::unique_ptr<kv::MemoryStore> kv_;
+  std::unique_ptr<kv::MemoryStore> views_store_ = kv::MakeMemoryStore();
+  group::OffsetViews views_{*views_store_};
   std::unique_ptr<base::MetricRegistry> metrics_;
   std::unique_ptr<metadata::MetadataStore> store_;
   std::unique_ptr<metadata::ImagePublisher> images_;

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "broker/cluster.h"
 #include "broker/dump_control.h"
+#include "broker/groups.h"
 #include "broker/messages.h"
 #include "broker/topics.h"
 
@@ -21,6 +22,10 @@ namespace talosmq::rpc {
 /// offset n is the n-th of them. Answers can be held back until a test lets them go. Thread-safe.
 class FakeMessages final : public broker::MessageService {
  public:
+  void FindHistory(broker::HistoryQuery, base::Callback<broker::HistoryOutcome> done) override {
+    done({.status = absl::OkStatus(), .epoch_end = {}, .compacted_end = {}});
+  }
+
   struct Appended {
     broker::AppendRequest request;
     std::string bytes;
@@ -395,6 +400,56 @@ class FakeDumps final : public broker::DumpControl {
   }
 
   broker::DumpDefinition created;
+};
+
+/// Remembers the last request of each kind and answers it with what was set.
+class FakeGroups final : public broker::GroupService {
+ public:
+  void Heartbeat(group::HeartbeatRequest request, group::HeartbeatDone done) override {
+    heartbeat = std::move(request);
+    done(heartbeat_reply);
+  }
+  void Leave(group::LeaveRequest request, group::StatusDone done) override {
+    leave = std::move(request);
+    done(absl::OkStatus());
+  }
+  void Commit(group::CommitRequest request, group::CommitDone done) override {
+    std::vector<absl::Status> outcomes(request.offsets.size());
+    if (!outcomes.empty()) outcomes.back() = commit_outcome;
+    commit = std::move(request);
+    done(std::move(outcomes));
+  }
+  void FetchOffsets(group::OffsetsRequest request, group::OffsetsDone done) override {
+    offsets_request = std::move(request);
+    done(offsets);
+  }
+  void Reset(group::ResetRequest request, group::CommitDone done) override {
+    std::vector<absl::Status> outcomes(request.offsets.size());
+    reset = std::move(request);
+    done(std::move(outcomes));
+  }
+  void Delete(std::string group, group::StatusDone done) override {
+    done(MakeError(Reason::kGroupNotEmpty, base::StrCat("group ", group, " has 1 members")));
+  }
+  void List(group::ListDone done) override { done(summaries); }
+  void Describe(std::string, group::DescribeDone done) override { done(description); }
+  void Drain() override {}
+
+  void Join(group::ClassicJoinRequest, group::ClassicJoinDone) override {}
+  void Sync(group::ClassicSyncRequest, group::ClassicSyncDone) override {}
+  void ClassicHeartbeat(group::ClassicHeartbeatRequest, group::StatusDone) override {}
+  void ClassicLeave(group::ClassicLeaveRequest, group::ClassicLeaveDone) override {}
+
+  group::HeartbeatRequest heartbeat;
+  absl::StatusOr<group::HeartbeatReply> heartbeat_reply = group::HeartbeatReply();
+  group::LeaveRequest leave;
+  group::CommitRequest commit;
+  absl::Status commit_outcome;
+  group::OffsetsRequest offsets_request;
+  group::Offsets offsets;
+  group::ResetRequest reset;
+  std::vector<group::GroupSummary> summaries;
+  group::GroupDescription description;
 };
 
 }  // namespace talosmq::rpc

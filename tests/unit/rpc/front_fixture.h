@@ -21,8 +21,8 @@ namespace talosmq::rpc {
 class FrontTest : public testing::Test {
  protected:
   explicit FrontTest(GrpcFrontOptions options = {.listen = "127.0.0.1:0"}) {
-    auto front = GrpcFront::Start(std::move(options),
-                                  {messages_, topics_, cluster_, dumps_, clock_, *metrics_});
+    auto front = GrpcFront::Start(
+        std::move(options), {messages_, topics_, cluster_, dumps_, groups_, clock_, *metrics_});
     EXPECT_TRUE(front.ok()) << front.status();
     front_ = *std::move(front);
     channel_ = Connect();
@@ -96,6 +96,7 @@ class FrontTest : public testing::Test {
   FakeTopics topics_;
   FakeCluster cluster_;
   FakeDumps dumps_;
+  FakeGroups groups_;
   std::unique_ptr<GrpcFront> front_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::MessageService::Stub> stub_;

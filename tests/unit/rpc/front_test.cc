@@ -56,8 +56,10 @@ TEST(GrpcFrontStartTest, TakenPortIsRefusedByName) {
   FakeTopics topics;
   FakeCluster cluster;
   FakeDumps dumps;
+  FakeGroups groups;
   const auto metrics = base::MakeNullMetricRegistry();
-  const GrpcFront::Dependencies dependencies{messages, topics, cluster, dumps, clock, *metrics};
+  const GrpcFront::Dependencies dependencies{messages, topics, cluster, dumps,
+                                             groups,   clock,  *metrics};
   auto first = GrpcFront::Start({.listen = "127.0.0.1:0"}, dependencies);
   ASSERT_TRUE(first.ok());
   const std::string address = base::StrCat("127.0.0.1:", (*first)->port());
@@ -87,9 +89,10 @@ TEST(GrpcFrontStartTest, WatchOfTheCertificatesLivesAsLongAsTheFront) {
   FakeTopics topics;
   FakeCluster cluster;
   FakeDumps dumps;
+  FakeGroups groups;
   const auto metrics = base::MakeNullMetricRegistry();
   auto front = GrpcFront::Start({.listen = "127.0.0.1:0", .tls = *std::move(watch)},
-                                {messages, topics, cluster, dumps, clock, *metrics});
+                                {messages, topics, cluster, dumps, groups, clock, *metrics});
   ASSERT_TRUE(front.ok()) << front.status();
   EXPECT_FALSE(watched.expired());
   (*front)->Stop();

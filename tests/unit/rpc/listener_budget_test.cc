@@ -170,6 +170,7 @@ class WatchedRegistry final : public base::MetricRegistry {
                         const base::MetricLabels& /*labels*/) override {
     return name == "talosmq_listener_held_bytes" ? held_bytes : held_entries;
   }
+  void RemoveGauge(const std::string& /*name*/, const base::MetricLabels& /*labels*/) override {}
   base::Histogram& AddHistogram(const std::string& name, const std::string& help,
                                 const base::MetricLabels& labels,
                                 const std::vector<double>& bounds) override {
