@@ -1,0 +1,329 @@
+"""Reads topics together with the other members of a group."""
+
+import contextlib
+import logging
+import threading
+import time
+import uuid
+
+from talosmq import group_offsets
+from talosmq.client import back_off_s
+from talosmq.consumer import PartitionPosition, check_fetch_options
+from talosmq.errors import Reason, TalosError, invalid_argument
+from talosmq.fetcher import Fetcher
+from talosmq.heartbeats import Heartbeats
+from talosmq.membership import Membership, lease_ended
+from talosmq.offsets import find_offsets
+from talosmq.record import END, START, TopicPartition
+from talosmq.v1 import consumer_pb2
+
+ASSIGNORS = ("sticky", "range", "round_robin", "lag_aware")
+_QUESTION_S = 2.0
+_LEAVE_S = 5.0
+_log = logging.getLogger("talosmq")
+
+
+class GroupConsumer:
+    """A member of a consumer group: the coordinator gives it partitions of the topics it subscribes to, each
+    to one member at a time.
+
+    1. A thread of its own renews the lease; the application may take its time between polls.
+    2. When a partition is to go to another member, the next poll() calls on_revoked, commits what earlier
+       polls returned (with auto_commit_s), and lets go; until then nobody else gets it.
+    3. When the lease ended unrenewed (this process or the coordinator stood still), poll() returns nothing
+       more of its partitions and calls on_lost; they may be somebody else's. It then joins again.
+    4. Every record is returned at least once to some member; twice only what was not committed.
+
+    group: its name. instance_id: makes it a static member, which keeps its partitions over a close() and a
+    start within its lease. lease_s: 1 to 600. start: where to begin without a committed offset, START, END
+    or "fail". out_of_range, fetch_bytes: as in Consumer. auto_commit_s: how often poll() commits what
+    earlier polls returned; None: only commit() does. on_assigned, on_revoked, on_lost: called inside of
+    poll() or close() with a list of TopicPartitions; they may commit and seek.
+
+    Thread-compatible: one thread at a time. Lives inside its Client. close() it, or use it in a with
+    statement: else its partitions wait until the lease ends.
+    """
+
+    def __init__(self, client, group, *, instance_id="", client_id="talosmq-python", assignor="sticky", lease_s=10.0,
+                 start=START, out_of_range="fail", fetch_bytes=1 << 20, auto_commit_s=5.0, on_assigned=None,
+                 on_revoked=None, on_lost=None):
+        check_fetch_options(fetch_bytes, out_of_range)
+        if assignor not in ASSIGNORS:
+            raise invalid_argument(f"assignor: expected one of {', '.join(ASSIGNORS)}, found {assignor!r}")
+        if start not in (START, END, "fail"):
+            raise invalid_argument(f"start: expected START, END or \"fail\", found {start!r}")
+        if not 1 <= lease_s <= 600:
+            raise invalid_argument(f"lease_s: expected 1 to 600, found {lease_s}")
+        self._client = client
+        self._group = group
+        self._instance_id = instance_id
+        self._client_id = client_id
+        self._assignor = assignor
+        self._lease_s = lease_s
+        self._start = start
+        self._auto_commit_s = auto_commit_s
+        self._next_auto_commit = 0.0
+        self._on_assigned = on_assigned or (lambda partitions: None)
+        self._on_revoked = on_revoked or (lambda partitions: None)
+        self._on_lost = on_lost or (lambda partitions: None)
+        self._fetcher = Fetcher(client, fetch_bytes, out_of_range)
+        self._returned = {}  # by key: (offset, epoch) behind what poll() has returned
+        self._committed = {}  # by key: the last of these offsets that was committed
+        self._next_begin = 0.0
+        self._begin_failures = 0
+        self._is_closed = False
+        self._lock = threading.RLock()
+        self._membership = Membership(lease_s, lambda: uuid.uuid4().hex)
+        self._subscription = None
+        self._heartbeats = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    @property
+    def member_id(self):
+        """Another one after each time that the coordinator forgot this member."""
+        return self._membership.member_id
+
+    def subscribe(self, topics=(), patterns=()):
+        """Joins the group, or changes what is subscribed to. patterns: RE2 expressions that a whole topic name
+        must match."""
+        self._check_open()
+        subscription = consumer_pb2.GroupSubscription(
+            topics=topics, patterns=patterns,
+            assignor=consumer_pb2.Assignor.Value(f"ASSIGNOR_{self._assignor.upper()}"))
+        with self._lock:
+            self._subscription = subscription
+            if self._heartbeats is None:
+                self._heartbeats = Heartbeats(self._client, self._membership, self._lock, self._heartbeat_request,
+                                              self._fetcher.wake)
+            else:
+                self._membership.tell_subscription()
+                self._heartbeats.notify()
+
+    def poll(self, timeout_s):
+        """A list of ConsumedRecords; empty when none came in time. Errors of one partition are raised as
+        Consumer.poll raises them. An error of the group (MEMBER_FENCED: another process has the instance id;
+        GROUP_KIND_MISMATCH, ...) is raised by every poll: the member is out of the group for good."""
+        self._check_open()
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self._take_in_changes()
+            if self._auto_commit_s is not None and time.monotonic() >= self._next_auto_commit:
+                self._next_auto_commit = time.monotonic() + self._auto_commit_s
+                self._auto_commit(list(self._returned))
+            now = time.monotonic()
+            due = min(deadline, self._next_begin) if self._next_begin > now else deadline
+            records = self._mine(self._fetcher.poll(max(0.0, due - now)))
+            if records or time.monotonic() >= deadline:
+                return records
+
+    def commit(self, offsets=None):
+        """Commits what poll() has returned so far, or {TopicPartition: offset}, each the next one to read.
+        NOT_OWNER: the partition, or the lease, is gone; its records will be read again by who has it."""
+        if offsets is None:
+            chosen = {key: position for key, position in self._returned.items()
+                      if self._committed.get(key) != position[0]}
+        else:
+            chosen = {self._key(partition): (offset, -1) for partition, offset in offsets.items()}
+        self._commit(chosen)
+
+    def committed(self):
+        """{TopicPartition: offset} of the assigned ones that have a committed offset."""
+        keys = list(self._fetcher.partitions)
+        found = group_offsets.fetch_committed(self._client, self._group, keys) if keys else {}
+        return {self._name(key): offset for key, offset in found.items()}
+
+    def assignment(self):
+        """The TopicPartitions that poll() reads."""
+        return [self._name(key) for key in self._fetcher.partitions]
+
+    def positions(self):
+        """PartitionPosition of every assigned TopicPartition."""
+        return {self._name(key): PartitionPosition(state.position, state.high_watermark)
+                for key, state in self._fetcher.partitions.items()}
+
+    def seek(self, partition, position):
+        """Moves one assigned TopicPartition; see Consumer for positions."""
+        key = self._key(partition)
+        (offset,) = find_offsets(self._client, [(*key, position)])
+        self._fetcher.seek(key, offset)
+        self._returned[key] = (offset, -1)
+
+    def pause(self, partition):
+        """poll() returns nothing of it until resume(), or until it was revoked."""
+        self._fetcher.pause(self._key(partition))
+
+    def resume(self, partition):
+        self._fetcher.resume(self._key(partition))
+
+    def close(self):
+        """Calls on_revoked, commits what poll() has returned (with auto_commit_s), and leaves the group; a
+        static member keeps its partitions for its lease. May be repeated."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            self._drop_lost(self._changes().lost)
+            # Still owned until the group is left, so that a static member keeps them.
+            self._finish(list(self._fetcher.partitions))
+        finally:
+            if self._heartbeats is not None:
+                self._heartbeats.stop()
+            self._fetcher.close()
+            if self._heartbeats is not None and self._membership.failure is None:
+                with contextlib.suppress(TalosError):  # else the lease ends it
+                    group_offsets.leave(self._client, self._group, self.member_id, bool(self._instance_id), _LEAVE_S)
+
+    def _check_open(self):
+        if self._is_closed:
+            raise TalosError(Reason.CLOSED, f"the consumer of group {self._group} is closed")
+
+    def _heartbeat_request(self, call):
+        return consumer_pb2.HeartbeatRequest(
+            group=self._group, member_id=call.member_id, sequence=call.sequence, generation=call.generation,
+            instance_id=self._instance_id, client_id=self._client_id,
+            subscription=self._subscription if call.tells_subscription else None,
+            owned=[consumer_pb2.GroupPartition(topic_id=t, partition=p) for t, p in call.owned],
+            lease_ms=int(self._lease_s * 1000), wait_ms=int(self._membership.wait_s * 1000))
+
+    # What the coordinator has changed.
+
+    def _take_in_changes(self):
+        self._drop_lost(self._changes().lost)
+        if self._membership.failure is not None:
+            raise self._membership.failure.about(f"group {self._group}")
+        self._let_go(list(self._changes().revoked))
+        added = self._changes().added
+        if added and time.monotonic() >= self._next_begin:
+            self._begin(added)
+
+    def _changes(self):
+        with self._lock:
+            self._membership.expire(time.monotonic())
+            return self._membership.changes()
+
+    def _drop_lost(self, lost):
+        if lost:
+            names = self._forget(lost)
+            self._on_lost(names)
+
+    def _let_go(self, keys):
+        try:
+            self._finish(keys)
+        finally:
+            self._forget(keys)
+
+    def _finish(self, keys):
+        if keys:
+            self._on_revoked([self._name(key) for key in keys])
+        if self._auto_commit_s is not None:
+            self._auto_commit(keys)
+
+    def _forget(self, keys):
+        if not keys:
+            return []
+        names = [self._name(key) for key in keys]
+        for key in keys:
+            self._fetcher.remove(key)
+            self._returned.pop(key, None)
+            self._committed.pop(key, None)
+        with self._lock:
+            self._membership.let_go(keys)
+            if self._heartbeats is not None:
+                self._heartbeats.notify()
+        return names
+
+    def _begin(self, added):
+        try:
+            images = self._images_of({topic_id for topic_id, _ in added})
+            keys = [key for key in added if key[0] in images and key[1] < len(images[key[0]].leaders)]
+            committed = group_offsets.fetch_committed(self._client, self._group, keys, _QUESTION_S) if keys else {}
+            offsets = self._starts(images, keys, committed)
+            self._begin_failures = 0
+        except TalosError as error:
+            if not error.is_transient and error.reason != Reason.DEADLINE_EXCEEDED:
+                raise
+            self._next_begin = time.monotonic() + back_off_s(self._begin_failures, error)
+            self._begin_failures += 1
+            return
+        self._next_begin = 0.0 if len(keys) == len(added) else time.monotonic() + _QUESTION_S
+        begun = [key for key in keys if self._take(key, added[key])]
+        for key in begun:
+            self._fetcher.add(images[key[0]], key[1], offsets[key])
+            self._returned[key] = (offsets[key], -1)
+            self._committed[key] = committed.get(key)
+        if begun:
+            self._on_assigned([self._name(key) for key in begun])
+
+    def _take(self, key, ticket):
+        with self._lock:
+            return self._membership.take(key, ticket)
+
+    def _images_of(self, topic_ids):
+        """By id; without those that were deleted, which the coordinator will hear of, too."""
+        images = {}
+        for topic_id in topic_ids:
+            try:
+                images[topic_id] = self._client.refresh_topic(topic_id, _QUESTION_S)
+            except TalosError as error:
+                if error.reason != Reason.UNKNOWN_TOPIC_ID:
+                    raise
+        return images
+
+    def _starts(self, images, keys, committed):
+        unknown = [key for key in keys if key not in committed]
+        if unknown and self._start == "fail":
+            topic_id, partition = unknown[0]
+            raise TalosError(Reason.OFFSET_OUT_OF_RANGE, f"group {self._group} topic {images[topic_id].name} partition "
+                             f"{partition}: expected a committed offset, found none")
+        found = find_offsets(self._client, [(*key, self._start) for key in unknown], _QUESTION_S)
+        return committed | dict(zip(unknown, found))
+
+    # What was returned and committed.
+
+    def _mine(self, records):
+        """Those of partitions that are still this member's; notes that they are being returned."""
+        now = time.monotonic()
+        with self._lock:
+            mine = {key for key in self._fetcher.partitions if self._membership.may_work(key, now)}
+        for key in mine:
+            state = self._fetcher.partitions[key]
+            self._returned[key] = (state.position, state.last_epoch)
+        names = {self._name(key) for key in mine}
+        return [record for record in records if record.topic_partition in names]
+
+    def _auto_commit(self, keys):
+        try:
+            self._commit({key: self._returned[key] for key in keys
+                          if self._committed.get(key) != self._returned[key][0]})
+        except TalosError as error:
+            _log.warning("group %s: not committed, will be read again: %s", self._group, error)
+
+    def _commit(self, offsets):
+        if not offsets:
+            return
+        now = time.monotonic()
+        with self._lock:
+            member_id, generation = self._membership.member_id, self._membership.generation
+            lease_left_s = self._membership.lease_left_s(now)
+            if not all(self._membership.owns(key, now) for key in offsets):
+                raise lease_ended(self._group)
+        group_offsets.commit(self._client, self._group, member_id, generation, offsets,
+                             min(lease_left_s, self._client.request_timeout_s))
+        for key, (offset, _) in offsets.items():
+            self._committed[key] = offset
+
+    def _name(self, key):
+        state = self._fetcher.partitions[key]
+        return TopicPartition(state.image.name, state.partition)
+
+    def _key(self, partition):
+        for key in self._fetcher.partitions:
+            if self._name(key) == partition:
+                return key
+        raise invalid_argument(f"topic {partition.topic} partition {partition.partition}: expected to be assigned, "
+                               "found that it is not")

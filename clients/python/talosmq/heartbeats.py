@@ -1,0 +1,88 @@
+"""Keeps a Membership alive: sends its calls and brings the answers back."""
+
+import threading
+import time
+
+import grpc
+
+from talosmq.errors import Reason, TalosError, error_of_call
+from talosmq.v1 import consumer_pb2
+
+
+class Heartbeats:
+    """A thread that sends what the membership wants to be sent. A call that is sent while another one is
+    parked cancels that one.
+
+    make_request(call): the HeartbeatRequest of a Call. on_changes(): there are changes to take in; runs on a
+    thread of its own or of gRPC and must not block. The membership is touched under `lock` only.
+    Thread-safe.
+    """
+
+    def __init__(self, client, membership, lock, make_request, on_changes):
+        self._client = client
+        self._membership = membership
+        self._due = threading.Condition(lock)
+        self._make_request = make_request
+        self._on_changes = on_changes
+        self._out = None
+        self._is_stopping = False
+        self._thread = threading.Thread(target=self._run, name="talosmq-group", daemon=True)
+        self._thread.start()
+
+    def notify(self):
+        """The membership was changed. Under the lock."""
+        self._due.notify()
+
+    def stop(self):
+        """Gives up what is out and sends nothing more."""
+        with self._due:
+            self._is_stopping = True
+            self._due.notify()
+        self._thread.join()
+        if self._out is not None:
+            self._out.cancel()
+
+    def _run(self):
+        with self._due:
+            while not self._is_stopping and self._membership.failure is None:
+                now = time.monotonic()
+                if self._membership.expire(now):
+                    self._on_changes()
+                call = self._membership.next_call(now)
+                if call is not None:
+                    self._send(call)
+                left_s = self._membership.next_event_at() - time.monotonic()
+                self._due.wait(min(max(left_s, 0.0), threading.TIMEOUT_MAX))
+
+    def _send(self, call):
+        if self._out is not None:
+            self._out.cancel()
+        try:
+            stub = self._client.services().consumers
+            self._out = stub.Heartbeat.future(self._make_request(call), timeout=self._membership.answer_timeout_s)
+        except (TalosError, ValueError):  # ValueError: how gRPC says that the channel is closed
+            self._note(self._membership.on_error(call, TalosError(Reason.CLOSED, "the client is closed"), call.sent_at))
+            return
+        self._out.add_done_callback(lambda answer: self._on_answer(call, answer))
+
+    def _on_answer(self, call, answer):
+        with self._due:
+            now = time.monotonic()
+            try:
+                reply = answer.result()
+            except grpc.FutureCancelledError:
+                return  # given up
+            except grpc.RpcError as call_error:
+                error = error_of_call(call_error)
+                if error.reason in (Reason.UNAVAILABLE, Reason.DEADLINE_EXCEEDED, Reason.SHUTTING_DOWN):
+                    self._client.try_next_server()
+                self._note(self._membership.on_error(call, error, now))
+                return
+            assigned = [(partition.topic_id, partition.partition) for partition in reply.assigned]
+            self._note(self._membership.on_reply(call, reply.member_id, reply.generation, reply.lease_ms / 1000,
+                                                 assigned, now))
+
+    def _note(self, has_changes):
+        if has_changes:
+            self._on_changes()
+        self._due.notify()
