@@ -26,9 +26,9 @@ TEST_SECONDS = 300
 
 @dataclasses.dataclass(frozen=True)
 class Bug:
-    loss: str  # The class in docs/guarantees.md.
+    loss: str  # The loss class or the guarantee in docs/guarantees.md.
     what: str
-    file: str  # Below src/storage.
+    file: str  # Below src, or, without a folder, below src/storage.
     sound: str
     broken: str
     program: str
@@ -123,6 +123,24 @@ BUGS = (
         "  plan.first_position = segments[plan.first_segment].indexed_position;",
         "plan.first_offset = segments[plan.first_segment].base;\n  plan.first_position = 0;",
         "storage_test", "RecoveryPlanTest.*:RecoveryTest.WorkIs*"),
+    Bug("G5", "a commit is answered before it is durable", "broker/group_coordinator.cc",
+        "if (!queue_.empty()) {\n    std::ranges::move(output.replies, std::back_inserter(queue_.back().replies));",
+        "if (false) {\n    std::ranges::move(output.replies, std::back_inserter(queue_.back().replies));",
+        "broker_test", "GroupTest.*"),
+    Bug("G5", "the applied position of a view is saved before its data", "group/offset_view.cc",
+        "  batch.Put(point_key_, EncodePoint(point));\n",
+        "  kv::WriteBatch first;\n  first.Put(point_key_, EncodePoint(point));\n"
+        "  TALOSMQ_RETURN_IF_ERROR(store_.Write(first, kv::Durability::kUnsynced));\n",
+        "group_test", "OffsetViewTest.*"),
+    Bug("G6", "a partition is handed over while its owner works on it", "group/native_group.cc",
+        "if (!is_heard || std::ranges::binary_search(request.owned, owned.partition)) {", "if (!is_heard) {",
+        "group_model_test", "*", is_short=True),
+    Bug("G6", "the lease is judged by the wall clock", "group/native_group.cc",
+        "deadlines_.TakeDue(now.monotonic)", "deadlines_.TakeDue(now.wall - absl::FromUnixSeconds(1'767'222'000))",
+        "group_test", "CoordinatorTest.*"),
+    Bug("G11", "a commit is not fenced", "group/native_group.cc",
+        "if (owner->second.member != member || owner->second.is_reclaimed) {", "if (owner->second.is_reclaimed) {",
+        "group_model_test", "*"),
 )
 
 
@@ -172,10 +190,11 @@ def passes(bug):
 
 def plant(bug):
     """Whether a test fails for it. The copy is sound again afterwards."""
-    path = COPY / "src" / "storage" / bug.file
+    file = bug.file if "/" in bug.file else f"storage/{bug.file}"
+    path = COPY / "src" / file
     content = path.read_text()
     if content.count(bug.sound) != 1:
-        sys.exit(f"{bug.loss}: expected once in src/storage/{bug.file}, found {content.count(bug.sound)} times:\n"
+        sys.exit(f"{bug.loss}: expected once in src/{file}, found {content.count(bug.sound)} times:\n"
                  f"{bug.sound}")
     path.write_text(content.replace(bug.sound, bug.broken))
     try:
