@@ -8,6 +8,7 @@ DIR defaults to build/release/bin.
 """
 
 import argparse
+import os
 import pathlib
 import statistics
 import subprocess
@@ -24,7 +25,7 @@ def run(command):
 
 
 def segments(data):
-    return sum(1 for _ in (data / "topics").rglob("*.log"))
+    return sum(name.endswith(".log") for _, _, names in os.walk(data / "topics") for name in names)
 
 
 def main():
@@ -49,9 +50,10 @@ def report(options, address, data):
     alone, beside, gone = [], [], []
     for number in range(options.rounds):
         topic = f"old-{number}"
-        run([*cli, "topic", "create", topic, "--partitions", 8, "-c", "segment.bytes=1048576"])
+        run([*cli, "topic", "create", topic, "--partitions", 8, "-c", "segment.bytes=1048576",
+             "-c", "max.message.bytes=524288"])
         run(bench(options.bin, address, "produce", "--topic", topic, "--size", SIZE,
-                  "--records", options.megabytes * 1024))
+                  "--records", options.megabytes * 1024, "--batch-size", 262144))
         alone.append(measure(options.bin, address, options.rate))
         before = segments(data)
         run([*cli, "topic", "alter", topic, "-c", "retention.bytes=1048576"])

@@ -93,7 +93,9 @@ BENCHMARK(BM_FlushGroup)->Arg(1)->Arg(100)->Arg(1000)->Arg(10'000)->Iterations(2
 
 /// The same without a journal: one sync for each log.
 void BM_FlushGroupDirect(benchmark::State& state) {
-  FlushTogether(state, {.direct_logs_max = std::numeric_limits<size_t>::max()});
+  LogStoreOptions options;
+  options.direct_logs_max = std::numeric_limits<size_t>::max();
+  FlushTogether(state, options);
 }
 BENCHMARK(BM_FlushGroupDirect)
     ->Arg(1)
