@@ -40,8 +40,9 @@ struct Coordinator::Group {
   bool has_members() const {
     return (native && !native->is_empty()) || (classic && !classic->is_empty());
   }
-  /// Nothing of it is in the log.
+  /// Nothing of it is in the log, and nobody is expected back with an id.
   bool is_nothing() const {
+    if (classic && classic->next_tick() != absl::InfiniteDuration()) return false;
     return offsets.empty() && !has_members() && current().generation == 0 &&
            current().emptied == absl::UnixEpoch();
   }

@@ -65,7 +65,7 @@ class OneTruthPerGeneration {
     assigned_ = std::max(assigned_, generation);
     Generation& truth = generations_[generation];
     ExpectSame(truth.protocol, reply.protocol, "protocol", generation);
-    if (reply.assignment.empty()) return;  // The leader has not heard of it.
+    if (reply.assignment.empty()) return;  // The leader forgot it.
     // "<generation>/<number of the leader's call>/<identity>"
     const size_t first = reply.assignment.find('/');
     const size_t second = reply.assignment.find('/', first + 1);
@@ -260,6 +260,7 @@ class Simulation {
                                .generation = client.generation};
     if (!client.joined.skips_assignment) {
       for (const ClassicJoinReply::Member& member : client.joined.members) {
+        if (random_.OneIn(20)) continue;  // Is forgotten.
         request.assignments[member.member_id] = std::to_string(client.generation) + "/" +
                                                 std::to_string(calls_) + "/" +
                                                 IdentityOf(member.member_id);

@@ -246,6 +246,26 @@ TEST_F(ClassicGroupTest, LeaderStaysAndAloneHearsOfAllMembers) {
   EXPECT_THAT(Reply(first).members, SizeIs(3));
 }
 
+TEST_F(ClassicGroupTest, LeaderStaysAlsoWhenAnOlderMemberComesBack) {
+  const auto ids = Settle({world_.Join(Static("i")), world_.Join("")});
+  // The oldest one, a static member, is away for one generation.
+  const Joined newcomer = world_.Join("");
+  const Joined second = world_.Join(ids[1]);
+  for (int i = 0; i < 11; ++i) {
+    world_.Advance(absl::Seconds(5));
+    world_.Heartbeat(ids[0], 1).IgnoreError();
+  }
+  world_.Advance(absl::Seconds(5));
+  ASSERT_EQ(ReasonOfJoin(second), Reason::kNone);
+  EXPECT_EQ(Reply(second).leader, ids[1]);
+  world_.Sync(ids[1], 2);
+  world_.Join(ids[1]);
+  world_.Join(Reply(newcomer).member_id);
+  const Joined oldest = world_.Join(Static("i", ids[0]));
+  EXPECT_EQ(Reply(oldest).generation, 3);
+  EXPECT_EQ(Reply(oldest).leader, ids[1]);
+}
+
 TEST_F(ClassicGroupTest, LeaderThatWentIsFollowedByTheOldestMember) {
   const auto ids = Stable(3);
   world_.Leave({{.member_id = ids[0], .instance_id = ""}});
@@ -317,6 +337,14 @@ TEST_F(ClassicGroupTest, SyncsWaitForTheLeader) {
   EXPECT_EQ(AssignmentOf(world_.Sync(Reply(leader).leader, 1, {{id, "x"}, {"nobody", "y"}})), "");
   EXPECT_EQ(AssignmentOf(last), "x");
   EXPECT_EQ(AssignmentOf(world_.Sync(Reply(forgotten).member_id, 1)), "");
+}
+
+TEST_F(ClassicGroupTest, WhomTheLeaderForgetsDoesNotKeepItsOldAssignment) {
+  const auto ids = Stable(2);
+  world_.Join(ids[0]);
+  world_.Join(ids[1]);
+  EXPECT_EQ(AssignmentOf(world_.Sync(ids[0], 2, {{ids[0], "all"}})), "all");
+  EXPECT_EQ(AssignmentOf(world_.Sync(ids[1], 2)), "");
 }
 
 TEST_F(ClassicGroupTest, AssignmentsThatCannotBeStoredAreRefused) {

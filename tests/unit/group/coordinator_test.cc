@@ -373,6 +373,26 @@ TEST_F(CoordinatorTest, GroupSpeaksOneProtocolAtATime) {
   EXPECT_EQ(Committed(), 5);
 }
 
+TEST_F(CoordinatorTest, ToldMemberIdOutlivesItsEmptyGroup) {
+  std::string id;
+  const auto join = [&] {
+    Do(coordinator_->Join({.group = "g",
+                           .member_id = id,
+                           .client_id = "k",
+                           .protocol_type = "consumer",
+                           .protocols = {{"range", ""}}},
+                          now_, [&](const ClassicJoinOutcome& outcome) {
+                            id = outcome.reply.member_id;
+                            EXPECT_NE(ReasonOf(outcome.status), Reason::kUnknownMember);
+                          }));
+  };
+  join();
+  EXPECT_FALSE(id.empty());
+  join();
+  Pass(absl::Seconds(3));
+  EXPECT_FALSE(id.empty());
+}
+
 TEST_F(CoordinatorTest, WhatWaitsIsToldWhenTheCoordinatorGoes) {
   const HeartbeatReply joined = Join("a");
   const auto waiting = Next(joined, 2, joined.assigned);
