@@ -1,7 +1,9 @@
 #pragma once
 
 #include "talosmq/client.h"
+#include "talosmq/consumer.h"
 #include "talosmq/error.h"
+#include "talosmq/group.h"
 #include "talosmq/ids.h"
 
 #include "absl/status/status.h"
@@ -147,9 +149,60 @@ struct DumpInfo {
   int64_t offsets_skipped = 0;  ///< That could not be read, under on_corrupt=skip.
 };
 
-/// Administration of topics, dump jobs and the cluster. Every call blocks up to the client's
-/// request_timeout and fails with the server's own reason and words. Thread-safe. Lives inside its
-/// Client.
+enum class GroupKind { kNone, kNative, kClassic };
+enum class GroupState { kEmpty, kRebalancing, kStable };
+
+struct GroupSummary {
+  std::string group;
+  GroupKind kind = GroupKind::kNone;
+  GroupState state = GroupState::kEmpty;
+  int32_t members = 0;
+};
+
+struct GroupMemberInfo {
+  std::string member_id;
+  std::string instance_id;  ///< Empty: no static member.
+  std::string client_id;
+  std::string host;
+  std::vector<NamedPartition> owned;  ///< Of a native group; a classic one knows it itself.
+  GroupSubscription subscription;
+};
+
+/// How far a group has come with a partition that a member owns or that something is committed of.
+struct GroupProgress {
+  /// Of a topic that was deleted the id stands for the name.
+  NamedPartition partition;
+  std::optional<CommittedOffset> committed;
+  std::optional<Offset> end;  ///< The high watermark; nothing: the partition did not answer.
+  std::string member_id;      ///< Its owner; empty: none.
+
+  /// Records that wait; nothing when it is not known what is committed, or where the end is.
+  std::optional<int64_t> lag() const {
+    if (!committed || !end) return std::nullopt;
+    return *end > committed->offset ? *end - committed->offset : 0;
+  }
+};
+
+struct GroupInfo {
+  GroupSummary summary;
+  int32_t generation = 0;
+  std::string protocol;  ///< The assignor of a native group.
+  std::vector<GroupMemberInfo> members;
+  std::vector<GroupProgress> partitions;  ///< By topic and number.
+};
+
+struct GroupReset {
+  std::string group;
+  std::string topic;
+  std::optional<PartitionId> partition = std::nullopt;  ///< Nothing: all.
+  Position to = AtStart{};
+  /// Also while members are live: each lets go of these partitions and gets them again.
+  bool force = false;
+};
+
+/// Administration of topics, groups, dump jobs and the cluster. Every call blocks up to the
+/// client's request_timeout and fails with the server's own reason and words. Thread-safe. Lives
+/// inside its Client.
 class Admin {
  public:
   static std::unique_ptr<Admin> Create(Client& client);
@@ -179,6 +232,22 @@ class Admin {
   /// is known below `to`, or `to` lies inside of the damage; kOffsetOutOfRange: outside of the log.
   virtual absl::StatusOr<CorruptRange> SkipCorrupt(const std::string& topic, PartitionId partition,
                                                    Offset to) = 0;
+
+  /// By name.
+  virtual absl::StatusOr<std::vector<GroupSummary>> ListGroups() = 0;
+  /// kUnknownGroup.
+  virtual absl::StatusOr<GroupInfo> DescribeGroup(const std::string& group) = 0;
+  /// Commits a position for the group and returns where each partition goes on now. kGroupNotEmpty:
+  /// it has members, and there is no force; kOffsetOutOfRange: outside of a log, nothing is
+  /// changed; kUnknownPartition.
+  virtual absl::StatusOr<std::map<PartitionId, Offset>> ResetGroupOffsets(
+      const GroupReset& reset) = 0;
+  /// What the group has committed of each partition of a topic; what was never committed is left
+  /// out.
+  virtual absl::StatusOr<std::map<PartitionId, CommittedOffset>> FetchGroupOffsets(
+      const std::string& group, const std::string& topic) = 0;
+  /// Its offsets are gone for good. kGroupNotEmpty; kUnknownGroup.
+  virtual absl::Status DeleteGroup(const std::string& group) = 0;
 
   virtual absl::StatusOr<ClusterInfo> DescribeCluster() = 0;
   virtual absl::StatusOr<ClusterHealth> CheckHealth() = 0;

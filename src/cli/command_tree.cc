@@ -59,6 +59,12 @@ void AddCommands(CLI::App& app, Action& selected) {
   AddProduce(app, selected);
   AddConsume(app, selected);
 
+  CLI::App& group = AddGroup(app, "group", "Consumer groups: members, offsets, lag");
+  AddGroupList(group, selected);
+  AddGroupDescribe(group, selected);
+  AddGroupReset(group, selected);
+  AddGroupDelete(group, selected);
+
   CLI::App& dump = AddGroup(app, "dump", "Jobs in the server that write topics to files");
   AddDumpCreate(dump, selected);
   AddDumpList(dump, selected);

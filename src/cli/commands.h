@@ -19,6 +19,11 @@ void AddTopicDelete(CLI::App& parent, Action& selected);
 void AddProduce(CLI::App& parent, Action& selected);
 void AddConsume(CLI::App& parent, Action& selected);
 
+void AddGroupList(CLI::App& parent, Action& selected);
+void AddGroupDescribe(CLI::App& parent, Action& selected);
+void AddGroupReset(CLI::App& parent, Action& selected);
+void AddGroupDelete(CLI::App& parent, Action& selected);
+
 void AddDumpCreate(CLI::App& parent, Action& selected);
 void AddDumpList(CLI::App& parent, Action& selected);
 void AddDumpDescribe(CLI::App& parent, Action& selected);

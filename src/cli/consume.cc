@@ -2,10 +2,12 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/empty_reading.h"
+#include "cli/group_reading.h"
 #include "cli/offset_range.h"
 #include "cli/progress.h"
 #include "cli/read_plan.h"
 #include "cli/record_printer.h"
+#include "cli/skipped_text.h"
 #include "cli/topic_reading.h"
 
 #include <cstdint>
@@ -22,6 +24,7 @@ namespace {
 
 struct ConsumeOptions {
   std::string topic;
+  std::optional<std::string> group;
   std::optional<int32_t> partition;
   std::string range = "start";
   std::optional<int64_t> count;
@@ -102,7 +105,6 @@ class Reader {
   absl::StatusOr<ExitStatus> Read(const OffsetRange& range);
   absl::StatusOr<TopicReading::End> ReadRecords(TopicReading& reading);
   absl::Status Flush(const TopicReading& reading);
-  void NoteSkipped(const SkippedOffsets& skipped);
   ExitStatus Report(const absl::StatusOr<TopicReading::End>& end, const TopicReading& reading,
                     const OffsetRange& range, const std::vector<LogExtent>& extents);
 
@@ -117,7 +119,9 @@ absl::StatusOr<ExitStatus> Reader::Read(const OffsetRange& range) {
   TALOSMQ_ASSIGN_OR_RETURN(Client* const client, session_.Connect());
   ConsumerOptions consumer_options;
   consumer_options.on_corrupt = options_.on_corrupt;
-  consumer_options.on_skipped = [this](const SkippedOffsets& skipped) { NoteSkipped(skipped); };
+  consumer_options.on_skipped = [this](const SkippedOffsets& skipped) {
+    session_.Note(DescribeSkipped(skipped));
+  };
   TALOSMQ_ASSIGN_OR_RETURN(const std::unique_ptr<Consumer> consumer,
                            Consumer::Create(*client, options_.topic, std::move(consumer_options)));
   TALOSMQ_ASSIGN_OR_RETURN(const std::vector<LogExtent> extents,
@@ -159,13 +163,6 @@ absl::Status Reader::Flush(const TopicReading& reading) {
   return absl::OkStatus();
 }
 
-void Reader::NoteSkipped(const SkippedOffsets& skipped) {
-  session_.Note(base::StrCat("partition ", skipped.partition.value(), ": ",
-                             skipped.next - skipped.first, " offsets were skipped, ",
-                             skipped.first.value(), " to ", skipped.next.value() - 1, ": ",
-                             base::FromAbsl(skipped.why.message())));
-}
-
 ExitStatus Reader::Report(const absl::StatusOr<TopicReading::End>& end, const TopicReading& reading,
                           const OffsetRange& range, const std::vector<LogExtent>& extents) {
   if (!end.ok()) {
@@ -194,6 +191,27 @@ ExitStatus Reader::Report(const absl::StatusOr<TopicReading::End>& end, const To
   return ExitStatus::kFailed;
 }
 
+ExitStatus RunAsGroup(const ConsumeOptions& options, Session& session) {
+  if (options.partition.has_value()) {
+    return session.FailUsage("--partition: a group shares all partitions; it goes without --group");
+  }
+  const auto start = ParsePosition(options.range, session.clock().Now());
+  if (!start.ok()) {
+    return session.FailUsage(
+        base::StrCat("--offset: with --group it is where to begin with what "
+                     "the group has not read: ",
+                     base::FromAbsl(start.status().message())));
+  }
+  return ReadAsGroup({.group = *options.group,
+                      .topic = options.topic,
+                      .start = *start,
+                      .count = options.count,
+                      .stops_at_end = options.stops_at_end,
+                      .on_corrupt = options.on_corrupt,
+                      .format = options.format.value_or(RecordFormat::ValueLines())},
+                     session);
+}
+
 ExitStatus Run(const ConsumeOptions& options, Session& session) {
   const auto range = ParseOffsetRange(options.range, session.clock().Now());
   if (!range.ok()) {
@@ -202,6 +220,7 @@ ExitStatus Run(const ConsumeOptions& options, Session& session) {
   if (options.format.has_value() && session.form() != OutputForm::kTable) {
     return session.FailUsage("--format shapes plain output; it goes with -o table only");
   }
+  if (options.group.has_value()) return RunAsGroup(options, session);
   return Reader(options, session).Run(*range);
 }
 
@@ -211,6 +230,11 @@ void AddConsume(CLI::App& parent, Action& selected) {
   auto [command, options] =
       AddCommand<ConsumeOptions>(parent, "consume", "Print the records of a topic", Run, selected);
   command->add_option("TOPIC", options->topic, "What to read")->required();
+  command
+      ->add_option("-g,--group", options->group,
+                   "Share the topic with the other members of this group: go on where it has "
+                   "committed, commit what was printed. Default: read on one's own")
+      ->type_name("GROUP");
   command->add_option("--partition", options->partition, "Read this one only; default: all")
       ->check(AtLeast(0));
   command
@@ -238,6 +262,9 @@ void AddConsume(CLI::App& parent, Action& selected) {
       "or a time ago with ms, s, m, h or d (-1h).\n"
       "With -o json every record is a line of its own, with its headers as a list. Ctrl-C ends\n"
       "with whole lines and tells where to go on; while no server answers, reading waits for one.\n"
+      "With -g, -O is a single PLACE (not -N) for partitions of which the group has committed\n"
+      "nothing, -e waits until the group has read to the end as it is now, and Ctrl-C or SIGTERM\n"
+      "commit, leave the group and end.\n"
       "\n"
       "Examples:\n"
       "  talosmq consume orders -e\n"
@@ -246,7 +273,8 @@ void AddConsume(CLI::App& parent, Action& selected) {
       "  talosmq consume orders -O @2026-11-22..@-1h\n"
       "  talosmq consume orders -O @2026-11-22T21:00:00+02:00..end\n"
       "  talosmq consume orders -O -100..@1795381200\n"
-      "  talosmq consume orders -e --on-corrupt skip");
+      "  talosmq consume orders -e --on-corrupt skip\n"
+      "  talosmq consume orders -g billing");
 }
 
 }  // namespace talosmq::cli

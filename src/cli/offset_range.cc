@@ -83,4 +83,20 @@ absl::StatusOr<OffsetRange> ParseOffsetRange(std::string_view text, absl::Time n
   return range;
 }
 
+absl::StatusOr<Position> ParsePosition(std::string_view text, absl::Time now) {
+  TALOSMQ_ASSIGN_OR_RETURN(const OffsetRange range, ParseOffsetRange(text, now));
+  const auto position = std::visit(
+      []<typename Place>(const Place& place) -> std::optional<Position> {
+        if constexpr (std::is_same_v<Place, BeforeEnd>) {
+          return std::nullopt;
+        } else {
+          return place;
+        }
+      },
+      range.from);
+  if (position.has_value() && text.find("..") == std::string_view::npos) return *position;
+  return MakeError(Reason::kInvalidArgument,
+                   base::StrCat("'", text, "' is no single place; write start, end, N or @TIME"));
+}
+
 }  // namespace talosmq::cli

@@ -31,4 +31,7 @@ struct OffsetRange {
 /// @TIME as ParseTime reads it. A range that can hold nothing is refused.
 absl::StatusOr<OffsetRange> ParseOffsetRange(std::string_view text, absl::Time now);
 
+/// A single PLACE that holds for any log: start, end, N or @TIME.
+absl::StatusOr<Position> ParsePosition(std::string_view text, absl::Time now);
+
 }  // namespace talosmq::cli

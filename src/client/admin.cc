@@ -5,8 +5,10 @@
 #include "client/admin_messages.h"
 #include "client/client_core.h"
 #include "client/error_message.h"
+#include "client/group_admin.h"
 #include "client/pending_result.h"
 #include "client/topic_lookup.h"
+#include "talosmq/v1/consumer.pb.h"
 #include "talosmq/v1/message.pb.h"
 
 #include <utility>
@@ -119,6 +121,31 @@ class BlockingAdmin final : public Admin {
         const auto response,
         Change<v1::SkipCorruptResponse>("/talosmq.v1.TopicService/SkipCorrupt", request));
     return client::RangeOf(response.skipped());
+  }
+
+  absl::StatusOr<std::vector<GroupSummary>> ListGroups() override {
+    return client::ListGroups(core_);
+  }
+
+  absl::StatusOr<GroupInfo> DescribeGroup(const std::string& group) override {
+    return client::DescribeGroup(core_, group);
+  }
+
+  absl::StatusOr<std::map<PartitionId, Offset>> ResetGroupOffsets(
+      const GroupReset& reset) override {
+    return client::ResetGroupOffsets(core_, reset);
+  }
+
+  absl::StatusOr<std::map<PartitionId, CommittedOffset>> FetchGroupOffsets(
+      const std::string& group, const std::string& topic) override {
+    return client::FetchGroupOffsets(core_, group, topic);
+  }
+
+  absl::Status DeleteGroup(const std::string& group) override {
+    v1::DeleteGroupRequest request;
+    request.set_group(group);
+    return Change<v1::DeleteGroupResponse>("/talosmq.v1.ConsumerService/DeleteGroup", request)
+        .status();
   }
 
   absl::StatusOr<ClusterInfo> DescribeCluster() override {

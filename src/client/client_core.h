@@ -70,6 +70,8 @@ class ClientCore {
   ClientMetrics* metrics() { return options_.metrics.get(); }
   base::Executor& executor() { return deps_.executor; }
   const base::Clock& clock() const { return deps_.clock; }
+  /// On the executor.
+  base::Random& random() { return deps_.random; }
   /// See BackOff. On the executor.
   absl::Duration PauseAfter(int failures, const absl::Status& why) {
     return BackOff(failures, why, deps_.random);

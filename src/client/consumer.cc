@@ -3,13 +3,12 @@
 #include "base/check.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "client/chunk_decoder.h"
 #include "client/fetch_core.h"
 #include "client/fetched_queue.h"
 #include "client/offset_lookup.h"
 #include "client/option_checks.h"
 #include "client/pending_result.h"
-#include "client/records_taken.h"
+#include "client/polled_partition.h"
 #include "client/topic_lookup.h"
 #include "talosmq/error.h"
 
@@ -159,13 +158,7 @@ class BlockingConsumer final : public Consumer {
   }
 
  private:
-  struct Assigned {
-    uint64_t generation = 0;
-    Offset position;
-    Offset high_watermark;
-    bool has_stopped = false;  ///< By an error, until the next seek.
-    bool is_paused = false;
-  };
+  using Assigned = client::PolledPartition;
 
   absl::StatusOr<Assigned*> FindAssigned(PartitionId partition) {
     const auto entry = assigned_.find(partition);
@@ -203,34 +196,18 @@ class BlockingConsumer final : public Consumer {
 
   void Take(const client::FetchedChunk& chunk, PolledRecords& polled) {
     const auto entry = assigned_.find(chunk.partition);
-    if (entry == assigned_.end() || entry->second.generation != chunk.generation) return;
-    Assigned& assigned = entry->second;
-    if (assigned.has_stopped) return;
-    if (!chunk.status.ok()) {
-      assigned.has_stopped = true;
-      pending_error_ = chunk.status;
-      return;
+    if (entry == assigned_.end()) return;
+    client::TakenChunk taken =
+        client::TakeChunk(chunk, *topic_, options_, client_.metrics(), entry->second);
+    skipped_records_ += taken.skipped_records;
+    for (const SkippedOffsets& skipped : taken.skipped) {
+      if (options_.on_skipped) options_.on_skipped(skipped);
     }
-    if (chunk.moved_to.has_value()) {
-      assigned.position = *chunk.moved_to;
-      return;
-    }
-    assigned.high_watermark = chunk.high_watermark;
-    client::DecodedChunk decoded =
-        client::DecodeChunk(topic_->id, chunk, assigned.position, options_.on_corrupt);
-    assigned.position = decoded.position;
-    skipped_records_ += decoded.skipped_records;
-    client::TellRecordsTaken(client_.metrics(), topic_->name, chunk, decoded);
-    client::TellSkipped(options_, decoded);
-    for (RecordBatchView& batch : decoded.batches) polled.batches.push_back(std::move(batch));
-    if (!decoded.status.ok()) {
-      assigned.has_stopped = true;
-      pending_error_ = base::Annotate(decoded.status, "topic " + topic_->name);
-      client_.executor().Post(
-          [core = core_, partition = chunk.partition, generation = chunk.generation] {
-            core->Halt(partition, generation);
-          });
-    }
+    for (RecordBatchView& batch : taken.batches) polled.batches.push_back(std::move(batch));
+    if (!taken.status.ok()) pending_error_ = taken.status;
+    if (!taken.must_halt) return;
+    client_.executor().Post([core = core_, partition = chunk.partition,
+                             generation = chunk.generation] { core->Halt(partition, generation); });
   }
 
   void ReturnCredit(std::map<PartitionId, int64_t> credit) {

@@ -42,6 +42,8 @@ class FetchCore final : public FetchListener, public std::enable_shared_from_thi
 
   /// From now on the topic is looked at every metadata_age_max.
   void Start();
+  /// What somebody else has heard of the topic.
+  void Learn(const TopicImagePtr& image) { OnImage(image); }
   /// Reads these, and no others.
   void Assign(const std::vector<PartitionWish>& wishes);
   /// Also adds a partition.

@@ -23,6 +23,11 @@ absl::Status CheckRange(std::string_view key, T value, T min, T max) {
                                                           Show(max), ", found ", Show(value)));
 }
 
+absl::Status CheckSize(std::string_view key, std::string_view value, int64_t min, int64_t max) {
+  return base::Annotate(
+      CheckRange("its size in bytes", static_cast<int64_t>(value.size()), min, max), key);
+}
+
 constexpr int64_t kKiB = 1024;
 constexpr int64_t kMiB = 1024 * kKiB;
 constexpr int64_t kGiB = 1024 * kMiB;
@@ -83,6 +88,49 @@ absl::Status CheckOptions(const PushConsumerOptions& options) {
     return MakeError(Reason::kInvalidArgument, "new_processor: expected a factory, found none");
   }
   TALOSMQ_RETURN_IF_ERROR(CheckRange("partition_bytes", options.partition_bytes, 64 * kKiB, kGiB));
+  return CheckOptions(options.consumer);
+}
+
+absl::Status CheckSubscription(const GroupSubscription& subscription) {
+  if (!subscription.topics.empty() || !subscription.patterns.empty()) return absl::OkStatus();
+  return MakeError(Reason::kInvalidArgument,
+                   "subscription: expected a topic or a pattern, found none");
+}
+
+absl::Status CheckOptions(const GroupOptions& options) {
+  TALOSMQ_RETURN_IF_ERROR(CheckSize("group", options.group, 1, 249));
+  TALOSMQ_RETURN_IF_ERROR(CheckSize("instance_id", options.instance_id, 0, 100));
+  TALOSMQ_RETURN_IF_ERROR(CheckSize("client_id", options.client_id, 0, 100));
+  TALOSMQ_RETURN_IF_ERROR(CheckRange("lease", options.lease, absl::Seconds(1), absl::Minutes(10)));
+  return CheckSubscription(options.subscription);
+}
+
+absl::Status CheckOptions(const GroupConsumerOptions& options) {
+  TALOSMQ_RETURN_IF_ERROR(CheckOptions(options.member));
+  TALOSMQ_RETURN_IF_ERROR(CheckRange("auto_commit_interval", options.auto_commit_interval,
+                                     absl::Milliseconds(100), absl::Minutes(10)));
+  return CheckRange("prefetch_bytes", options.prefetch_bytes, kMiB, 4 * kGiB);
+}
+
+absl::Status CheckOptions(const GroupPushConsumerOptions& options) {
+  if (!options.new_processor) {
+    return MakeError(Reason::kInvalidArgument, "new_processor: expected a factory, found none");
+  }
+  TALOSMQ_RETURN_IF_ERROR(CheckOptions(options.member));
+  TALOSMQ_RETURN_IF_ERROR(CheckRange("commit_interval", options.commit_interval,
+                                     absl::Milliseconds(100), absl::Minutes(10)));
+  TALOSMQ_RETURN_IF_ERROR(
+      CheckRange("commit_records", options.commit_records, int64_t{1}, int64_t{1'000'000'000}));
+  TALOSMQ_RETURN_IF_ERROR(CheckRange("partition_bytes", options.partition_bytes, 64 * kKiB, kGiB));
+  return CheckRange("prefetch_bytes", options.prefetch_bytes, kMiB, 4 * kGiB);
+}
+
+absl::Status CheckOptions(const BroadcastConsumerOptions& options) {
+  if (options.positions_file.empty()) {
+    return MakeError(Reason::kInvalidArgument, "positions_file: expected a path, found none");
+  }
+  TALOSMQ_RETURN_IF_ERROR(CheckRange("save_interval", options.save_interval,
+                                     absl::Milliseconds(100), absl::Minutes(10)));
   return CheckOptions(options.consumer);
 }
 

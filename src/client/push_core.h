@@ -28,6 +28,8 @@ class PushCore final : public ChunkSink, public std::enable_shared_from_this<Pus
   int32_t partition_count() const { return fetcher_->partition_count(); }
 
   void Start() { fetcher_->Start(); }
+  /// See FetchCore.
+  void Learn(const TopicImagePtr& image) { fetcher_->Learn(image); }
   void Add(PartitionId partition, Offset from, std::shared_ptr<PushLane> lane);
   void Remove(PartitionId partition);
   /// The lane has come down to half of its bytes.

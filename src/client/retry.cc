@@ -10,7 +10,8 @@ bool IsTransient(const absl::Status& status) {
          reason == Reason::kUnknownEpoch || reason == Reason::kOverloaded ||
          reason == Reason::kUnavailable || reason == Reason::kShuttingDown ||
          reason == Reason::kNotEnoughReplicas || reason == Reason::kMetadataUnavailable ||
-         reason == Reason::kStorageFenced || reason == Reason::kStorageFull;
+         reason == Reason::kStorageFenced || reason == Reason::kStorageFull ||
+         reason == Reason::kCoordinatorNotAvailable;
 }
 
 }  // namespace talosmq::client

@@ -106,10 +106,10 @@ class FormsTest(CliTest):
     def test_no_command_is_forgotten_here(self):
         known = [*self.commands_that_ask("t", "j"), *self.commands_that_change("t", "u")]
         known = {" ".join(command[:2]) for command in known + [*self.benches()]}
-        # Those that stream, those with nothing to list and what needs damage have tests of their own;
+        # Those that stream, those with nothing to list, groups and what needs damage have tests of their own;
         # a script is no document.
         elsewhere = {"produce", "consume", "dump watch", "orphan list", "orphan delete",
-                     "partition skip-corrupt",
+                     "partition skip-corrupt", "group list", "group describe", "group reset", "group delete",
                      "completion bash", "completion zsh"}
         self.assertEqual(known | elsewhere, set(self.all_commands()))
 

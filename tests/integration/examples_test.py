@@ -1,6 +1,8 @@
 """The programs of docs/examples against a server, as a reader would run them."""
 
+import json
 import subprocess
+import time
 import unittest
 
 from talosmq_process import BIN, Server, talosmq
@@ -31,7 +33,15 @@ class ExamplesTest(unittest.TestCase):
         )
 
     def test_each_says_how_it_is_called(self):
-        for name in ("produce", "consume", "push_consumer", "simple", "traced"):
+        for name in (
+            "produce",
+            "consume",
+            "push_consumer",
+            "group_consume",
+            "group_push",
+            "simple",
+            "traced",
+        ):
             ended = subprocess.run([str(BIN / f"example_{name}")], capture_output=True, text=True)
             self.assertEqual(ended.returncode, 2, name)
             self.assertIn("usage: ", ended.stderr)
@@ -78,6 +88,48 @@ class ExamplesTest(unittest.TestCase):
             partition, offset = line.split(" ", 1)[0].split(":")
             self.assertEqual(int(offset), offsets.get(partition, 0), "in order, without gap")
             offsets[partition] = int(offset) + 1
+
+    def start_member(self, name, topic):
+        member = subprocess.Popen(
+            [str(BIN / f"example_{name}"), self.server.address, topic, f"{topic}-group"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(member.kill)
+        return member
+
+    def test_group_consume_goes_on_where_the_group_has_come_to(self):
+        self.create("grouped")
+        for begin in (0, 300):
+            lines = [f"line {number}" for number in range(begin, begin + 300)]
+            ended = self.run_example("produce", "grouped", stdin="\n".join(lines) + "\n")
+            self.assertEqual(ended.returncode, 0, ended.stderr)
+            member = self.start_member("group_consume", "grouped")
+            printed = [member.stdout.readline() for _ in lines]
+            rest, errors = member.communicate("", timeout=60)
+            self.assertEqual((member.returncode, rest, errors), (0, "", ""))
+            values = sorted(line.split(" ", 1)[1].strip() for line in printed)
+            self.assertEqual(values, sorted(lines))
+
+    def test_group_push_counts_what_comes(self):
+        self.create("counted", partitions=1)
+        lines = "".join(f"line {number}\n" for number in range(300))
+        ended = self.run_example("produce", "counted", stdin=lines)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        member = self.start_member("group_push", "counted")
+        self.assertEqual(member.stdout.readline(), "counted/0 begins at 0\n")
+        deadline = time.monotonic() + 60
+        lag = None
+        while lag != 0 and time.monotonic() < deadline:
+            status, out, err = talosmq(
+                self.server, "group", "describe", "counted-group", "-o", "json"
+            )
+            self.assertEqual(status, 0, err)
+            lag = json.loads(out)["partitions"][0]["lag"]
+        out, errors = member.communicate("", timeout=60)
+        self.assertEqual((member.returncode, out, errors), (0, "counted/0 counted 300\n", ""))
 
     def test_simple_reads_back_what_it_stored(self):
         self.create("single")

@@ -41,6 +41,14 @@ TEST(CommandLineTest, NumbersTellTheirBound) {
   ExpectWrongUsage({"produce", "t", "--partition", "-1"}, {"at least 0", "found '-1'"});
 }
 
+TEST(CommandLineTest, WhatDoesNotGoWithAGroupIsRefused) {
+  ExpectWrongUsage({"consume", "t", "-g", "g", "--partition", "1"}, {"--partition", "--group"});
+  for (const char* place : {"1..5", "start..", "-5"}) {
+    ExpectWrongUsage({"consume", "t", "-g", "g", "-O", place}, {"--offset", "--group", place});
+    ExpectWrongUsage({"group", "reset", "g", "t", "-O", place}, {"--offset", place});
+  }
+}
+
 TEST(CommandLineTest, OrphanWithoutAnIdOfTheListIsRefused) {
   for (const char* id :
        {"orders", "orders/0", "00112233-4455-6677-8899-aabbccddeeff",
@@ -50,7 +58,7 @@ TEST(CommandLineTest, OrphanWithoutAnIdOfTheListIsRefused) {
 }
 
 TEST(CommandLineTest, CommandsOfLaterVersionsAreUnknown) {
-  for (const char* command : {"group", "user", "schema"}) {
+  for (const char* command : {"user", "quota", "schema"}) {
     ExpectWrongUsage({command}, {"unknown command", "there are topic"});
   }
   for (const char* verb : {"start", "stop", "restart", "history", "preview", "export"}) {
@@ -69,7 +77,7 @@ TEST(CommandLineTest, MissingCommandIsToldWithThoseThereAre) {
 
 TEST(CommandLineTest, UnknownOptionIsToldWithItsNeighbour) {
   ExpectWrongUsage({"produce", "t", "--partion", "3"}, {"did you mean '--partition'"});
-  ExpectWrongUsage({"consume", "t", "-g", "group"}, {"unknown option '-g'"});
+  ExpectWrongUsage({"consume", "t", "--gruop", "g"}, {"did you mean '--group'"});
   ExpectWrongUsage({"topic", "list", "--sever", "x"}, {"did you mean '--server'"});
 }
 

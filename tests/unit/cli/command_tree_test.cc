@@ -51,6 +51,8 @@ std::optional<Sample> SampleOf(const CLI::Option& option) {
       {"DURATION", {.right = "5ms", .wrong = "5"}},
       {"KEY=VALUE", {.right = "a=b", .wrong = "nothing"}},
       {"OFFSETS", {.right = "start", .wrong = "begin"}},
+      {"PLACE", {.right = "start", .wrong = "-5"}},
+      {"GROUP", {.right = "g", .wrong = std::nullopt}},
       {"FORMAT", {.right = "%v", .wrong = "%q"}},
       {"DELIMITER", {.right = ":", .wrong = ""}},
       {"HOST:PORT,...", {.right = "127.0.0.1:1", .wrong = "nonsense"}},

@@ -183,6 +183,16 @@ TEST(OffsetRangeTest, ClosedRangesKeepBothEnds) {
   EXPECT_EQ(std::get<absl::Time>(*times.to), Now());
 }
 
+TEST(PositionTest, OnlyASinglePlaceThatEveryLogHasIsTaken) {
+  for (const char* text : {"", "-5", "1..5", "1..", "..5", "begin"}) {
+    EXPECT_FALSE(ParsePosition(text, Now()).ok()) << text;
+  }
+  EXPECT_TRUE(std::holds_alternative<AtStart>(*ParsePosition("start", Now())));
+  EXPECT_TRUE(std::holds_alternative<AtEnd>(*ParsePosition("end", Now())));
+  EXPECT_EQ(std::get<Offset>(*ParsePosition("17", Now())), Offset(17));
+  EXPECT_EQ(std::get<absl::Time>(*ParsePosition("@-1h", Now())), Now() - absl::Hours(1));
+}
+
 TEST(EscapesTest, UnknownEscapesAreRefused) {
   for (const char* text : {"\\", "a\\", "\\x", "\\r", "\\\\\\"}) {
     EXPECT_FALSE(Unescape(text).ok()) << text;

@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace talosmq::client {
 namespace {
 
@@ -82,6 +84,61 @@ TEST(OptionChecksTest, ARefusalNamesKeyRangeAndValue) {
 
 TEST(OptionChecksTest, APushConsumerNeedsAProcessor) {
   ExpectRefused(PushConsumerOptions(), "new_processor", "expected a factory", "none");
+}
+
+GroupOptions SomeMember() {
+  return {.group = "billing", .subscription = {.topics = {"events"}, .patterns = {}}};
+}
+
+TEST(OptionChecksTest, AMemberHasAGroupASubscriptionAndALease) {
+  EXPECT_TRUE(CheckOptions(SomeMember()).ok());
+  GroupOptions member = SomeMember();
+  member.group = "";
+  ExpectRefused(member, "group", "1 to 249", "0");
+  member.group = std::string(250, 'g');
+  ExpectRefused(member, "group", "1 to 249", "250");
+  member = SomeMember();
+  member.instance_id = std::string(101, 'i');
+  ExpectRefused(member, "instance_id", "0 to 100", "101");
+  member = SomeMember();
+  member.client_id = std::string(101, 'c');
+  ExpectRefused(member, "client_id", "0 to 100", "101");
+  member = SomeMember();
+  member.lease = absl::Milliseconds(999);
+  ExpectRefused(member, "lease", "1s to 10m", "999ms");
+  member = SomeMember();
+  member.subscription = {};
+  ExpectRefused(member, "subscription", "a topic or a pattern", "none");
+}
+
+TEST(OptionChecksTest, GroupConsumersKeepTheirRanges) {
+  GroupConsumerOptions polling;
+  polling.member = SomeMember();
+  EXPECT_TRUE(CheckOptions(polling).ok());
+  polling.auto_commit_interval = absl::Milliseconds(99);
+  ExpectRefused(polling, "auto_commit_interval", "100ms to 10m", "99ms");
+  polling = {};
+  ExpectRefused(polling, "group", "1 to 249", "0");
+
+  GroupPushConsumerOptions pushing;
+  ExpectRefused(pushing, "new_processor", "expected a factory", "none");
+  pushing.new_processor = [](const NamedPartition&) { return nullptr; };
+  pushing.member = SomeMember();
+  EXPECT_TRUE(CheckOptions(pushing).ok());
+  pushing.commit_records = 0;
+  ExpectRefused(pushing, "commit_records", "1 to 1000000000", "0");
+  pushing.commit_records = 1;
+  pushing.partition_bytes = 65535;
+  ExpectRefused(pushing, "partition_bytes", "65536 to 1073741824", "65535");
+}
+
+TEST(OptionChecksTest, ABroadcastConsumerNeedsAFile) {
+  BroadcastConsumerOptions options;
+  ExpectRefused(options, "positions_file", "expected a path", "none");
+  options.positions_file = "kept";
+  EXPECT_TRUE(CheckOptions(options).ok());
+  options.save_interval = absl::Minutes(11);
+  ExpectRefused(options, "save_interval", "100ms to 10m", "11m");
 }
 
 TEST(OptionChecksTest, TheEndsOfARangeAreInIt) {

@@ -130,11 +130,20 @@ class ScriptedTransport final : public Transport {
     std::vector<std::pair<int32_t, int32_t>> leaders;  ///< Broker and epoch by partition.
   };
 
+  /// A call that the test answers.
+  struct HeldCall {
+    std::string method;
+    std::string body;
+    Reply reply;
+  };
+
   void Call(CallRequest request, Reply done) override {
     calls.push_back({request.address, std::string(request.method)});
     timeouts.push_back(request.timeout);
     if (unreachable.contains(request.address)) {
       done(MakeError(Reason::kUnavailable, request.address + ": refused"));
+    } else if (held_methods.contains(std::string(request.method))) {
+      held_calls.push_back({std::string(request.method), request.body, std::move(done)});
     } else if (!refusals[std::string(request.method)].empty()) {
       const Reason reason = refusals[std::string(request.method)].front();
       refusals[std::string(request.method)].pop_front();
@@ -184,6 +193,9 @@ class ScriptedTransport final : public Transport {
   std::set<std::string> unreachable;
   /// The next answers to a method, before it answers truly again.
   std::map<std::string, std::deque<Reason>> refusals;
+  /// Calls of these wait in held_calls, in their order.
+  std::set<std::string> held_methods;
+  std::deque<HeldCall> held_calls;
   /// Answers of ListOffsets: start and end of every partition.
   int64_t log_start = 0;
   int64_t log_end = 0;

@@ -1,0 +1,335 @@
+#include "client/group_member.h"
+
+#include "base/log.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "client/retry.h"
+#include "talosmq/error.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace talosmq::client {
+namespace {
+
+constexpr absl::Duration kWaitMax = absl::Seconds(3);
+
+std::vector<TopicPartition> ListOf(const std::set<TopicPartition>& partitions) {
+  return {partitions.begin(), partitions.end()};
+}
+
+/// The request itself is wrong, or the group is not for this member: trying again cannot help.
+bool IsRefusedForGood(Reason reason) {
+  return reason < Reason::kNotLeader || reason == Reason::kClosed;
+}
+
+v1::Assignor WriteAssignor(Assignor assignor) {
+  switch (assignor) {
+    case Assignor::kSticky:
+      return v1::ASSIGNOR_STICKY;
+    case Assignor::kRange:
+      return v1::ASSIGNOR_RANGE;
+    case Assignor::kRoundRobin:
+      return v1::ASSIGNOR_ROUND_ROBIN;
+    case Assignor::kLagAware:
+      return v1::ASSIGNOR_LAG_AWARE;
+  }
+  return v1::ASSIGNOR_STICKY;
+}
+
+}  // namespace
+
+GroupMember::GroupMember(ClientCore& core, GroupOptions options,
+                         std::weak_ptr<GroupMemberListener> listener)
+    : core_(core),
+      options_(std::move(options)),
+      listener_(std::move(listener)),
+      id_(base::NewTopicId(core.random()).ToString()) {}
+
+void GroupMember::Start() { BeatSoon(); }
+
+void GroupMember::Subscribe(GroupSubscription subscription) {
+  options_.subscription = std::move(subscription);
+  ++subscription_number_;
+  BeatSoon();
+}
+
+void GroupMember::Release(const std::vector<TopicPartition>& partitions) {
+  std::vector<TopicPartition> back;
+  bool owns_less = false;
+  for (const TopicPartition& partition : partitions) {
+    if (letting_go_.erase(partition) == 0) continue;
+    lost_.erase(partition);
+    if (assigned_.contains(partition)) {
+      held_.insert(partition);
+      back.push_back(partition);
+    } else {
+      owns_less = true;
+    }
+  }
+  if (is_closed_) return;
+  if (owns_less && generation_ != 0) BeatSoon();
+  const auto listener = listener_.lock();
+  if (!back.empty() && listener != nullptr) listener->OnAssigned(back);
+}
+
+absl::Status GroupMember::CheckCommit(const TopicPartition& partition) const {
+  const auto refuse = [&](Reason reason, std::string_view why) {
+    return MakeError(reason, base::StrCat("group ", options_.group, ": member ", id_, " has ", why,
+                                          " partition ", partition.ToString()));
+  };
+  if (lost_.contains(partition)) return refuse(Reason::kUnknownMember, "lost");
+  if (held_.contains(partition) || letting_go_.contains(partition)) return absl::OkStatus();
+  return refuse(Reason::kNotOwner, "no");
+}
+
+void GroupMember::Commit(std::vector<OffsetCommit> commits, CommitDone done) {
+  const absl::Status full =
+      commits_.size() < kCommitsMax
+          ? absl::OkStatus()
+          : MakeError(Reason::kOverloaded, base::StrCat("group ", options_.group, ": ", kCommitsMax,
+                                                        " commits wait, as many as may"));
+  std::vector<absl::Status> outcomes;
+  std::vector<OffsetCommit> sent;
+  for (OffsetCommit& commit : commits) {
+    outcomes.push_back(full.ok() ? CheckCommit(commit.partition) : full);
+    if (outcomes.back().ok()) sent.push_back(std::move(commit));
+  }
+  if (sent.empty()) return done(std::move(outcomes));
+  commits_.push_back(
+      {.identity = {.group = options_.group, .member_id = id_, .generation = generation_},
+       .commits = std::move(sent),
+       .done = [outcomes = std::move(outcomes),
+                done = std::move(done)](const std::vector<absl::Status>& answered) mutable {
+         auto answer = answered.begin();
+         for (absl::Status& outcome : outcomes) {
+           if (outcome.ok()) outcome = *answer++;
+         }
+         done(std::move(outcomes));
+       }});
+  if (commits_.size() == 1) CommitNext();
+}
+
+void GroupMember::CommitNext() {
+  PendingCommit& next = commits_.front();
+  CommitOffsets(core_, std::move(next.identity), std::move(next.commits),
+                [self = shared_from_this()](std::vector<absl::Status> outcomes) {
+                  CommitDone done = std::move(self->commits_.front().done);
+                  self->commits_.pop_front();
+                  if (!self->commits_.empty()) self->CommitNext();
+                  done(std::move(outcomes));
+                });
+}
+
+void GroupMember::Leave(base::Callback<absl::Status> done) {
+  const bool was_ever_there = sequence_ > 0;
+  Close();
+  if (!was_ever_there) return done(absl::OkStatus());
+  v1::LeaveGroupRequest request;
+  request.set_group(options_.group);
+  request.set_member_id(id_);
+  request.set_keeps_partitions(!options_.instance_id.empty());
+  using Response = v1::LeaveGroupResponse;
+  Retry<Response>::Start(
+      core_,
+      [&core = core_, request](Retry<Response>::Done answer) {
+        core.CallTyped<Response>("/talosmq.v1.ConsumerService/LeaveGroup", request,
+                                 CallPolicy::kAnyServer, std::move(answer));
+      },
+      [done = std::move(done)](const absl::StatusOr<Response>& response) mutable {
+        const bool is_gone = ReasonOf(response.status()) == Reason::kUnknownMember;
+        done(is_gone ? absl::OkStatus() : response.status());
+      });
+}
+
+void GroupMember::Close() {
+  is_closed_ = true;
+  core_.executor().Cancel(beat_timer_);
+  core_.executor().Cancel(lease_timer_);
+  lease_end_ns_ = 0;
+}
+
+bool GroupMember::IsLive() const {
+  return absl::ToInt64Nanoseconds(core_.clock().Monotonic()) < lease_end_ns_.load();
+}
+
+void GroupMember::BeatSoon() {
+  if (std::exchange(is_beat_posted_, true)) return;
+  core_.executor().Post([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    self->is_beat_posted_ = false;
+    self->Beat();
+  });
+}
+
+void GroupMember::BeatAfter(absl::Duration pause) {
+  core_.executor().Cancel(beat_timer_);
+  beat_timer_ = core_.executor().PostAfter(pause, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Beat();
+  });
+}
+
+void GroupMember::Beat() {
+  if (is_closed_) return;
+  const absl::Duration now = core_.clock().Monotonic();
+  absl::Duration wait = std::min({kWaitMax, options_.lease / 3, core_.answer_wait_max() / 2});
+  // A renewal must come back well before the lease ends.
+  if (generation_ != 0) {
+    const absl::Duration left = absl::Nanoseconds(lease_end_ns_.load()) - now;
+    wait = std::clamp(left / 2, absl::ZeroDuration(), wait);
+  }
+  ++sequence_;
+  subscription_sent_ = subscription_number_;
+  core_.CallTyped<v1::HeartbeatResponse>(
+      "/talosmq.v1.ConsumerService/Heartbeat", MakeHeartbeat(wait), CallPolicy::kAnyServer,
+      [weak = weak_from_this(), sequence = sequence_,
+       now](const absl::StatusOr<v1::HeartbeatResponse>& response) {
+        if (const auto self = weak.lock()) self->OnAnswer(sequence, now, response);
+      });
+  // An answer that is lost must not cost the lease.
+  BeatAfter(wait + options_.lease / 6);
+}
+
+v1::HeartbeatRequest GroupMember::MakeHeartbeat(absl::Duration wait) const {
+  v1::HeartbeatRequest request;
+  request.set_group(options_.group);
+  request.set_member_id(id_);
+  request.set_sequence(sequence_);
+  request.set_generation(generation_);
+  request.set_instance_id(options_.instance_id);
+  request.set_client_id(options_.client_id);
+  if (generation_ == 0 || subscription_known_ != subscription_number_) {
+    v1::GroupSubscription& message = *request.mutable_subscription();
+    for (const std::string& topic : options_.subscription.topics) message.add_topics(topic);
+    for (const std::string& pattern : options_.subscription.patterns) message.add_patterns(pattern);
+    message.set_assignor(WriteAssignor(options_.assignor));
+  }
+  Partitions owned = held_;
+  owned.insert(letting_go_.begin(), letting_go_.end());
+  for (const TopicPartition& partition : owned) {
+    v1::GroupPartition& message = *request.add_owned();
+    message.set_topic_id(std::string(partition.topic_id.bytes()));
+    message.set_partition(partition.partition.value());
+  }
+  request.set_lease_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.lease)));
+  request.set_wait_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(wait)));
+  return request;
+}
+
+void GroupMember::OnAnswer(uint64_t sequence, absl::Duration sent,
+                           const absl::StatusOr<v1::HeartbeatResponse>& response) {
+  if (is_closed_ || sequence != sequence_) return;
+  if (response.ok()) {
+    OnReply(sent, *response);
+  } else {
+    OnRefused(response.status());
+  }
+}
+
+void GroupMember::OnReply(absl::Duration sent, const v1::HeartbeatResponse& reply) {
+  const absl::Duration lease_end = sent + absl::Milliseconds(reply.lease_ms());
+  const absl::Duration now = core_.clock().Monotonic();
+  // Who has seen that the lease was over has stopped for good.
+  const bool was_over = generation_ != 0 && !IsLive();
+  if (was_over || lease_end <= now) {
+    Lose(MakeError(Reason::kUnknownMember,
+                   base::StrCat("group ", options_.group, ": the answer that renewed the lease of ",
+                                "member ", id_, " came after its end")));
+    return;
+  }
+  Partitions assigned;
+  for (const v1::GroupPartition& message : reply.assigned()) {
+    const auto partition = ReadGroupPartition(message.topic_id(), message.partition());
+    if (!partition.ok()) return OnRefused(partition.status());
+    assigned.insert(*partition);
+  }
+  const bool is_news = reply.generation() != generation_ || assigned != assigned_;
+  failures_ = 0;
+  generation_ = reply.generation();
+  subscription_known_ = std::max(subscription_known_, subscription_sent_);
+  RenewLease(lease_end);
+  // A server that answers at once without news is not asked again at once.
+  const absl::Duration wait = std::min({kWaitMax, options_.lease / 3, lease_end - now});
+  if (is_news) {
+    BeatSoon();
+  } else {
+    BeatAfter(std::clamp(sent + wait / 2 - now, absl::ZeroDuration(), wait));
+  }
+  Assign(std::move(assigned));
+}
+
+void GroupMember::Assign(Partitions assigned) {
+  assigned_ = std::move(assigned);
+  Partitions revoked;
+  std::ranges::set_difference(held_, assigned_, std::inserter(revoked, revoked.end()));
+  for (const TopicPartition& partition : revoked) held_.erase(partition);
+  letting_go_.insert(revoked.begin(), revoked.end());
+  Partitions added;
+  for (const TopicPartition& partition : assigned_) {
+    if (!letting_go_.contains(partition) && held_.insert(partition).second) added.insert(partition);
+  }
+  const auto listener = listener_.lock();
+  if (listener == nullptr) return;
+  if (!revoked.empty()) listener->OnRevoked(ListOf(revoked));
+  if (!added.empty()) listener->OnAssigned(ListOf(added));
+}
+
+void GroupMember::OnRefused(const absl::Status& why) {
+  const Reason reason = ReasonOf(why);
+  if (reason == Reason::kUnknownMember || reason == Reason::kMemberFenced) {
+    Lose(why);
+    return;
+  }
+  if (IsRefusedForGood(reason)) {
+    Fail(why);
+    return;
+  }
+  BeatAfter(core_.PauseAfter(failures_++, why));
+}
+
+void GroupMember::RenewLease(absl::Duration end) {
+  lease_end_ns_ = absl::ToInt64Nanoseconds(end);
+  core_.executor().Cancel(lease_timer_);
+  lease_timer_ =
+      core_.executor().PostAfter(end - core_.clock().Monotonic(), [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) {
+          self->OnLeaseTimer();
+        }
+      });
+}
+
+void GroupMember::OnLeaseTimer() {
+  if (is_closed_ || generation_ == 0 || IsLive()) return;
+  Lose(MakeError(
+      Reason::kUnknownMember,
+      base::StrCat("group ", options_.group, ": the lease of member ", id_, " (",
+                   base::FromAbsl(absl::FormatDuration(options_.lease)), ") ended unrenewed")));
+}
+
+void GroupMember::Lose(const absl::Status& why) {
+  base::LogWarning("sdk", base::FromAbsl(why.message()), "; joining anew");
+  generation_ = 0;
+  lease_end_ns_ = 0;
+  core_.executor().Cancel(lease_timer_);
+  // The answer of a heartbeat that is under way is not applied to what comes now.
+  ++sequence_;
+  assigned_.clear();
+  letting_go_.insert(held_.begin(), held_.end());
+  held_.clear();
+  lost_ = letting_go_;
+  BeatAfter(core_.PauseAfter(failures_++, why));
+  const std::vector<TopicPartition> lost = ListOf(letting_go_);
+  const auto listener = listener_.lock();
+  if (!lost.empty() && listener != nullptr) listener->OnLost(lost, why);
+}
+
+void GroupMember::Fail(const absl::Status& why) {
+  Lose(why);
+  Close();
+  if (const auto listener = listener_.lock()) listener->OnFailed(why);
+}
+
+}  // namespace talosmq::client

@@ -1,0 +1,486 @@
+#include "client/group_member.h"
+
+#include "support/manual_clock.h"
+#include "support/manual_executor.h"
+#include "talosmq/error.h"
+
+#include "unit/client/scripted_transport.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace talosmq::client {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr char kHeartbeat[] = "/talosmq.v1.ConsumerService/Heartbeat";
+constexpr char kCommit[] = "/talosmq.v1.ConsumerService/CommitOffsets";
+constexpr char kLeave[] = "/talosmq.v1.ConsumerService/LeaveGroup";
+
+class NoRandom final : public base::Random {
+ public:
+  uint64_t Next() override { return 0; }
+};
+
+TopicPartition P(int32_t number) {
+  return {.topic_id = ScriptedTransport::IdOf(1), .partition = PartitionId(number)};
+}
+
+/// Writes down what the member tells; lets go when the test says so.
+class Worker final : public GroupMemberListener {
+ public:
+  void OnAssigned(const Partitions& partitions) override { Note("assigned", partitions); }
+  void OnRevoked(const Partitions& partitions) override { Note("revoked", partitions); }
+  void OnLost(const Partitions& partitions, const absl::Status& why) override {
+    Note("lost", partitions);
+    lost_why = why;
+  }
+  void OnFailed(const absl::Status& why) override {
+    told.push_back("failed " + std::string(ReasonName(ReasonOf(why))));
+  }
+
+  std::vector<std::string> Take() { return std::exchange(told, {}); }
+
+  std::vector<std::string> told;
+  absl::Status lost_why;
+
+ private:
+  void Note(std::string what, const Partitions& partitions) {
+    for (const TopicPartition& partition : partitions) {
+      what += " " + std::to_string(partition.partition.value());
+    }
+    told.push_back(std::move(what));
+  }
+};
+
+/// One member; its clock, its executor and the coordinator are the test's.
+class GroupMemberTest : public ::testing::Test {
+ protected:
+  GroupMemberTest() {
+    auto transport = std::make_unique<ScriptedTransport>();
+    net_ = transport.get();
+    net_->held_methods = {kHeartbeat, kLeave};
+    core_ = std::make_unique<ClientCore>(
+        ClientOptions{.server = "seed:1"}, std::move(transport),
+        ClientCore::Deps{.executor = executor_, .clock = clock_, .random = random_});
+  }
+  ~GroupMemberTest() override {
+    if (member_ != nullptr) member_->Close();
+    member_ = nullptr;
+    executor_.DropAll();
+  }
+
+  GroupMember& Start(std::string instance_id = {}) {
+    member_ = std::make_shared<GroupMember>(
+        *core_,
+        GroupOptions{.group = "billing",
+                     .subscription = {.topics = {"events"}, .patterns = {}},
+                     .instance_id = std::move(instance_id)},
+        worker_);
+    member_->Start();
+    Run();
+    return *member_;
+  }
+  void Run() { executor_.RunUntilIdle(); }
+  void Advance(absl::Duration by) {
+    clock_.Advance(by);
+    Run();
+  }
+  /// A process that stands still: what came meanwhile is seen after the timers.
+  void Pause(absl::Duration by) { clock_.Advance(by); }
+
+  size_t asked() const { return net_->held_calls.size(); }
+  v1::HeartbeatRequest Request(size_t index) const {
+    v1::HeartbeatRequest request;
+    EXPECT_EQ(net_->held_calls.at(index).method, kHeartbeat);
+    request.ParseFromString(net_->held_calls.at(index).body);
+    return request;
+  }
+  v1::HeartbeatRequest LastRequest() const { return Request(asked() - 1); }
+  static std::vector<int32_t> Owned(const v1::HeartbeatRequest& request) {
+    std::vector<int32_t> owned;
+    for (const v1::GroupPartition& partition : request.owned()) {
+      owned.push_back(partition.partition());
+    }
+    return owned;
+  }
+
+  void Answer(size_t index, int32_t generation, const std::vector<int32_t>& assigned) {
+    v1::HeartbeatResponse response;
+    response.set_member_id(member_->id());
+    response.set_generation(generation);
+    response.set_lease_ms(10'000);
+    for (const int32_t number : assigned) {
+      v1::GroupPartition& partition = *response.add_assigned();
+      partition.set_topic_id(std::string(P(number).topic_id.bytes()));
+      partition.set_partition(number);
+    }
+    std::exchange(net_->held_calls.at(index).reply, nullptr)(response.SerializeAsString());
+    Run();
+  }
+  void AnswerLast(int32_t generation, const std::vector<int32_t>& assigned) {
+    Answer(asked() - 1, generation, assigned);
+  }
+  void Refuse(size_t index, Reason reason) {
+    std::exchange(net_->held_calls.at(index).reply, nullptr)(MakeError(reason, "scripted"));
+    Run();
+  }
+  void RefuseLast(Reason reason) { Refuse(asked() - 1, reason); }
+  /// Joined in generation 1 with these, and told so.
+  void Join(const std::vector<int32_t>& assigned) {
+    Start();
+    AnswerLast(1, assigned);
+    worker_->Take();
+  }
+
+  support::ManualClock clock_;
+  support::ManualExecutor executor_{clock_};
+  NoRandom random_;
+  ScriptedTransport* net_ = nullptr;
+  std::unique_ptr<ClientCore> core_;
+  std::shared_ptr<Worker> worker_ = std::make_shared<Worker>();
+  std::shared_ptr<GroupMember> member_;
+};
+
+TEST_F(GroupMemberTest, JoinsWithAnIdOfItsOwnAndItsSubscription) {
+  const GroupMember& member = Start();
+  const v1::HeartbeatRequest request = LastRequest();
+  EXPECT_EQ(request.member_id(), member.id());
+  EXPECT_EQ(request.member_id().size(), 36U);
+  EXPECT_EQ(request.generation(), 0);
+  EXPECT_THAT(request.subscription().topics(), ElementsAre("events"));
+  EXPECT_EQ(request.lease_ms(), 10'000U);
+  EXPECT_FALSE(member.IsLive());
+}
+
+TEST_F(GroupMemberTest, WhatIsAssignedIsToldAndReportedAtOnceAsItsOwn) {
+  Start();
+  AnswerLast(3, {0, 2});
+  EXPECT_THAT(worker_->Take(), ElementsAre("assigned 0 2"));
+  ASSERT_EQ(asked(), 2U);
+  EXPECT_THAT(Owned(LastRequest()), ElementsAre(0, 2));
+  EXPECT_EQ(LastRequest().generation(), 3);
+  EXPECT_GT(LastRequest().sequence(), Request(0).sequence());
+  EXPECT_FALSE(LastRequest().has_subscription());
+  EXPECT_EQ(LastRequest().wait_ms(), 3'000U);
+  EXPECT_TRUE(member_->IsLive());
+}
+
+TEST_F(GroupMemberTest, WhatIsRevokedIsItsOwnUntilTheWorkerHasLetGo) {
+  Join({0, 1});
+  AnswerLast(2, {0});
+  EXPECT_THAT(worker_->Take(), ElementsAre("revoked 1"));
+  EXPECT_THAT(Owned(LastRequest()), ElementsAre(0, 1));
+  const size_t before = asked();
+  member_->Release({P(1)});
+  Run();
+  ASSERT_EQ(asked(), before + 1);
+  EXPECT_THAT(Owned(LastRequest()), ElementsAre(0));
+}
+
+TEST_F(GroupMemberTest, TheAnswerOfAnOvertakenHeartbeatIsNotApplied) {
+  Join({0, 1});
+  AnswerLast(2, {0});
+  worker_->Take();
+  const size_t overtaken = asked() - 1;
+  member_->Release({P(1)});
+  Run();
+  Answer(overtaken, 2, {0, 1});
+  EXPECT_THAT(worker_->Take(), IsEmpty());
+  EXPECT_EQ(asked(), overtaken + 2) << "an overtaken answer asks nothing anew";
+  AnswerLast(3, {0});
+  EXPECT_THAT(worker_->Take(), IsEmpty());
+}
+
+TEST_F(GroupMemberTest, TheRefusalOfAnOvertakenHeartbeatIsNotApplied) {
+  Join({0, 1});
+  AnswerLast(2, {0});
+  worker_->Take();
+  const size_t overtaken = asked() - 1;
+  member_->Release({P(1)});
+  Run();
+  Refuse(overtaken, Reason::kUnknownMember);
+  EXPECT_THAT(worker_->Take(), IsEmpty());
+  EXPECT_EQ(member_->generation(), 2);
+}
+
+TEST_F(GroupMemberTest, WhatComesBackBeforeItWasLetGoIsAssignedOnceItWas) {
+  Join({0});
+  AnswerLast(2, {});
+  AnswerLast(3, {0});
+  EXPECT_THAT(worker_->Take(), ElementsAre("revoked 0"));
+  member_->Release({P(0)});
+  Run();
+  EXPECT_THAT(worker_->Take(), ElementsAre("assigned 0"));
+  EXPECT_THAT(Owned(LastRequest()), ElementsAre(0));
+}
+
+TEST_F(GroupMemberTest, TheLeaseCountsFromWhenTheRenewedHeartbeatWasSent) {
+  Join({0});
+  Advance(absl::Seconds(3));
+  AnswerLast(1, {0});
+  // Renewed by what was sent at 0 s.
+  Advance(absl::Seconds(6.9));
+  EXPECT_TRUE(member_->IsLive());
+  EXPECT_THAT(worker_->Take(), IsEmpty());
+  Advance(absl::Seconds(0.1));
+  EXPECT_FALSE(member_->IsLive());
+  EXPECT_THAT(worker_->Take(), ElementsAre("lost 0"));
+  EXPECT_EQ(ReasonOf(worker_->lost_why), Reason::kUnknownMember);
+}
+
+TEST_F(GroupMemberTest, AJumpOfTheWallClockEndsNoLease) {
+  Join({0});
+  clock_.SetNow(clock_.Now() + absl::Hours(24));
+  Advance(absl::Seconds(1));
+  EXPECT_TRUE(member_->IsLive());
+  clock_.SetNow(clock_.Now() - absl::Hours(48));
+  Advance(absl::Seconds(8.9));
+  EXPECT_TRUE(member_->IsLive());
+  Advance(absl::Seconds(0.1));
+  EXPECT_FALSE(member_->IsLive());
+  EXPECT_THAT(worker_->Take(), ElementsAre("lost 0"));
+}
+
+TEST_F(GroupMemberTest, ALostAnswerIsAskedForAgainBeforeTheLeaseEnds) {
+  Join({0});
+  // Sent at 0 s, and never answered.
+  const size_t before = asked();
+  while (asked() == before) Advance(absl::Milliseconds(100));
+  const absl::Duration left = absl::Milliseconds(LastRequest().wait_ms());
+  EXPECT_TRUE(member_->IsLive());
+  EXPECT_THAT(Owned(LastRequest()), ElementsAre(0));
+  Advance(left);
+  EXPECT_TRUE(member_->IsLive()) << "the wait of the second one is short enough";
+  AnswerLast(1, {0});
+  Advance(absl::Seconds(7));
+  EXPECT_TRUE(member_->IsLive());
+  EXPECT_THAT(worker_->Take(), IsEmpty());
+}
+
+TEST_F(GroupMemberTest, AfterALossItJoinsAnewAndGetsBackOnlyWhatWasLetGo) {
+  Join({0, 1});
+  Advance(absl::Seconds(10));
+  EXPECT_THAT(worker_->Take(), ElementsAre("lost 0 1"));
+  Advance(absl::Seconds(1));
+  const v1::HeartbeatRequest join = LastRequest();
+  EXPECT_EQ(join.generation(), 0);
+  EXPECT_TRUE(join.has_subscription());
+  EXPECT_THAT(Owned(join), ElementsAre(0, 1)) << "the worker still has them";
+  member_->Release({P(0)});
+  Run();
+  AnswerLast(5, {0, 1});
+  EXPECT_THAT(worker_->Take(), ElementsAre("assigned 0"));
+  member_->Release({P(1)});
+  Run();
+  EXPECT_THAT(worker_->Take(), ElementsAre("assigned 1"));
+}
+
+TEST_F(GroupMemberTest, WhatIsBeingLetGoIsLostToo) {
+  Join({0, 1});
+  AnswerLast(2, {0});
+  worker_->Take();
+  RefuseLast(Reason::kUnknownMember);
+  EXPECT_THAT(worker_->Take(), ElementsAre("lost 0 1"));
+}
+
+TEST_F(GroupMemberTest, APausedMemberThatWakesUpAfterItsLeaseHasLostEverything) {
+  Join({0});
+  Pause(absl::Seconds(11));
+  EXPECT_FALSE(member_->IsLive()) << "known before anything else runs";
+  Run();
+  EXPECT_THAT(worker_->Take(), ElementsAre("lost 0"));
+}
+
+TEST_F(GroupMemberTest, AnAnswerThatWaitedLongerThanItsLeaseRenewsNothing) {
+  Join({0});
+  AnswerLast(1, {0});
+  v1::HeartbeatResponse late;
+  late.set_member_id(member_->id());
+  late.set_generation(1);
+  late.set_lease_ms(10'000);
+  Advance(absl::Seconds(3));
+  // It arrives now, and is looked at after a pause.
+  auto reply = std::exchange(net_->held_calls.back().reply, nullptr);
+  if (reply != nullptr) reply(late.SerializeAsString());
+  Pause(absl::Seconds(12));
+  Run();
+  EXPECT_FALSE(member_->IsLive());
+  EXPECT_THAT(worker_->Take(), ElementsAre("lost 0"));
+  EXPECT_EQ(member_->generation(), 0);
+}
+
+TEST_F(GroupMemberTest, ALeaseThatWasSeenToBeOverIsNotRenewed) {
+  Join({0});
+  // Sent again, unanswered, at 4.7 s; that answer comes at 11 s, when its own lease still runs.
+  const size_t before = asked();
+  while (asked() == before) Advance(absl::Milliseconds(100));
+  Pause(absl::Seconds(6.5));
+  EXPECT_FALSE(member_->IsLive());
+  AnswerLast(1, {0});
+  EXPECT_FALSE(member_->IsLive()) << "whoever has stopped for it would stand still for ever";
+  EXPECT_THAT(worker_->Take(), ElementsAre("lost 0"));
+}
+
+TEST_F(GroupMemberTest, AnUnknownMemberLosesEverythingAndJoinsAnew) {
+  for (const Reason reason : {Reason::kUnknownMember, Reason::kMemberFenced}) {
+    member_ = nullptr;
+    Join({0});
+    RefuseLast(reason);
+    EXPECT_THAT(worker_->Take(), ElementsAre("lost 0"));
+    EXPECT_FALSE(member_->IsLive());
+    Advance(absl::Seconds(1));
+    EXPECT_EQ(LastRequest().generation(), 0);
+  }
+}
+
+TEST_F(GroupMemberTest, WhatPassesIsTriedAgainWithBackOff) {
+  Join({0});
+  for (const Reason reason :
+       {Reason::kCoordinatorNotAvailable, Reason::kUnavailable, Reason::kMaybeStored,
+        Reason::kOverloaded, Reason::kInstanceInUse, Reason::kConflict, Reason::kInternal}) {
+    const size_t before = asked();
+    RefuseLast(reason);
+    EXPECT_EQ(asked(), before) << ReasonName(reason) << ": not at once";
+    Advance(absl::Milliseconds(700));
+    EXPECT_EQ(asked(), before + 1) << ReasonName(reason);
+    EXPECT_EQ(LastRequest().generation(), 1);
+  }
+  EXPECT_THAT(worker_->Take(), IsEmpty());
+}
+
+TEST_F(GroupMemberTest, ARefusalForGoodLosesEverythingAndAsksNoMore) {
+  Join({0});
+  RefuseLast(Reason::kGroupKindMismatch);
+  EXPECT_THAT(worker_->Take(), ElementsAre("lost 0", "failed GroupKindMismatch"));
+  const size_t before = asked();
+  Advance(absl::Minutes(1));
+  EXPECT_EQ(asked(), before);
+}
+
+TEST_F(GroupMemberTest, AServerThatAnswersAtOnceWithoutNewsIsNotAskedAtOnce) {
+  Join({0});
+  AnswerLast(1, {0});
+  const size_t before = asked();
+  Run();
+  EXPECT_EQ(asked(), before);
+  Advance(absl::Seconds(3));
+  EXPECT_EQ(asked(), before + 1);
+}
+
+TEST_F(GroupMemberTest, ANewSubscriptionIsSentUntilItIsTaken) {
+  Join({});
+  member_->Subscribe({.topics = {"orders"}, .patterns = {"log-.*"}});
+  Run();
+  EXPECT_THAT(LastRequest().subscription().topics(), ElementsAre("orders"));
+  EXPECT_THAT(LastRequest().subscription().patterns(), ElementsAre("log-.*"));
+  RefuseLast(Reason::kCoordinatorNotAvailable);
+  Advance(absl::Seconds(1));
+  EXPECT_TRUE(LastRequest().has_subscription());
+  AnswerLast(2, {});
+  EXPECT_FALSE(LastRequest().has_subscription());
+}
+
+TEST_F(GroupMemberTest, OnlyWhatItHasCanBeCommitted) {
+  net_->held_methods.insert(kCommit);
+  Join({0, 1});
+  AnswerLast(2, {0});
+  std::vector<Reason> reasons;
+  const auto commit = [&](std::vector<int32_t> numbers) {
+    std::vector<OffsetCommit> commits;
+    for (const int32_t number : numbers) {
+      commits.push_back({.partition = P(number), .offset = Offset(9)});
+    }
+    member_->Commit(std::move(commits), [&](const std::vector<absl::Status>& outcomes) {
+      reasons.clear();
+      for (const absl::Status& outcome : outcomes) reasons.push_back(ReasonOf(outcome));
+    });
+    Run();
+  };
+  commit({2, 0, 1});
+  ASSERT_EQ(net_->held_calls.back().method, kCommit);
+  v1::CommitOffsetsRequest request;
+  request.ParseFromString(net_->held_calls.back().body);
+  EXPECT_EQ(request.generation(), 2);
+  ASSERT_EQ(request.offsets_size(), 2) << "what is revoked is still its own";
+  v1::CommitOffsetsResponse response;
+  for (const v1::OffsetCommit& offset : request.offsets()) {
+    v1::CommittedPartition& partition = *response.add_partitions();
+    partition.set_topic_id(offset.topic_id());
+    partition.set_partition(offset.partition());
+  }
+  std::exchange(net_->held_calls.back().reply, nullptr)(response.SerializeAsString());
+  Run();
+  EXPECT_THAT(reasons, ElementsAre(Reason::kNotOwner, Reason::kNone, Reason::kNone));
+
+  // Lost, joined anew, and given again: but not before the worker has let go.
+  Advance(absl::Seconds(10));
+  Advance(absl::Seconds(1));
+  AnswerLast(5, {0});
+  commit({0});
+  EXPECT_THAT(reasons, ElementsAre(Reason::kUnknownMember));
+  member_->Release({P(0), P(1)});
+  Run();
+  commit({0});
+  EXPECT_EQ(net_->held_calls.back().method, kCommit);
+}
+
+TEST_F(GroupMemberTest, CommitsAreMadeOneAfterTheOther) {
+  net_->held_methods.insert(kCommit);
+  Join({0});
+  const size_t before = asked();
+  for (const int64_t offset : {5, 6}) {
+    member_->Commit({{.partition = P(0), .offset = Offset(offset)}},
+                    [](const std::vector<absl::Status>& /*outcomes*/) {});
+  }
+  Run();
+  ASSERT_EQ(asked(), before + 1);
+  RefuseLast(Reason::kCoordinatorNotAvailable);
+  EXPECT_EQ(asked(), before + 1) << "the second one waits for the first";
+  Advance(absl::Seconds(1));
+  v1::CommitOffsetsRequest request;
+  request.ParseFromString(net_->held_calls.back().body);
+  EXPECT_EQ(request.offsets(0).offset(), 5);
+  RefuseLast(Reason::kNotOwner);
+  request.ParseFromString(net_->held_calls.back().body);
+  EXPECT_EQ(request.offsets(0).offset(), 6);
+}
+
+TEST_F(GroupMemberTest, LeavingIsSaidOnceAndEndsTheHeartbeats) {
+  Join({});
+  absl::Status left = MakeError(Reason::kInternal, "nobody said it");
+  member_->Leave([&](const absl::Status& status) { left = status; });
+  Run();
+  v1::LeaveGroupRequest request;
+  ASSERT_EQ(net_->held_calls.back().method, kLeave);
+  request.ParseFromString(net_->held_calls.back().body);
+  EXPECT_EQ(request.member_id(), member_->id());
+  EXPECT_FALSE(request.keeps_partitions());
+  RefuseLast(Reason::kCoordinatorNotAvailable);
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(net_->held_calls.back().method, kLeave) << "tried again";
+  RefuseLast(Reason::kUnknownMember);
+  EXPECT_TRUE(left.ok()) << left;
+  const size_t before = asked();
+  Advance(absl::Minutes(1));
+  EXPECT_EQ(asked(), before);
+}
+
+TEST_F(GroupMemberTest, AStaticMemberKeepsItsPartitionsWhenItLeaves) {
+  Start("rack-7");
+  EXPECT_EQ(LastRequest().instance_id(), "rack-7");
+  AnswerLast(1, {0});
+  member_->Leave([](const absl::Status& /*left*/) {});
+  Run();
+  v1::LeaveGroupRequest request;
+  request.ParseFromString(net_->held_calls.back().body);
+  EXPECT_TRUE(request.keeps_partitions());
+}
+
+}  // namespace
+}  // namespace talosmq::client
