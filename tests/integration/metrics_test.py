@@ -3,7 +3,9 @@
 import json
 import pathlib
 import re
+import select
 import subprocess
+import time
 import unittest
 import urllib.request
 
@@ -13,6 +15,10 @@ from talosmq_process import Server, talosmq
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 LIST = yaml.safe_load((ROOT / "config/grafana/metrics.yaml").read_text())
+LAG = "talosmq_group_lag_records"
+LAG_SECONDS_MAX = 60
+READ_BY_A_GROUP = ((["produce", "events"], b"one\n"),
+                   (["consume", "events", "-g", "readers", "-O", "start", "-e"], b""))
 HISTOGRAM_SUFFIX = re.compile(r"_(bucket|sum|count)$")
 
 
@@ -44,7 +50,22 @@ class MetricsTest(unittest.TestCase):
     def setUpClass(cls):
         cls.server = Server()
         cls.use()
+        # What groups commit is counted like other records, so they have a server of their own.
+        with_groups = Server()
+        status, _, err = talosmq(with_groups, "topic", "create", "events", "-p", "1")
+        assert status == 0, err
+        for command, stdin in READ_BY_A_GROUP:
+            status, _, err = talosmq(with_groups, *command, stdin=stdin)
+            assert status == 0, err
         cls.exported = scrape(cls.server)
+        names = scrape(with_groups)
+        # Lags are measured from time to time.
+        deadline = time.monotonic() + LAG_SECONDS_MAX
+        while LAG not in names and time.monotonic() < deadline:
+            select.select([], [], [], 0.2)
+            names = scrape(with_groups)
+        cls.exported[LAG] = names[LAG]
+        with_groups.stop()
 
     @classmethod
     def tearDownClass(cls):

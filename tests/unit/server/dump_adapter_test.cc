@@ -59,6 +59,7 @@ class OneRecordMessages final : public broker::MessageService {
     outcome.status = MakeError(Reason::kCancelled, "given up");
     done(std::move(outcome));
   }
+  void FindHistory(broker::HistoryQuery, base::Callback<broker::HistoryOutcome>) override {}
   void DeleteRecords(broker::RecordDeletion /*deletion*/,
                      base::Callback<broker::DeletionOutcome> done) override {
     done({.status = MakeError(Reason::kInternal, "a dump deletes nothing"), .log_start = {}});
