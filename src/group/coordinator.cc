@@ -26,6 +26,16 @@ absl::Status UnknownGroup(const std::string& group) {
                    base::StrCat("there is no group ", base::Printable(group, kGroupBytesMax)));
 }
 
+void EraseOffsetsIf(const std::string& group, std::map<TopicPartition, CommittedOffset>& offsets,
+                    Output& output, const auto& is_over) {
+  std::erase_if(offsets, [&](const auto& offset) {
+    if (!is_over(offset)) return false;
+    output.changes.push_back(
+        OffsetChange{.key = {.group = group, .partition = offset.first}, .value = std::nullopt});
+    return true;
+  });
+}
+
 }  // namespace
 
 /// One group: its offsets, and its members under the protocol that they speak.
@@ -97,8 +107,8 @@ Output Coordinator::Start(Now now, std::shared_ptr<const TopicCatalogue> topics)
   for (auto& [name, members] : replayed_members_) {
     if (members.empty()) continue;
     Group& group = groups_[name];
-    const auto replay = [&](auto& protocol) {
-      for (const auto& [id, member] : members) protocol.Replay(id, member);
+    const auto replay = [&replayed = members](auto& protocol) {
+      for (const auto& [id, member] : replayed) protocol.Replay(id, member);
     };
     if (group.record.kind == GroupKind::kClassic) {
       replay(ClassicOf(name, group));
@@ -488,11 +498,8 @@ Output Coordinator::OnTopics(std::shared_ptr<const TopicCatalogue> topics, Now n
 
 void Coordinator::ForgetDeleted(Output& output) {
   for (auto& [name, group] : groups_) {
-    std::erase_if(group.offsets, [&](const auto& offset) {
-      if (!topics_->deleted.contains(offset.first.topic_id)) return false;
-      output.changes.push_back(
-          OffsetChange{.key = {.group = name, .partition = offset.first}, .value = std::nullopt});
-      return true;
+    EraseOffsetsIf(name, group.offsets, output, [this](const auto& offset) {
+      return topics_->deleted.contains(offset.first.topic_id);
     });
   }
 }
@@ -520,12 +527,8 @@ Output Coordinator::Expire(absl::Time wall) {
   for (auto& [name, group] : groups_) {
     if (group.has_members()) continue;
     const absl::Time emptied = group.current().emptied;
-    std::erase_if(group.offsets, [&](const auto& offset) {
-      const absl::Time since = std::max(emptied, offset.second.committed);
-      if (since + options_.offsets_retention > wall) return false;
-      output.changes.push_back(
-          OffsetChange{.key = {.group = name, .partition = offset.first}, .value = std::nullopt});
-      return true;
+    EraseOffsetsIf(name, group.offsets, output, [&](const auto& offset) {
+      return std::max(emptied, offset.second.committed) + options_.offsets_retention <= wall;
     });
     if (group.offsets.empty() && emptied + options_.offsets_retention <= wall) {
       dead.push_back(name);
