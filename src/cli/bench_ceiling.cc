@@ -17,7 +17,7 @@ struct BenchCeilingOptions {
   int32_t runs = 1;
 };
 
-absl::StatusOr<Document> Measure(const BenchCeilingOptions& options, Session& session) {
+absl::StatusOr<Document> MeasureCeiling(const BenchCeilingOptions& options, Session& session) {
   base::SystemRandom random;
   session.FollowWhenInterrupted(EndOfBench());
   std::vector<loadgen::RunResult> built;
@@ -37,16 +37,16 @@ absl::StatusOr<Document> Measure(const BenchCeilingOptions& options, Session& se
   return document;
 }
 
-ExitStatus Run(const BenchCeilingOptions& options, Session& session) {
-  return session.Finish(Measure(options, session));
+ExitStatus RunBenchCeiling(const BenchCeilingOptions& options, Session& session) {
+  return session.Finish(MeasureCeiling(options, session));
 }
 
 }  // namespace
 
 void AddBenchCeiling(CLI::App& parent, Action& selected) {
   auto [command, options] = AddCommand<BenchCeilingOptions>(
-      parent, "ceiling", "Measure what this machine allows at most; needs no server", Run,
-      selected);
+      parent, "ceiling", "Measure what this machine allows at most; needs no server",
+      RunBenchCeiling, selected);
   loadgen::CeilingOptions& ceiling = options->ceiling;
   AddSizeOptions(*command, ceiling.records, ceiling.value_bytes);
   command

@@ -7,7 +7,7 @@
 namespace talosmq::cli {
 namespace {
 
-absl::StatusOr<Document> Measure(const BenchOptions& options, Session& session) {
+absl::StatusOr<Document> MeasureConsume(const BenchOptions& options, Session& session) {
   base::SystemRandom random;
   TALOSMQ_ASSIGN_OR_RETURN(Client* const client, session.Connect());
   session.FollowWhenInterrupted(EndOfBench());
@@ -18,15 +18,16 @@ absl::StatusOr<Document> Measure(const BenchOptions& options, Session& session) 
   return DescribeRuns(summary, options.runs);
 }
 
-ExitStatus Run(const BenchOptions& options, Session& session) {
-  return session.Finish(Measure(options, session));
+ExitStatus RunBenchConsume(const BenchOptions& options, Session& session) {
+  return session.Finish(MeasureConsume(options, session));
 }
 
 }  // namespace
 
 void AddBenchConsume(CLI::App& parent, Action& selected) {
-  auto [command, options] = AddCommand<BenchOptions>(
-      parent, "consume", "Read records that the server has in its cache", Run, selected);
+  auto [command, options] =
+      AddCommand<BenchOptions>(parent, "consume", "Read records that the server has in its cache",
+                               RunBenchConsume, selected);
   AddBenchOptions(*command, *options);
   command->footer(
       "A new topic is filled with as much as the server caches and read over and over; one given\n"

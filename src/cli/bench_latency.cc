@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kRecordsDefault = 50'000;
 
-absl::StatusOr<Document> Measure(const BenchOptions& options, Session& session) {
+absl::StatusOr<Document> MeasureLatency(const BenchOptions& options, Session& session) {
   base::SystemRandom random;
   TALOSMQ_ASSIGN_OR_RETURN(Client* const client, session.Connect());
   session.FollowWhenInterrupted(EndOfBench());
@@ -42,16 +42,16 @@ absl::StatusOr<Document> Measure(const BenchOptions& options, Session& session) 
   return document;
 }
 
-ExitStatus Run(const BenchOptions& options, Session& session) {
-  return session.Finish(Measure(options, session));
+ExitStatus RunBenchLatency(const BenchOptions& options, Session& session) {
+  return session.Finish(MeasureLatency(options, session));
 }
 
 }  // namespace
 
 void AddBenchLatency(CLI::App& parent, Action& selected) {
   auto [command, options] = AddCommand<BenchOptions>(
-      parent, "latency", "Measure how long a record takes from producer to consumer", Run,
-      selected);
+      parent, "latency", "Measure how long a record takes from producer to consumer",
+      RunBenchLatency, selected);
   options->workload.records = kRecordsDefault;
   AddBenchOptions(*command, *options);
   command->footer(

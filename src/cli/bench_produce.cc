@@ -23,7 +23,7 @@ absl::StatusOr<absl::Duration> ParseLinger(std::string_view text) {
                    base::StrCat("'", text, "' is no duration; expected one like 5ms or 2s"));
 }
 
-absl::StatusOr<Document> Measure(const BenchProduceOptions& options, Session& session) {
+absl::StatusOr<Document> MeasureProduce(const BenchProduceOptions& options, Session& session) {
   base::SystemRandom random;
   const loadgen::BenchDeps deps = BenchDepsOf(session, random);
   const loadgen::Workload& workload = options.bench.workload;
@@ -41,16 +41,16 @@ absl::StatusOr<Document> Measure(const BenchProduceOptions& options, Session& se
   return DescribeRuns(summary, options.bench.runs);
 }
 
-ExitStatus Run(const BenchProduceOptions& options, Session& session) {
-  return session.Finish(Measure(options, session));
+ExitStatus RunBenchProduce(const BenchProduceOptions& options, Session& session) {
+  return session.Finish(MeasureProduce(options, session));
 }
 
 }  // namespace
 
 void AddBenchProduce(CLI::App& parent, Action& selected) {
   auto [command, options] = AddCommand<BenchProduceOptions>(
-      parent, "produce", "Send records with one producer and wait for every acknowledgement", Run,
-      selected);
+      parent, "produce", "Send records with one producer and wait for every acknowledgement",
+      RunBenchProduce, selected);
   AddBenchOptions(*command, options->bench);
   AddParsed(*command, "--linger", options->bench.workload.linger, ParseLinger,
             "How long a batch waits for more records, as 5ms; default 0")
