@@ -21,9 +21,14 @@ endif()
 # talosmq_library(record SOURCES a.cc b.cc DEPS base PRIVATE_DEPS PkgConfig::ZSTD)
 # One static library per folder of src/. DEPS name other folders (without prefix) or, with "::",
 # imported targets; they say the same as tests/lint/layers.txt, so the linker agrees with the lint.
+# UNITY: large, and no two of its sources use one name for different things of their own.
 function(talosmq_library name)
-  cmake_parse_arguments(ARG "OWN_PCH" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "OWN_PCH;UNITY" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   add_library(talosmq_${name} STATIC ${ARG_SOURCES})
+  if(ARG_UNITY)
+    set_target_properties(talosmq_${name} PROPERTIES
+      UNITY_BUILD ${TALOSMQ_UNITY} UNITY_BUILD_BATCH_SIZE 9)
+  endif()
   if(NOT ARG_OWN_PCH)
     target_precompile_headers(talosmq_${name} REUSE_FROM talosmq_pch)
   endif()
