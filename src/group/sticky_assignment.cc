@@ -118,20 +118,17 @@ class Dealer {
 
   std::optional<Move> BestMoveOf(int giver) {
     std::optional<Move> best;
-    std::map<size_t, int> least_of;  ///< By audience.
     for (const auto& [topic, partitions] : held_[static_cast<size_t>(giver)]) {
       const size_t audience = problem_.topics()[topic].audience;
-      const auto [least, is_new] = least_of.try_emplace(audience, 0);
-      if (is_new) least->second = LeastOf(problem_.audiences()[audience]);
-      const int64_t gap =
-          loads_[static_cast<size_t>(giver)] - loads_[static_cast<size_t>(least->second)];
+      const int least = LeastOf(audience);
+      const int64_t gap = loads_[static_cast<size_t>(giver)] - loads_[static_cast<size_t>(least)];
       // With equal weights the last one, which is not an old one unless all are, is as good as any.
       for (size_t at = is_even_ ? partitions.size() - 1 : 0; at < partitions.size(); ++at) {
         const int64_t weight = weights_[partitions[at]];
         if (weight >= gap) continue;
         const Move move{.topic = topic,
                         .at = at,
-                        .to = least->second,
+                        .to = least,
                         .gain = std::min(weight, gap - weight),
                         .is_new_here = problem_.current()[partitions[at]] != giver,
                         .gap = gap};
@@ -141,9 +138,14 @@ class Dealer {
     return best;
   }
 
-  int LeastOf(const std::vector<int>& audience) const {
-    return *std::ranges::min_element(
-        audience, {}, [this](int member) { return loads_[static_cast<size_t>(member)]; });
+  int LeastOf(size_t audience) {
+    const auto [least, is_new] = least_of_.try_emplace(audience, AssignmentProblem::kNobody);
+    if (is_new) {
+      least->second = *std::ranges::min_element(
+          problem_.audiences()[audience], {},
+          [this](int member) { return loads_[static_cast<size_t>(member)]; });
+    }
+    return least->second;
   }
 
   void Apply(int giver, const Move& move) {
@@ -155,6 +157,7 @@ class Dealer {
     if (list->second.empty()) held_[from].erase(list);
     loads_[from] -= weights_[partition];
     Give(move.topic, partition, move.to);
+    least_of_.clear();
     ++moves_;
   }
 
@@ -166,6 +169,7 @@ class Dealer {
   /// By member and topic; what it had before stands first. No list is empty.
   std::vector<std::map<size_t, std::vector<size_t>>> held_;
   size_t moves_ = 0;
+  std::map<size_t, int> least_of_;  ///< Who has least, by audience, since the last move.
 };
 
 }  // namespace
