@@ -89,6 +89,9 @@ absl::Status ClassicGroup::CheckJoin(const Joining& joining) const {
     return Error(Reason::kInconsistentProtocol,
                  "expected a protocol type and at least one protocol, found none");
   }
+  if (joining.record.protocols.contains("")) {
+    return Error(Reason::kInconsistentProtocol, "expected protocols with names, found one without");
+  }
   if (members_.empty()) return absl::OkStatus();
   if (request.protocol_type != record_.protocol_type) {
     return Error(Reason::kInconsistentProtocol,
@@ -365,13 +368,10 @@ absl::Status ClassicGroup::LeaveOne(const ClassicLeaveRequest::Member& leaver, c
   return absl::OkStatus();
 }
 
-absl::Status ClassicGroup::CheckCommit(const CommitRequest& request, Now now) {
-  const bool is_of_member =
-      request.generation >= 0 || !request.member_id.empty() || !request.instance_id.empty();
-  if (!is_of_member && is_empty()) return absl::OkStatus();
-  TALOSMQ_RETURN_IF_ERROR(CheckMember(request.member_id, request.instance_id));
-  TALOSMQ_RETURN_IF_ERROR(CheckGeneration(request.generation));
-  Renew(request.member_id, now);
+absl::Status ClassicGroup::CheckCommit(const Committer& committer, Now now) {
+  TALOSMQ_RETURN_IF_ERROR(CheckMember(committer.member_id, committer.instance_id));
+  TALOSMQ_RETURN_IF_ERROR(CheckGeneration(committer.generation));
+  Renew(committer.member_id, now);
   if (state_ != State::kCompleting) return absl::OkStatus();
   return Error(Reason::kRebalanceInProgress,
                base::StrCat("generation ", record_.generation, " has no assignment yet"));

@@ -81,9 +81,9 @@ class ClassicGroup {
   void Heartbeat(const ClassicHeartbeatRequest& request, Now now, StatusDone done, Output& output);
   /// For each member kUnknownMember or kMemberFenced.
   void Leave(const ClassicLeaveRequest& request, Now now, ClassicLeaveDone done, Output& output);
-  /// Whether these offsets may be committed; renews the session. kUnknownMember, kMemberFenced,
+  /// Whether the member may commit; renews its session. kUnknownMember, kMemberFenced,
   /// kIllegalGeneration; kRebalanceInProgress: the generation has no assignment yet, try again.
-  absl::Status CheckCommit(const CommitRequest& request, Now now);
+  absl::Status CheckCommit(const Committer& committer, Now now);
 
   /// Time has passed: sessions, and the waits of a rebalance.
   void Tick(Now now, Output& output);
@@ -93,6 +93,7 @@ class ClassicGroup {
 
   /// No members. What it has then may become a group of another kind.
   bool is_empty() const { return state_ == State::kEmpty; }
+  size_t size() const { return members_.size(); }
   GroupState state() const;
   /// As they are in the log, with what was given out so far.
   const GroupRecord& record() const { return record_; }

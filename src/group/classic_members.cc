@@ -80,7 +80,7 @@ bool ClassicMembers::AllHave(const std::string& protocol) const {
   return count != members_with_.end() && count->second == size();
 }
 
-std::string ClassicMembers::Vote() const {
+std::optional<std::string> ClassicMembers::Vote() const {
   std::map<std::string, size_t> votes;
   for (const auto& [id, member] : by_id_) {
     const auto best = std::ranges::find_if(
@@ -89,7 +89,8 @@ std::string ClassicMembers::Vote() const {
   }
   const auto winner =
       std::ranges::max_element(votes, {}, [](const auto& entry) { return entry.second; });
-  return winner != votes.end() ? winner->first : "";
+  if (winner == votes.end()) return std::nullopt;
+  return winner->first;
 }
 
 absl::Duration ClassicMembers::rebalance_timeout() const {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -51,8 +52,8 @@ class ClassicMembers {
   /// Whether all members have one of the protocols.
   bool AllHaveOneOf(const std::map<std::string, std::string>& protocols) const;
   /// The protocol that most members like best among those that all have; of several the first by
-  /// name. Empty when they have none in common.
-  std::string Vote() const;
+  /// name. Nothing when they have none in common.
+  std::optional<std::string> Vote() const;
   /// The longest of all.
   absl::Duration rebalance_timeout() const;
   /// Of all ids, names and protocols; assignments are not counted.

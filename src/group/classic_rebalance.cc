@@ -72,8 +72,9 @@ void ClassicGroup::BeginGeneration(const Event& event) {
   phase_ends_ = event.now.monotonic + members_.rebalance_timeout();
   initial_wait_left_.reset();
   ++record_.generation;
-  record_.protocol = members_.Vote();
-  TALOSMQ_CHECK(!record_.protocol.empty()) << group_;
+  std::optional<std::string> protocol = members_.Vote();
+  TALOSMQ_CHECK(protocol.has_value()) << group_;  // Who shares none was not admitted.
+  record_.protocol = *std::move(protocol);
   ElectLeader();
   WriteGroup(event);
   for (auto& [id, member] : members_) {

@@ -3,10 +3,12 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "group/classic_group.h"
+#include "group/group_offsets.h"
 #include "group/native_group.h"
 #include "talosmq/error.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace talosmq::group {
@@ -26,36 +28,31 @@ absl::Status UnknownGroup(const std::string& group) {
                    base::StrCat("there is no group ", base::Printable(group, kGroupBytesMax)));
 }
 
-void EraseOffsetsIf(const std::string& group, std::map<TopicPartition, CommittedOffset>& offsets,
-                    Output& output, const auto& is_over) {
-  std::erase_if(offsets, [&](const auto& offset) {
-    if (!is_over(offset)) return false;
-    output.changes.push_back(
-        OffsetChange{.key = {.group = group, .partition = offset.first}, .value = std::nullopt});
-    return true;
-  });
+absl::Status UnknownMember(const std::string& group, const std::string& member) {
+  return MakeError(Reason::kUnknownMember,
+                   base::StrCat("group ", base::Printable(group, kGroupBytesMax), " has no member ",
+                                base::Printable(member, 100)));
 }
 
 }  // namespace
 
 /// One group: its offsets, and its members under the protocol that they speak.
 ///
-/// Invariant: at most one of the two protocols is there, and has members or had the last one.
+/// Invariant, between events: at most one of the two protocols is there; the native one has
+/// members, the classic one members or ids that were told.
 struct Coordinator::Group {
+  explicit Group(const std::string& name) : offsets(name) {}
+
   GroupRecord record;  ///< While neither protocol is there.
-  std::map<TopicPartition, CommittedOffset> offsets;
+  GroupOffsets offsets;
   std::unique_ptr<NativeGroup> native;
   std::unique_ptr<ClassicGroup> classic;
 
-  bool has_members() const {
-    return (native && !native->is_empty()) || (classic && !classic->is_empty());
-  }
-  /// Nothing of it is in the log, and nobody is expected back with an id.
-  bool is_nothing() const {
-    if (classic && classic->next_tick() != absl::InfiniteDuration()) return false;
-    return offsets.empty() && !has_members() && current().generation == 0 &&
-           current().emptied == absl::UnixEpoch();
-  }
+  size_t size() const { return native ? native->size() : classic ? classic->size() : 0; }
+  /// Nobody is expected back with an id either.
+  bool is_idle() const { return !native && !classic; }
+  /// Nothing of it is in the log, and nobody is expected.
+  bool is_nothing() const { return is_idle() && offsets.empty() && record == GroupRecord(); }
   const GroupRecord& current() const {
     return native ? native->record() : classic ? classic->record() : record;
   }
@@ -70,7 +67,24 @@ struct Coordinator::Group {
             .state = native    ? native->state()
                      : classic ? classic->state()
                                : GroupState::kEmpty,
-            .members = static_cast<int32_t>(members().size())};
+            .members = static_cast<int32_t>(size())};
+  }
+  absl::Duration next_deadline() const {
+    return native    ? native->next_deadline()
+           : classic ? classic->next_tick()
+                     : absl::InfiniteDuration();
+  }
+  /// Ends an event: who was admitted decides the protocol, and one that nobody speaks goes.
+  void Settle() {
+    if (native && native->is_empty()) {
+      record = native->record();
+      native.reset();
+    }
+    if (native) classic.reset();
+    if (classic && classic->next_tick() == absl::InfiniteDuration()) {
+      record = classic->record();
+      classic.reset();
+    }
   }
 };
 
@@ -81,12 +95,7 @@ Coordinator::~Coordinator() = default;
 
 void Coordinator::Replay(const Change& change) {
   if (const auto* offset = std::get_if<OffsetChange>(&change)) {
-    Group& group = groups_[offset->key.group];
-    if (offset->value) {
-      group.offsets.insert_or_assign(offset->key.partition, *offset->value);
-    } else {
-      group.offsets.erase(offset->key.partition);
-    }
+    GroupOf(offset->key.group).offsets.Replay(offset->key.partition, offset->value);
     return;
   }
   if (const auto* member = std::get_if<MemberChange>(&change)) {
@@ -99,118 +108,126 @@ void Coordinator::Replay(const Change& change) {
     return;
   }
   const auto& record = std::get<GroupChange>(change);
-  groups_[record.key.group].record = record.value.value_or(GroupRecord());
+  GroupOf(record.key.group).record = record.value.value_or(GroupRecord());
 }
 
 Output Coordinator::Start(Now now, std::shared_ptr<const TopicCatalogue> topics) {
   topics_ = std::move(topics);
   for (auto& [name, members] : replayed_members_) {
     if (members.empty()) continue;
-    Group& group = groups_[name];
+    Group& group = GroupOf(name);
     const auto replay = [&replayed = members](auto& protocol) {
       for (const auto& [id, member] : replayed) protocol.Replay(id, member);
     };
     if (group.record.kind == GroupKind::kClassic) {
       replay(ClassicOf(name, group));
+      group.classic->Start(now);
     } else {
       replay(NativeOf(name, group));
+      group.native->Start(now, *topics_);
     }
   }
   replayed_members_.clear();
   Output output;
-  std::erase_if(groups_, [](const auto& group) { return group.second.is_nothing(); });
-  for (auto& [name, group] : groups_) {
-    if (group.native) group.native->Start(now, *topics_);
-    if (group.classic) group.classic->Start(now);
-    SetDeadline(name, group);
-  }
-  ForgetDeleted(output);
+  for (auto next = groups_.begin(); next != groups_.end();) Settle(std::string((next++)->first));
+  ForgetDeleted({}, output);
   return output;
+}
+
+Coordinator::Group& Coordinator::GroupOf(const std::string& name) {
+  return groups_.try_emplace(name, name).first->second;
 }
 
 NativeGroup& Coordinator::NativeOf(const std::string& name, Group& group) {
   if (group.native) return *group.native;
-  GroupRecord record = group.current();
-  record.kind = GroupKind::kNative;
-  group.classic.reset();
-  group.native = std::make_unique<NativeGroup>(NativeGroup::Context{
+  auto native = std::make_unique<NativeGroup>(NativeGroup::Context{
       .group = name, .options = options_, .random = random_, .counts = counts_});
-  group.native->Replay(record);
+  native->Replay(group.current());
+  group.native = std::move(native);
   return *group.native;
 }
 
 ClassicGroup& Coordinator::ClassicOf(const std::string& name, Group& group) {
   if (group.classic) return *group.classic;
-  GroupRecord record = group.current();
-  record.kind = GroupKind::kClassic;
-  group.native.reset();
-  group.classic = std::make_unique<ClassicGroup>(
+  auto classic = std::make_unique<ClassicGroup>(
       ClassicGroup::Context{.group = name, .options = options_, .random = random_});
-  group.classic->Replay(record);
+  classic->Replay(group.current());
+  group.classic = std::move(classic);
   return *group.classic;
 }
 
-absl::StatusOr<Coordinator::Group*> Coordinator::Find(const std::string& name, Now now,
+absl::StatusOr<Coordinator::Group*> Coordinator::Find(const std::string& name, Now& now,
                                                       Output& output) {
   TALOSMQ_RETURN_IF_ERROR(CheckGroupName(name));
+  Advance(name, now, output);
   const auto found = groups_.find(name);
   if (found == groups_.end()) return UnknownGroup(name);
-  Advance(name, found->second, now, output);
   return &found->second;
 }
 
-absl::StatusOr<Coordinator::Group*> Coordinator::FindFor(GroupKind kind, const std::string& name,
-                                                         Now now, Output& output) {
+absl::StatusOr<Coordinator::Group*> Coordinator::FindOrMake(const std::string& name, Now& now,
+                                                            Output& output) {
   TALOSMQ_RETURN_IF_ERROR(CheckGroupName(name));
-  Group& group = groups_[name];
-  Advance(name, group, now, output);
-  if (group.has_members() && group.current().kind != kind) {
+  Advance(name, now, output);
+  return &GroupOf(name);
+}
+
+absl::StatusOr<Coordinator::Group*> Coordinator::FindFor(GroupKind kind, const std::string& name,
+                                                         Now& now, Output& output) {
+  TALOSMQ_ASSIGN_OR_RETURN(Group* const group, FindOrMake(name, now, output));
+  if (group->size() > 0 && group->current().kind != kind) {
     return MakeError(Reason::kGroupKindMismatch,
                      base::StrCat("the members of group ", name, " speak the ",
                                   kind == GroupKind::kNative ? "classic" : "native",
                                   " protocol; the other one can be used once they have gone"));
   }
-  return &group;
+  return group;
 }
 
-void Coordinator::Advance(const std::string& name, Group& group, Now now, Output& output) {
-  if (group.native) group.native->Advance(now, *topics_, output);
-  if (group.classic) group.classic->Tick(now, output);
-  SetDeadline(name, group);
-}
-
-void Coordinator::SetDeadline(const std::string& name, const Group& group) {
-  const absl::Duration due = group.native    ? group.native->next_deadline()
-                             : group.classic ? group.classic->next_tick()
-                                             : absl::InfiniteDuration();
-  if (due == absl::InfiniteDuration()) {
-    deadlines_.Clear(name);
-  } else {
-    deadlines_.Set(name, due);
+absl::StatusOr<ClassicGroup*> Coordinator::FindClassic(const std::string& name, Now& now,
+                                                       Output& output) {
+  const auto group = Find(name, now, output);
+  if (ReasonOf(group.status()) == Reason::kInvalidGroup) return group.status();
+  if (!group.ok() || !(*group)->classic) {
+    return MakeError(Reason::kUnknownMember,
+                     base::StrCat("group ", base::Printable(name, kGroupBytesMax),
+                                  " has no members of the classic protocol"));
   }
+  return (*group)->classic.get();
+}
+
+void Coordinator::Advance(const std::string& name, Now& now, Output& output) {
+  now.wall = std::max(now.wall, believed_wall_);
+  const auto group = groups_.find(name);
+  if (group == groups_.end()) return;
+  if (group->second.native) group->second.native->Advance(now, *topics_, output);
+  if (group->second.classic) group->second.classic->Tick(now, output);
+  Settle(name);
 }
 
 void Coordinator::Settle(const std::string& name) {
   const auto group = groups_.find(name);
   if (group == groups_.end()) return;
-  if (group->second.is_nothing()) {
+  group->second.Settle();
+  const absl::Duration due = group->second.next_deadline();
+  if (due == absl::InfiniteDuration()) {
     deadlines_.Clear(name);
-    groups_.erase(group);
-    return;
+  } else {
+    deadlines_.Set(name, due);
   }
-  SetDeadline(name, group->second);
+  if (group->second.is_nothing()) groups_.erase(group);
 }
 
 Output Coordinator::Heartbeat(HeartbeatRequest request, Now now, HeartbeatDone done) {
   Output output;
   const std::string name = request.group;
   const auto group = FindFor(GroupKind::kNative, name, now, output);
-  if (!group.ok()) {
+  if (group.ok()) {
+    NativeOf(name, **group).Heartbeat(std::move(request), now, *topics_, std::move(done), output);
+    Settle(name);
+  } else {
     AddReply(output, std::move(done), absl::StatusOr<HeartbeatReply>(group.status()));
-    return output;
   }
-  NativeOf(name, **group).Heartbeat(std::move(request), now, *topics_, std::move(done), output);
-  Settle(name);
   return output;
 }
 
@@ -220,102 +237,62 @@ Output Coordinator::Leave(LeaveRequest request, Now now, StatusDone done) {
   absl::Status status = group.status();
   if (status.ok()) {
     status = (*group)->native ? (*group)->native->Leave(request, now, *topics_, output)
-                              : UnknownGroup(request.group);
+                              : UnknownMember(request.group, request.member_id);
     Settle(request.group);
   }
   AddReply(output, std::move(done), std::move(status));
   return output;
 }
 
-absl::Status Coordinator::CheckTarget(const TopicPartition& partition,
-                                      const CommittedOffset& value) const {
-  const auto name = topics_->name_of.find(partition.topic_id);
-  if (name == topics_->name_of.end()) {
-    return MakeError(Reason::kUnknownTopicId,
-                     base::StrCat("there is no topic ", partition.topic_id.ToString()));
-  }
-  const int32_t partitions = topics_->by_name.find(name->second)->second.partitions;
-  const int32_t number = partition.partition.value();
-  if (number < 0 || number >= partitions) {
-    return MakeError(Reason::kUnknownPartition,
-                     base::StrCat("topic ", name->second, " has ", partitions,
-                                  " partitions, found partition ", number));
-  }
-  if (value.offset < Offset(0)) {
-    return MakeError(
-        Reason::kInvalidArgument,
-        base::StrCat(name->second, "/", number, ": expected an offset of at least 0, found ",
-                     value.offset.value()));
-  }
-  if (value.metadata.size() > kMetadataBytesMax) {
-    return MakeError(Reason::kInvalidArgument,
-                     base::StrCat(name->second, "/", number, ": expected metadata of at most ",
-                                  kMetadataBytesMax, " bytes, found ", value.metadata.size()));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status Coordinator::CheckCommitter(const CommitRequest& request, Group& group, Now now) {
-  if (group.classic) return group.classic->CheckCommit(request, now);
-  if (request.member_id.empty() && group.has_members()) {
+  if (!request.committer) {
+    if (group.size() == 0) return absl::OkStatus();
     return MakeError(
         Reason::kGroupNotEmpty,
         base::StrCat("group ", request.group, " has members; who is none of them cannot commit"));
   }
-  if (!request.member_id.empty() && !group.native) {
-    return MakeError(Reason::kUnknownMember,
-                     base::StrCat("group ", request.group, " has no member ", request.member_id));
+  if (group.native) return absl::OkStatus();  // Each partition has an owner.
+  if (group.classic) return group.classic->CheckCommit(*request.committer, now);
+  if (group.record.generation > 0) {
+    return UnknownMember(request.group, request.committer->member_id);
   }
-  return absl::OkStatus();
+  return MakeError(Reason::kIllegalGeneration,
+                   base::StrCat("group ", request.group, " never had members, found generation ",
+                                request.committer->generation));
 }
 
 Output Coordinator::Commit(CommitRequest request, Now now, CommitDone done) {
   Output output;
   std::vector<absl::Status> outcomes(request.offsets.size());
-  absl::Status status = CheckGroupName(request.group);
-  Group* group = nullptr;
+  const auto group = FindOrMake(request.group, now, output);
+  absl::Status status = group.status();
   if (status.ok()) {
-    group = &groups_[request.group];
-    Advance(request.group, *group, now, output);
-    status = CheckCommitter(request, *group, now);
+    // As in Kafka, whoever says that it is in no generation is nobody to a group without members.
+    const bool is_nobody = request.committer && request.committer->generation < 0;
+    if (is_nobody && (*group)->size() == 0) request.committer.reset();
+    status = CheckCommitter(request, **group, now);
   }
   for (size_t i = 0; i < request.offsets.size(); ++i) {
     outcomes[i] = status;
-    if (status.ok()) outcomes[i] = CommitOne(request, request.offsets[i], *group, now, output);
+    if (!status.ok()) continue;
+    request.offsets[i].value.committed = now.wall;
+    outcomes[i] = CommitOne(request, request.offsets[i], **group, output);
   }
-  if (group != nullptr) Settle(request.group);
+  if (group.ok()) Settle(request.group);
   AddReply(output, std::move(done), std::move(outcomes));
   return output;
 }
 
-absl::Status Coordinator::CommitOne(const CommitRequest& request, OffsetCommit& commit,
-                                    Group& group, Now now, Output& output) {
-  TALOSMQ_RETURN_IF_ERROR(CheckTarget(commit.partition, commit.value));
-  if (group.native && !request.member_id.empty()) {
-    TALOSMQ_RETURN_IF_ERROR(
-        group.native->CheckCommit(request.member_id, request.generation, commit.partition));
+absl::Status Coordinator::CommitOne(const CommitRequest& request, const OffsetCommit& commit,
+                                    Group& group, Output& output) {
+  TALOSMQ_RETURN_IF_ERROR(CheckTarget(commit.partition, commit.value, *topics_));
+  if (group.native) {
+    TALOSMQ_RETURN_IF_ERROR(group.native->CheckCommit(
+        request.committer->member_id, request.committer->generation, commit.partition));
   }
-  if (commit.expected) {
-    const auto known = group.offsets.find(commit.partition);
-    const Offset found = known == group.offsets.end() ? Offset(-1) : known->second.offset;
-    if (found != *commit.expected) {
-      return MakeError(Reason::kConflict,
-                       base::StrCat("group ", request.group, ", partition ",
-                                    commit.partition.ToString(), ": expected committed offset ",
-                                    commit.expected->value(), ", found ", found.value()));
-    }
-  }
-  commit.value.committed = now.wall;
+  TALOSMQ_RETURN_IF_ERROR(group.offsets.Commit(commit, output));
   ++counts_.commits;
-  SetOffset(request.group, group, commit.partition, std::move(commit.value), output);
   return absl::OkStatus();
-}
-
-void Coordinator::SetOffset(const std::string& name, Group& group, const TopicPartition& partition,
-                            CommittedOffset value, Output& output) {
-  output.changes.push_back(
-      OffsetChange{.key = {.group = name, .partition = partition}, .value = value});
-  group.offsets.insert_or_assign(partition, std::move(value));
 }
 
 Output Coordinator::FetchOffsets(OffsetsRequest request, Now now, OffsetsDone done) {
@@ -324,25 +301,18 @@ Output Coordinator::FetchOffsets(OffsetsRequest request, Now now, OffsetsDone do
   absl::StatusOr<Offsets> offsets = Offsets();
   if (ReasonOf(group.status()) == Reason::kInvalidGroup) offsets = group.status();
   if (group.ok()) {
-    if (!request.partitions) {
-      *offsets = (*group)->offsets;
-    } else {
-      for (const TopicPartition& partition : *request.partitions) {
-        const auto known = (*group)->offsets.find(partition);
-        if (known != (*group)->offsets.end()) offsets->insert(*known);
-      }
-    }
+    const GroupOffsets& known = (*group)->offsets;
+    offsets = request.partitions ? known.Of(*request.partitions) : known.all();
   }
   AddReply(output, std::move(done), std::move(offsets));
   return output;
 }
 
 absl::Status Coordinator::CheckReset(const ResetRequest& request, const Group& group) const {
-  if (!group.has_members()) return absl::OkStatus();
+  if (group.size() == 0) return absl::OkStatus();
   const auto refuse = [&](std::string_view what) {
-    return MakeError(
-        Reason::kGroupNotEmpty,
-        base::StrCat("group ", request.group, " has ", group.members().size(), " members", what));
+    return MakeError(Reason::kGroupNotEmpty, base::StrCat("group ", request.group, " has ",
+                                                          group.size(), " members", what));
   };
   if (request.while_live == ResetRequest::WhileLive::kRefuse) {
     return refuse(", expected none for a reset that is not forced");
@@ -355,29 +325,19 @@ absl::Status Coordinator::CheckReset(const ResetRequest& request, const Group& g
 
 Output Coordinator::Reset(ResetRequest request, Now now, CommitDone done) {
   Output output;
-  std::vector<absl::Status> outcomes(request.offsets.size());
-  absl::Status status = CheckGroupName(request.group);
-  if (!status.ok()) {
-    std::ranges::fill(outcomes, status);
-    AddReply(output, std::move(done), std::move(outcomes));
-    return output;
-  }
-  Group& group = groups_[request.group];
-  Advance(request.group, group, now, output);
-  status = CheckReset(request, group);
+  std::vector<absl::Status> outcomes;
+  const auto group = FindOrMake(request.group, now, output);
+  const absl::Status status = group.ok() ? CheckReset(request, **group) : group.status();
   std::vector<TopicPartition> reset;
-  auto outcome = outcomes.begin();
   for (const auto& [partition, offset] : request.offsets) {
     CommittedOffset value{.offset = offset, .committed = now.wall};
-    *outcome = status.ok() ? CheckTarget(partition, value) : status;
-    if (outcome->ok()) {
-      SetOffset(request.group, group, partition, std::move(value), output);
-      reset.push_back(partition);
-    }
-    ++outcome;
+    outcomes.push_back(status.ok() ? CheckTarget(partition, value, *topics_) : status);
+    if (!outcomes.back().ok()) continue;
+    (*group)->offsets.Set(partition, std::move(value), output);
+    reset.push_back(partition);
   }
-  if (group.native) group.native->Reclaim(reset, output);
-  Settle(request.group);
+  if (!reset.empty() && (*group)->native) (*group)->native->Reclaim(reset, output);
+  if (group.ok()) Settle(request.group);
   AddReply(output, std::move(done), std::move(outcomes));
   return output;
 }
@@ -386,10 +346,10 @@ Output Coordinator::Delete(std::string name, Now now, StatusDone done) {
   Output output;
   const auto group = Find(name, now, output);
   absl::Status status = group.status();
-  if (status.ok() && (*group)->has_members()) {
-    status = MakeError(Reason::kGroupNotEmpty,
-                       base::StrCat("group ", name, " has ", (*group)->members().size(),
-                                    " members, expected none"));
+  if (status.ok() && (*group)->size() > 0) {
+    status = MakeError(
+        Reason::kGroupNotEmpty,
+        base::StrCat("group ", name, " has ", (*group)->size(), " members, expected none"));
   }
   if (status.ok()) Erase(name, output);
   AddReply(output, std::move(done), std::move(status));
@@ -397,11 +357,11 @@ Output Coordinator::Delete(std::string name, Now now, StatusDone done) {
 }
 
 void Coordinator::Erase(const std::string& name, Output& output) {
-  for (const auto& [partition, value] : groups_.at(name).offsets) {
-    output.changes.push_back(
-        OffsetChange{.key = {.group = name, .partition = partition}, .value = std::nullopt});
+  Group& group = groups_.at(name);
+  group.offsets.Clear(output);
+  if (group.current() != GroupRecord()) {
+    output.changes.push_back(GroupChange{.key = {.group = name}, .value = std::nullopt});
   }
-  output.changes.push_back(GroupChange{.key = {.group = name}, .value = std::nullopt});
   deadlines_.Clear(name);
   groups_.erase(name);
 }
@@ -427,7 +387,7 @@ Output Coordinator::Describe(std::string name, Now now, DescribeDone done) {
   GroupDescription description{.summary = (*group)->Summarize(name),
                                .record = (*group)->current(),
                                .members = (*group)->members(),
-                               .offsets = (*group)->offsets};
+                               .offsets = (*group)->offsets.all()};
   AddReply(output, std::move(done), absl::StatusOr<GroupDescription>(std::move(description)));
   return output;
 }
@@ -436,71 +396,75 @@ Output Coordinator::Join(ClassicJoinRequest request, Now now, ClassicJoinDone do
   Output output;
   const std::string name = request.group;
   const auto group = FindFor(GroupKind::kClassic, name, now, output);
-  if (!group.ok()) {
+  if (group.ok()) {
+    ClassicOf(name, **group).Join(std::move(request), now, std::move(done), output);
+    Settle(name);
+  } else {
     AddReply(output, std::move(done), ClassicJoinOutcome{.status = group.status(), .reply = {}});
-    return output;
   }
-  ClassicOf(name, **group).Join(std::move(request), now, std::move(done), output);
-  Settle(name);
   return output;
 }
 
 Output Coordinator::Sync(ClassicSyncRequest request, Now now, ClassicSyncDone done) {
   Output output;
   const std::string name = request.group;
-  const auto group = FindFor(GroupKind::kClassic, name, now, output);
-  if (!group.ok()) {
+  const auto group = FindClassic(name, now, output);
+  if (group.ok()) {
+    (*group)->Sync(std::move(request), now, std::move(done), output);
+    Settle(name);
+  } else {
     AddReply(output, std::move(done), absl::StatusOr<ClassicSyncReply>(group.status()));
-    return output;
   }
-  ClassicOf(name, **group).Sync(std::move(request), now, std::move(done), output);
-  Settle(name);
   return output;
 }
 
 Output Coordinator::ClassicHeartbeat(ClassicHeartbeatRequest request, Now now, StatusDone done) {
   Output output;
-  const std::string name = request.group;
-  const auto group = FindFor(GroupKind::kClassic, name, now, output);
-  if (!group.ok()) {
+  const auto group = FindClassic(request.group, now, output);
+  if (group.ok()) {
+    (*group)->Heartbeat(request, now, std::move(done), output);
+    Settle(request.group);
+  } else {
     AddReply(output, std::move(done), group.status());
-    return output;
   }
-  ClassicOf(name, **group).Heartbeat(request, now, std::move(done), output);
-  Settle(name);
   return output;
 }
 
 Output Coordinator::ClassicLeave(ClassicLeaveRequest request, Now now, ClassicLeaveDone done) {
   Output output;
-  const std::string name = request.group;
-  const auto group = FindFor(GroupKind::kClassic, name, now, output);
-  if (!group.ok()) {
+  const auto group = FindClassic(request.group, now, output);
+  if (group.ok()) {
+    (*group)->Leave(request, now, std::move(done), output);
+    Settle(request.group);
+  } else {
     AddReply(output, std::move(done),
              std::vector<absl::Status>(request.members.size(), group.status()));
-    return output;
   }
-  ClassicOf(name, **group).Leave(request, now, std::move(done), output);
-  Settle(name);
   return output;
 }
 
 Output Coordinator::OnTopics(std::shared_ptr<const TopicCatalogue> topics, Now now) {
-  topics_ = std::move(topics);
+  const std::shared_ptr<const TopicCatalogue> before = std::exchange(topics_, std::move(topics));
+  now.wall = std::max(now.wall, believed_wall_);
   Output output;
-  for (auto& [name, group] : groups_) {
-    if (group.native) group.native->OnTopics(*topics_, now, output);
-    SetDeadline(name, group);
+  for (auto next = groups_.begin(); next != groups_.end();) {
+    const auto group = next++;
+    if (!group->second.native) continue;
+    group->second.native->OnTopics(*topics_, now, output);
+    Settle(std::string(group->first));
   }
-  ForgetDeleted(output);
+  ForgetDeleted(before->deleted, output);
   return output;
 }
 
-void Coordinator::ForgetDeleted(Output& output) {
-  for (auto& [name, group] : groups_) {
-    EraseOffsetsIf(name, group.offsets, output, [this](const auto& offset) {
-      return topics_->deleted.contains(offset.first.topic_id);
-    });
+void Coordinator::ForgetDeleted(const std::set<TopicId>& forgotten, Output& output) {
+  std::vector<TopicId> deleted;
+  std::ranges::set_difference(topics_->deleted, forgotten, std::back_inserter(deleted));
+  if (deleted.empty()) return;
+  for (auto next = groups_.begin(); next != groups_.end();) {
+    const auto group = next++;
+    for (const TopicId& topic : deleted) group->second.offsets.Forget(topic, output);
+    Settle(std::string(group->first));
   }
 }
 
@@ -515,24 +479,19 @@ void Coordinator::OnLags(std::map<std::string, std::map<TopicPartition, int64_t>
 
 Output Coordinator::Tick(Now now) {
   Output output;
-  while (const auto due = deadlines_.TakeDue(now.monotonic)) {
-    Advance(*due, groups_.at(*due), now, output);
-  }
+  while (const auto due = deadlines_.TakeDue(now.monotonic)) Advance(*due, now, output);
   return output;
 }
 
 Output Coordinator::Expire(absl::Time wall) {
+  believed_wall_ = std::max(believed_wall_, wall);
+  const absl::Time until = wall - options_.offsets_retention;
   Output output;
   std::vector<std::string> dead;
   for (auto& [name, group] : groups_) {
-    if (group.has_members()) continue;
-    const absl::Time emptied = group.current().emptied;
-    EraseOffsetsIf(name, group.offsets, output, [&](const auto& offset) {
-      return std::max(emptied, offset.second.committed) + options_.offsets_retention <= wall;
-    });
-    if (group.offsets.empty() && emptied + options_.offsets_retention <= wall) {
-      dead.push_back(name);
-    }
+    if (!group.is_idle() || group.record.emptied > until) continue;
+    group.offsets.Expire(until, output);
+    if (group.offsets.empty()) dead.push_back(name);
   }
   for (const std::string& name : dead) Erase(name, output);
   return output;
@@ -551,7 +510,7 @@ void Coordinator::Abandon(const absl::Status& why) {
 std::vector<Change> Coordinator::Snapshot() const {
   std::vector<Change> changes;
   for (const auto& [name, group] : groups_) {
-    for (const auto& [partition, value] : group.offsets) {
+    for (const auto& [partition, value] : group.offsets.all()) {
       changes.push_back(
           OffsetChange{.key = {.group = name, .partition = partition}, .value = value});
     }
@@ -568,14 +527,14 @@ std::vector<Change> Coordinator::Snapshot() const {
 std::map<std::string, Offsets> Coordinator::AllOffsets() const {
   std::map<std::string, Offsets> all;
   for (const auto& [name, group] : groups_) {
-    if (!group.offsets.empty()) all.emplace(name, group.offsets);
+    if (!group.offsets.empty()) all.emplace(name, group.offsets.all());
   }
   return all;
 }
 
 int64_t Coordinator::member_count() const {
   int64_t count = 0;
-  for (const auto& [name, group] : groups_) count += static_cast<int64_t>(group.members().size());
+  for (const auto& [name, group] : groups_) count += static_cast<int64_t>(group.size());
   return count;
 }
 

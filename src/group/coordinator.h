@@ -14,6 +14,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -91,27 +92,30 @@ class Coordinator {
  private:
   struct Group;
 
-  /// The group, with all that is due done; kUnknownGroup, kInvalidGroup.
-  absl::StatusOr<Group*> Find(const std::string& name, Now now, Output& output);
-  /// The same, made when it is not there; kGroupKindMismatch while members speak the other
-  /// protocol.
-  absl::StatusOr<Group*> FindFor(GroupKind kind, const std::string& name, Now now, Output& output);
-  NativeGroup& NativeOf(const std::string& name, Group& group);
-  ClassicGroup& ClassicOf(const std::string& name, Group& group);
-  void Advance(const std::string& name, Group& group, Now now, Output& output);
-  void SetDeadline(const std::string& name, const Group& group);
-  /// Ends an event: a group that has nothing is none.
+  /// Its group, made when it is not there.
+  Group& GroupOf(const std::string& name);
+  // Each begins an event: does all that is due, and lets now.wall not fall behind a time that was
+  // believed, since what is written then expires by it. kInvalidGroup.
+  absl::StatusOr<Group*> FindOrMake(const std::string& name, Now& now, Output& output);
+  /// kUnknownGroup.
+  absl::StatusOr<Group*> Find(const std::string& name, Now& now, Output& output);
+  /// Makes it; kGroupKindMismatch while members speak the other protocol.
+  absl::StatusOr<Group*> FindFor(GroupKind kind, const std::string& name, Now& now, Output& output);
+  /// kUnknownMember where nobody speaks the classic protocol.
+  absl::StatusOr<ClassicGroup*> FindClassic(const std::string& name, Now& now, Output& output);
+  void Advance(const std::string& name, Now& now, Output& output);
+  /// Ends an event: sets the deadline; a group that has nothing is none.
   void Settle(const std::string& name);
 
+  NativeGroup& NativeOf(const std::string& name, Group& group);
+  ClassicGroup& ClassicOf(const std::string& name, Group& group);
   absl::Status CheckCommitter(const CommitRequest& request, Group& group, Now now);
-  absl::Status CheckTarget(const TopicPartition& partition, const CommittedOffset& value) const;
-  absl::Status CommitOne(const CommitRequest& request, OffsetCommit& commit, Group& group, Now now,
+  absl::Status CommitOne(const CommitRequest& request, const OffsetCommit& commit, Group& group,
                          Output& output);
-  void SetOffset(const std::string& name, Group& group, const TopicPartition& partition,
-                 CommittedOffset value, Output& output);
   absl::Status CheckReset(const ResetRequest& request, const Group& group) const;
   void Erase(const std::string& name, Output& output);
-  void ForgetDeleted(Output& output);
+  /// The offsets of topics that are deleted go, but for those that went with `forgotten`.
+  void ForgetDeleted(const std::set<TopicId>& forgotten, Output& output);
 
   const CoordinatorOptions options_;
   base::Random& random_;
@@ -119,6 +123,7 @@ class Coordinator {
   std::map<std::string, Group> groups_;
   Deadlines deadlines_;  ///< Of groups.
   CoordinatorCounts counts_;
+  absl::Time believed_wall_ = absl::InfinitePast();  ///< The highest that Expire was given.
   std::map<std::string, std::map<std::string, MemberRecord>> replayed_members_;  ///< Until Start.
 };
 

@@ -41,6 +41,7 @@ class Writer {
   void Put(const OwnedPartition& owned) {
     Put(owned.partition);
     Put(owned.since);
+    Put(owned.claim);
   }
   void Put(const std::pair<const std::string, std::string>& entry) {
     Put(entry.first);
@@ -224,6 +225,7 @@ void ReadOwned(Reader& from, std::vector<OwnedPartition>& owned) {
     const TopicPartition partition = from.Partition("owned partition");
     from.Expect(owned.empty() || owned.back().partition < partition, "order of owned partitions");
     owned.push_back({.partition = partition, .since = from.NumberFrom<int32_t>(0, "owned since")});
+    owned.back().claim = from.EnumUpTo(Claim::kReclaimed, "claim");
   });
 }
 

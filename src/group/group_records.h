@@ -68,9 +68,13 @@ struct GroupRecord {
 /// A vacant member is a static one that has gone: its place waits for it as long as its lease.
 enum class Presence : uint8_t { kLive = 0, kVacant = 1 };
 
+/// A reset takes a partition back: its owner cannot commit it any more, and is to let go of it.
+enum class Claim : uint8_t { kHeld = 0, kReclaimed = 1 };
+
 struct OwnedPartition {
   TopicPartition partition;
   int32_t since = 0;  ///< The generation in which the member got it.
+  Claim claim = Claim::kHeld;
   friend bool operator==(const OwnedPartition&, const OwnedPartition&) = default;
 };
 
@@ -84,7 +88,8 @@ struct MemberRecord {
   // Of a native group.
   std::vector<std::string> topics = {};
   std::vector<std::string> patterns = {};
-  std::vector<OwnedPartition> owned = {};  ///< Ascending.
+  /// Ascending. Of a vacant member what it had, which it owns no more.
+  std::vector<OwnedPartition> owned = {};
   // Of a classic group.
   absl::Duration rebalance_timeout = absl::ZeroDuration();
   std::map<std::string, std::string> protocols = {};  ///< Metadata by name of the protocol.

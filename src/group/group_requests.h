@@ -45,8 +45,8 @@ struct HeartbeatReply {
   absl::Duration lease = absl::ZeroDuration();
   std::vector<TopicPartition> assigned;  ///< Ascending.
 };
-/// kUnknownMember: gone or never there, join again; kMemberFenced: another one has its instance id;
-/// kInstanceInUse; kConflict: overtaken by a later call; kGroupKindMismatch; kInvalidArgument.
+/// kUnknownMember: gone or never there, join again; kInstanceInUse; kConflict: overtaken by a later
+/// call; kGroupKindMismatch; kInconsistentProtocol; kGroupFull; kInvalidArgument.
 using HeartbeatDone = base::Callback<absl::StatusOr<HeartbeatReply>>;
 using StatusDone = base::Callback<absl::Status>;
 
@@ -63,11 +63,16 @@ struct OffsetCommit {
   std::optional<Offset> expected = {};
 };
 
+/// The member that commits, as it names itself.
+struct Committer {
+  std::string member_id;
+  int32_t generation = 0;  ///< Negative: none, as Kafka's clients say without a group.
+  std::string instance_id = {};
+};
+
 struct CommitRequest {
   std::string group;
-  std::string member_id = {};  ///< Empty: no member; refused while the group has some.
-  int32_t generation = 0;      ///< Classic: negative for no member.
-  std::string instance_id = {};
+  std::optional<Committer> committer = {};  ///< Nothing: nobody; refused while there are members.
   std::vector<OffsetCommit> offsets = {};
 };
 /// For each offset of the request. kNotOwner; kUnknownMember; kIllegalGeneration; kConflict;

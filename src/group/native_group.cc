@@ -8,12 +8,15 @@
 #include "absl/strings/str_format.h"
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 #include <utility>
 
 namespace talosmq::group {
 namespace {
 
 constexpr size_t kMemberIdBytesMax = 100;
+constexpr PartitionId kLastPartition{std::numeric_limits<int32_t>::max()};
 
 MemberChange Gone(const std::string& group, const std::string& member) {
   return {.key = {.group = group, .member = member}, .value = std::nullopt};
@@ -21,37 +24,41 @@ MemberChange Gone(const std::string& group, const std::string& member) {
 
 }  // namespace
 
-void NativeGroup::Replay(const std::string& member, const std::optional<MemberRecord>& record) {
-  const auto known = members_.find(member);
-  if (known != members_.end()) {
-    for (const OwnedPartition& owned : known->second.record.owned) owners_.erase(owned.partition);
-    members_.erase(known);
+void NativeGroup::Replay(const std::string& id, const MemberRecord& record) {
+  for (const OwnedPartition& owned : record.owned) {
+    if (record.presence == Presence::kVacant) {
+      target_.emplace(owned.partition, id);
+    } else {
+      owners_.emplace(owned.partition,
+                      Owner{.member = id, .since = owned.since, .claim = owned.claim});
+    }
   }
-  if (!record) return;
-  for (const OwnedPartition& owned : record->owned) {
-    owners_.insert_or_assign(owned.partition, Owner{.member = member, .since = owned.since});
-  }
-  last_joined_ = std::max(last_joined_, record->joined);
-  members_.emplace(member, Member{.record = *record});
+  if (!record.instance_id.empty()) by_instance_[record.instance_id] = id;
+  last_joined_ = std::max(last_joined_, record.joined);
+  members_.emplace(id, Member{.record = record});
 }
 
 void NativeGroup::Start(Now now, const TopicCatalogue& topics) {
+  SubscribedTopicsCache subscribed(topics);
   for (auto& [id, member] : members_) {
     member.lease_end = now.monotonic + member.record.lease;
-    member.topics = SubscribedTopics(member.record.topics, member.record.patterns, topics);
+    member.topics = subscribed.Of(member.record);
     SetDeadline(id, member);
   }
   Deal(topics);
 }
 
 void NativeGroup::Advance(Now now, const TopicCatalogue& topics, Output& output) {
+  has_new_generation_ = false;
+  const size_t members_before = members_.size();
   while (const auto due = deadlines_.TakeDue(now.monotonic)) {
-    OnDue(members_.find(*due), now, topics, output);
+    OnDue(members_.find(*due), now, output);
   }
+  if (members_.size() < members_before) return RebalanceSoon(now, topics, output);
+  if (deal_due_ <= now.monotonic) Rebalance(now, topics, output);
 }
 
-void NativeGroup::OnDue(Members::iterator member, Now now, const TopicCatalogue& topics,
-                        Output& output) {
+void NativeGroup::OnDue(Members::iterator member, Now now, Output& output) {
   auto& [id, state] = *member;
   if (state.lease_end > now.monotonic) {
     if (state.parked) Answer(id, state, AssignedTo(id, state), output);
@@ -61,14 +68,14 @@ void NativeGroup::OnDue(Members::iterator member, Now now, const TopicCatalogue&
   ++context_.counts.expiries;
   if (!state.record.instance_id.empty() && state.record.presence == Presence::kLive) {
     Vacate(member, now, output);
-    return;
+  } else {
+    Remove(member, UnknownMember(id), now, output);
   }
-  Remove(member, UnknownMember(id), now, output);
-  Rebalance(topics, output);
 }
 
 void NativeGroup::Heartbeat(HeartbeatRequest request, Now now, const TopicCatalogue& topics,
                             HeartbeatDone done, Output& output) {
+  has_new_generation_ = false;
   const auto refuse = [&](const absl::Status& why) {
     AddReply(output, std::move(done), absl::StatusOr<HeartbeatReply>(why));
   };
@@ -77,15 +84,15 @@ void NativeGroup::Heartbeat(HeartbeatRequest request, Now now, const TopicCatalo
     if (!status.ok()) return refuse(status);
   }
   auto found = members_.find(request.member_id);
-  bool is_dealt_anew = false;
+  bool is_new = false;
   if (found == members_.end() || found->second.record.presence == Presence::kVacant) {
     auto joined = Join(request, topics, output);
     if (!joined.ok()) return refuse(joined.status());
     found = *joined;
-    is_dealt_anew = true;
+    is_new = true;
   }
   auto& [id, member] = *found;
-  if (request.sequence <= member.sequence && !is_dealt_anew) {
+  if (request.sequence <= member.sequence && !is_new) {
     return refuse(
         MakeError(Reason::kConflict,
                   base::StrCat("member ", id, " of group ", context_.group, ": heartbeat ",
@@ -98,7 +105,8 @@ void NativeGroup::Heartbeat(HeartbeatRequest request, Now now, const TopicCatalo
                                                 ": overtaken by its heartbeat ", request.sequence)),
       output);
   member.lease_end = now.monotonic + member.record.lease;
-  if (!is_dealt_anew && request.subscription &&
+  bool is_dealt_anew = is_new;
+  if (!is_new && request.subscription &&
       (request.subscription->topics != member.record.topics ||
        request.subscription->patterns != member.record.patterns)) {
     Subscribe(member, *request.subscription, topics);
@@ -115,17 +123,20 @@ void NativeGroup::Heartbeat(HeartbeatRequest request, Now now, const TopicCatalo
                          .until = now.monotonic + std::clamp(request.wait, absl::ZeroDuration(),
                                                              member.record.lease / 3),
                          .generation = request.generation};
-  if (is_dealt_anew) Deal(topics);
+  SetDeadline(id, member);
   Release(id, member, request, output);
   if (is_dealt_anew) {
-    DeliverAll(output);
+    RebalanceSoon(now, topics, output);
   } else {
     Deliver(id, member, output);
     SetDeadline(id, member);
   }
+  // What a new member was given at once is recorded with it.
+  if (is_new && member.record.owned.empty()) Record(id, member, output);
 }
 
-absl::Status NativeGroup::CheckJoin(const HeartbeatRequest& request) const {
+absl::Status NativeGroup::CheckJoin(const HeartbeatRequest& request,
+                                    Members::const_iterator before) const {
   const auto refuse = [&](Reason reason, const auto&... what) {
     return MakeError(reason, base::StrCat("group ", context_.group, ": ", what...));
   };
@@ -145,13 +156,20 @@ absl::Status NativeGroup::CheckJoin(const HeartbeatRequest& request) const {
                   absl::FormatDuration(context_.options.lease_max), ", found ",
                   absl::FormatDuration(request.lease));
   }
-  if (!members_.empty() && request.subscription->assignor != record_.assignor) {
+  const bool is_back = before != members_.end();
+  if (is_back && before->second.record.presence == Presence::kLive) {
+    return refuse(Reason::kInstanceInUse, "instance id ", request.instance_id,
+                  " is that of member ", before->first,
+                  ", which has neither left nor let its lease end");
+  }
+  const size_t others = members_.size() - (is_back ? 1 : 0);
+  if (others > 0 && request.subscription->assignor != record_.assignor) {
     return refuse(Reason::kInconsistentProtocol, "its members use assignor ",
                   static_cast<int>(record_.assignor), ", the one that joins asks for ",
                   static_cast<int>(request.subscription->assignor));
   }
-  if (members_.size() >= static_cast<size_t>(context_.options.members_max)) {
-    return refuse(Reason::kGroupFull, "it has ", members_.size(), " members, as many as it may");
+  if (others >= static_cast<size_t>(context_.options.members_max)) {
+    return refuse(Reason::kGroupFull, "it has ", others, " members, as many as it may");
   }
   return absl::OkStatus();
 }
@@ -159,45 +177,41 @@ absl::Status NativeGroup::CheckJoin(const HeartbeatRequest& request) const {
 absl::StatusOr<NativeGroup::Members::iterator> NativeGroup::Join(const HeartbeatRequest& request,
                                                                  const TopicCatalogue& topics,
                                                                  Output& output) {
-  TALOSMQ_RETURN_IF_ERROR(CheckJoin(request));
+  const auto before = WithInstance(request.instance_id);
+  TALOSMQ_RETURN_IF_ERROR(CheckJoin(request, before));
   std::string id = request.member_id;
   if (id.empty()) {
     id = absl::StrFormat("%s-%016x%016x", request.client_id, context_.random.Next(),
                          context_.random.Next());
   }
+  std::vector<TopicPartition> place;
+  if (before != members_.end()) {
+    place = before->second.target;
+    Erase(before, output);
+  }
+  // A vacant member that comes under the same id, and another instance id, begins anew.
+  if (const auto same = members_.find(id); same != members_.end()) Erase(same, output);
+  for (const TopicPartition& partition : place) target_[partition] = id;
   Member member;
   member.record = {.instance_id = request.instance_id,
                    .client_id = request.client_id,
                    .host = request.host,
                    .lease = request.lease,
                    .joined = ++last_joined_};
-  const auto before =
-      request.instance_id.empty() ? members_.end() : WithInstance(request.instance_id);
-  if (before != members_.end()) {
-    if (before->second.record.presence == Presence::kLive) {
-      return MakeError(Reason::kInstanceInUse,
-                       base::StrCat("group ", context_.group, ": instance id ", request.instance_id,
-                                    " is that of member ", before->first,
-                                    ", which has neither left nor let its lease end"));
-    }
-    for (const TopicPartition& partition : before->second.target) target_[partition] = id;
-    output.changes.push_back(Gone(context_.group, before->first));
-    deadlines_.Clear(before->first);
-    members_.erase(before);
-  }
-  if (members_.empty()) record_.assignor = request.subscription->assignor;
   Subscribe(member, *request.subscription, topics);
-  const auto joined = members_.insert_or_assign(std::move(id), std::move(member)).first;
-  Record(joined->first, joined->second, output);
-  ++record_.generation;
-  RecordGroup(output);
-  return joined;
+  member.target = std::move(place);
+  if (members_.empty()) {
+    record_.kind = GroupKind::kNative;
+    record_.assignor = request.subscription->assignor;
+  }
+  if (!request.instance_id.empty()) by_instance_[request.instance_id] = id;
+  NewGeneration(output);
+  return members_.emplace(std::move(id), std::move(member)).first;
 }
 
 NativeGroup::Members::iterator NativeGroup::WithInstance(const std::string& instance_id) {
-  return std::ranges::find_if(members_, [&](const auto& member) {
-    return member.second.record.instance_id == instance_id;
-  });
+  const auto id = by_instance_.find(instance_id);
+  return id != by_instance_.end() ? members_.find(id->second) : members_.end();
 }
 
 void NativeGroup::Subscribe(Member& member, const Subscription& subscription,
@@ -209,6 +223,7 @@ void NativeGroup::Subscribe(Member& member, const Subscription& subscription,
 
 absl::Status NativeGroup::Leave(const LeaveRequest& request, Now now, const TopicCatalogue& topics,
                                 Output& output) {
+  has_new_generation_ = false;
   const auto member = members_.find(request.member_id);
   if (member == members_.end()) return UnknownMember(request.member_id);
   if (request.keeps_partitions && !member->second.record.instance_id.empty()) {
@@ -216,15 +231,14 @@ absl::Status NativeGroup::Leave(const LeaveRequest& request, Now now, const Topi
     return absl::OkStatus();
   }
   Remove(member, UnknownMember(request.member_id), now, output);
-  Rebalance(topics, output);
+  RebalanceSoon(now, topics, output);
   return absl::OkStatus();
 }
 
 void NativeGroup::Vacate(Members::iterator member, Now now, Output& output) {
   auto& [id, state] = *member;
   Refuse(state, UnknownMember(id), output);
-  for (const OwnedPartition& owned : state.record.owned) owners_.erase(owned.partition);
-  state.record.owned.clear();
+  EndOwnership(state);
   state.record.presence = Presence::kVacant;
   state.lease_end = now.monotonic + state.record.lease;
   SetDeadline(id, state);
@@ -234,34 +248,80 @@ void NativeGroup::Vacate(Members::iterator member, Now now, Output& output) {
 
 void NativeGroup::Remove(Members::iterator member, const absl::Status& why, Now now,
                          Output& output) {
-  auto& [id, state] = *member;
-  Refuse(state, why, output);
-  for (const OwnedPartition& owned : state.record.owned) owners_.erase(owned.partition);
+  Refuse(member->second, why, output);
+  Erase(member, output);
+  if (members_.empty()) {
+    record_.emptied = now.wall;
+    has_new_generation_ = false;  // So that the group is recorded once more.
+  }
+  NewGeneration(output);
+}
+
+void NativeGroup::Erase(Members::iterator member, Output& output) {
+  const auto& [id, state] = *member;
+  EndOwnership(state);
+  for (const TopicPartition& partition : state.target) target_.erase(partition);
+  by_instance_.erase(state.record.instance_id);
   deadlines_.Clear(id);
   output.changes.push_back(Gone(context_.group, id));
   members_.erase(member);
-  if (members_.empty()) record_.emptied = now.wall;
-  ++record_.generation;
-  RecordGroup(output);
+}
+
+void NativeGroup::EndOwnership(const Member& member) {
+  if (member.record.presence == Presence::kVacant) return;
+  for (const OwnedPartition& owned : member.record.owned) owners_.erase(owned.partition);
 }
 
 void NativeGroup::OnTopics(const TopicCatalogue& topics, Now now, Output& output) {
+  SubscribedTopicsCache subscribed(topics);
+  bool is_changed = !IsTargetOf(topics);
   for (auto& [id, member] : members_) {
-    member.topics = SubscribedTopics(member.record.topics, member.record.patterns, topics);
+    std::vector<TopicId> now_subscribed = subscribed.Of(member.record);
+    if (now_subscribed == member.topics) continue;
+    member.topics = std::move(now_subscribed);
+    is_changed = true;
   }
-  Rebalance(topics, output);
+  if (is_changed) deal_due_ = now.monotonic;
   Advance(now, topics, output);
 }
 
+bool NativeGroup::IsTargetOf(const TopicCatalogue& topics) const {
+  for (auto next = target_.begin(); next != target_.end();) {
+    const TopicId topic = next->first.topic_id;
+    const auto name = topics.name_of.find(topic);
+    if (name == topics.name_of.end()) return false;
+    next = target_.upper_bound({.topic_id = topic, .partition = kLastPartition});
+    const int32_t dealt = std::prev(next)->first.partition.value() + 1;
+    if (dealt != topics.by_name.find(name->second)->second.partitions) return false;
+  }
+  return true;
+}
+
 void NativeGroup::Reclaim(const std::vector<TopicPartition>& partitions, Output& output) {
+  has_new_generation_ = false;
+  std::set<std::string> losers;
   for (const TopicPartition& partition : partitions) {
     const auto owner = owners_.find(partition);
-    if (owner != owners_.end()) owner->second.is_reclaimed = true;
+    if (owner == owners_.end()) continue;
+    owner->second.claim = Claim::kReclaimed;
+    std::vector<OwnedPartition>& owned = members_.at(owner->second.member).record.owned;
+    std::ranges::lower_bound(owned, partition, {}, &OwnedPartition::partition)->claim =
+        Claim::kReclaimed;
+    losers.insert(owner->second.member);
   }
+  for (const std::string& loser : losers) Record(loser, members_.at(loser), output);
   DeliverAll(output);
 }
 
-void NativeGroup::Rebalance(const TopicCatalogue& topics, Output& output) {
+void NativeGroup::RebalanceSoon(Now now, const TopicCatalogue& topics, Output& output) {
+  deal_due_ = std::min(deal_due_, last_deal_ + kDealWindow);
+  if (deal_due_ <= now.monotonic) Rebalance(now, topics, output);
+}
+
+void NativeGroup::Rebalance(Now now, const TopicCatalogue& topics, Output& output) {
+  last_deal_ = now.monotonic;
+  deal_due_ = absl::InfiniteDuration();
+  if (members_.empty()) return;
   Deal(topics);
   DeliverAll(output);
 }
@@ -289,14 +349,13 @@ void NativeGroup::Release(const std::string& id, Member& member, const Heartbeat
                           Output& output) {
   std::set<std::string> takers;
   const auto is_released = [&](const OwnedPartition& owned) {
-    const auto owner = owners_.find(owned.partition);
     const auto target = target_.find(owned.partition);
     // Who has not heard yet that it owns a partition may still hear it.
     const bool is_heard = request.generation >= owned.since;
     if (!is_heard || std::ranges::binary_search(request.owned, owned.partition)) {
       return false;
     }
-    owners_.erase(owner);
+    owners_.erase(owned.partition);
     if (target != target_.end() && target->second != id) takers.insert(target->second);
     return true;
   };
@@ -316,11 +375,10 @@ void NativeGroup::Deliver(const std::string& id, Member& member, Output& output)
     if (!owners_.contains(partition)) free.push_back(partition);
   }
   if (!free.empty()) {
-    ++record_.generation;
-    RecordGroup(output);
+    const int32_t generation = NewGeneration(output);
     for (const TopicPartition& partition : free) {
-      owners_.emplace(partition, Owner{.member = id, .since = record_.generation});
-      member.record.owned.push_back({.partition = partition, .since = record_.generation});
+      owners_.emplace(partition, Owner{.member = id, .since = generation});
+      member.record.owned.push_back({.partition = partition, .since = generation});
     }
     std::ranges::sort(member.record.owned, {}, &OwnedPartition::partition);
     Record(id, member, output);
@@ -337,7 +395,8 @@ std::vector<TopicPartition> NativeGroup::AssignedTo(const std::string& id,
   std::vector<TopicPartition> assigned;
   for (const TopicPartition& partition : member.target) {
     const auto owner = owners_.find(partition);
-    if (owner != owners_.end() && owner->second.member == id && !owner->second.is_reclaimed) {
+    if (owner != owners_.end() && owner->second.member == id &&
+        owner->second.claim == Claim::kHeld) {
       assigned.push_back(partition);
     }
   }
@@ -380,10 +439,12 @@ absl::Status NativeGroup::CheckCommit(const std::string& member, int32_t generat
   if (owner == owners_.end()) {
     return refuse(Reason::kNotOwner, "expected member ", member, " as its owner, found none");
   }
-  if (owner->second.member != member || owner->second.is_reclaimed) {
-    return refuse(
-        Reason::kNotOwner, "expected member ", member, " as its owner, found ",
-        owner->second.is_reclaimed ? "that a reset has taken it back" : owner->second.member);
+  if (owner->second.member != member) {
+    return refuse(Reason::kNotOwner, "expected member ", member, " as its owner, found ",
+                  owner->second.member);
+  }
+  if (owner->second.claim == Claim::kReclaimed) {
+    return refuse(Reason::kNotOwner, "a reset has taken it back from member ", member);
   }
   if (generation < owner->second.since || generation > record_.generation) {
     return refuse(Reason::kIllegalGeneration, "expected a generation from ", owner->second.since,
@@ -394,9 +455,11 @@ absl::Status NativeGroup::CheckCommit(const std::string& member, int32_t generat
 
 GroupState NativeGroup::state() const {
   if (members_.empty()) return GroupState::kEmpty;
+  if (deal_due_ != absl::InfiniteDuration()) return GroupState::kRebalancing;
   for (const auto& [partition, id] : target_) {
     const auto owner = owners_.find(partition);
-    if (owner == owners_.end() || owner->second.member != id || owner->second.is_reclaimed) {
+    if (owner == owners_.end() || owner->second.member != id ||
+        owner->second.claim == Claim::kReclaimed) {
       return GroupState::kRebalancing;
     }
   }
@@ -419,8 +482,12 @@ void NativeGroup::Record(const std::string& id, const Member& member, Output& ou
       MemberChange{.key = {.group = context_.group, .member = id}, .value = member.record});
 }
 
-void NativeGroup::RecordGroup(Output& output) const {
+int32_t NativeGroup::NewGeneration(Output& output) {
+  if (has_new_generation_) return record_.generation;
+  has_new_generation_ = true;
+  ++record_.generation;
   output.changes.push_back(GroupChange{.key = {.group = context_.group}, .value = record_});
+  return record_.generation;
 }
 
 absl::Status NativeGroup::UnknownMember(const std::string& id) const {
@@ -435,12 +502,18 @@ absl::Status NativeGroup::Check() const {
     return MakeError(Reason::kInternal, base::StrCat("group ", context_.group, ": ", what...));
   };
   size_t owned = 0;
+  size_t instances = 0;
   for (const auto& [id, member] : members_) {
+    if (!member.record.instance_id.empty()) ++instances;
+    if (!member.record.instance_id.empty() && by_instance_.at(member.record.instance_id) != id) {
+      return broken("instance id ", member.record.instance_id, " is not that of ", id);
+    }
+    if (member.record.presence == Presence::kVacant) continue;
     owned += member.record.owned.size();
     for (const OwnedPartition& partition : member.record.owned) {
       const auto owner = owners_.find(partition.partition);
       if (owner == owners_.end() || owner->second.member != id ||
-          owner->second.since != partition.since) {
+          owner->second.since != partition.since || owner->second.claim != partition.claim) {
         return broken("member ", id, " has ", partition.partition.ToString(),
                       ", which is not its own");
       }
@@ -457,6 +530,7 @@ absl::Status NativeGroup::Check() const {
       }
     }
   }
+  if (instances != by_instance_.size()) return broken("an instance id is that of nobody");
   if (owned != owners_.size()) {
     return broken(owners_.size(), " partitions have owners, who have ", owned);
   }

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -21,6 +22,9 @@
 #include <vector>
 
 namespace talosmq::group {
+
+/// Members that come and go so soon one after the other are dealt their partitions together.
+inline constexpr absl::Duration kDealWindow = absl::Milliseconds(50);
 
 /// The members of one group under the native protocol: who is to read what (the target), who still
 /// has what (the owners), and how the second becomes the first.
@@ -41,13 +45,11 @@ class NativeGroup {
     CoordinatorCounts& counts;
   };
 
-  explicit NativeGroup(Context context) : context_(std::move(context)) {
-    record_.kind = GroupKind::kNative;
-  }
+  explicit NativeGroup(Context context) : context_(std::move(context)) {}
 
   /// Before Start: what the log holds.
   void Replay(const GroupRecord& record) { record_ = record; }
-  void Replay(const std::string& member, const std::optional<MemberRecord>& record);
+  void Replay(const std::string& member, const MemberRecord& record);
   /// Every lease begins anew.
   void Start(Now now, const TopicCatalogue& topics);
 
@@ -70,8 +72,9 @@ class NativeGroup {
   absl::Status CheckCommit(const std::string& member, int32_t generation,
                            const TopicPartition& partition) const;
 
-  absl::Duration next_deadline() const { return deadlines_.first(); }
+  absl::Duration next_deadline() const { return std::min(deadlines_.first(), deal_due_); }
   bool is_empty() const { return members_.empty(); }
+  size_t size() const { return members_.size(); }
   GroupState state() const;
   const GroupRecord& record() const { return record_; }
   std::map<std::string, MemberRecord> members() const;
@@ -98,22 +101,31 @@ class NativeGroup {
   struct Owner {
     std::string member;
     int32_t since = 0;
-    bool is_reclaimed = false;
+    Claim claim = Claim::kHeld;
   };
   using Members = std::map<std::string, Member>;
 
-  absl::Status CheckJoin(const HeartbeatRequest& request) const;
+  /// `before`: the one with its instance id.
+  absl::Status CheckJoin(const HeartbeatRequest& request, Members::const_iterator before) const;
   /// Makes the member, or gives it the place of the vacant one with its instance id.
   absl::StatusOr<Members::iterator> Join(const HeartbeatRequest& request,
                                          const TopicCatalogue& topics, Output& output);
   Members::iterator WithInstance(const std::string& instance_id);
+  /// Takes out the member; its partitions are meant for nobody until the next deal.
+  void Erase(Members::iterator member, Output& output);
+  void EndOwnership(const Member& member);
   void Subscribe(Member& member, const Subscription& subscription, const TopicCatalogue& topics);
   void Vacate(Members::iterator member, Now now, Output& output);
   void Remove(Members::iterator member, const absl::Status& why, Now now, Output& output);
-  void OnDue(Members::iterator member, Now now, const TopicCatalogue& topics, Output& output);
+  void OnDue(Members::iterator member, Now now, Output& output);
 
-  /// Deals all partitions anew and tells whoever listens.
-  void Rebalance(const TopicCatalogue& topics, Output& output);
+  /// Deals all partitions anew and tells whoever listens: at once, or when the last time was
+  /// shorter than kDealWindow ago, at its end, so that a thousand members that come together are
+  /// dealt once.
+  void RebalanceSoon(Now now, const TopicCatalogue& topics, Output& output);
+  void Rebalance(Now now, const TopicCatalogue& topics, Output& output);
+  /// Whether the target has all partitions of its topics and no others.
+  bool IsTargetOf(const TopicCatalogue& topics) const;
   /// Makes the target anew.
   void Deal(const TopicCatalogue& topics);
   /// Takes from the member what it has let go of.
@@ -128,7 +140,8 @@ class NativeGroup {
   void Refuse(Member& member, const absl::Status& why, Output& output);
   void SetDeadline(const std::string& id, const Member& member);
   void Record(const std::string& id, const Member& member, Output& output) const;
-  void RecordGroup(Output& output) const;
+  /// A generation for what happens in this event, the same for all of it.
+  int32_t NewGeneration(Output& output);
   absl::Status UnknownMember(const std::string& id) const;
 
   const Context context_;
@@ -138,6 +151,10 @@ class NativeGroup {
   std::map<TopicPartition, std::string> target_;
   std::map<TopicPartition, int64_t> lags_;
   Deadlines deadlines_;  ///< Of members: the end of the lease or of the wait.
+  std::map<std::string, std::string> by_instance_;  ///< Members with an instance id.
+  absl::Duration last_deal_ = -absl::InfiniteDuration();
+  absl::Duration deal_due_ = absl::InfiniteDuration();  ///< Infinite: the target is up to date.
+  bool has_new_generation_ = false;                     ///< In this event.
   int64_t last_joined_ = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "group/topic_patterns.h"
 
 #include "base/text.h"
+#include "metadata/topic_name.h"
 #include "talosmq/error.h"
 
 #include <re2/re2.h>
@@ -27,6 +28,21 @@ absl::Status CheckSubscription(const Subscription& subscription) {
     return MakeError(Reason::kInvalidArgument,
                      base::StrCat("a subscription names ", names, " topics and patterns; at most ",
                                   kSubscribedNamesMax, " are taken"));
+  }
+  size_t bytes = 0;
+  for (const std::string& topic : subscription.topics) {
+    bytes += topic.size();
+    if (topic.size() > metadata::kTopicNameBytesMax) {
+      return MakeError(Reason::kInvalidArgument,
+                       base::StrCat("a topic name has ", topic.size(), " bytes; at most ",
+                                    metadata::kTopicNameBytesMax, " are taken"));
+    }
+  }
+  for (const std::string& pattern : subscription.patterns) bytes += pattern.size();
+  if (bytes > kSubscriptionBytesMax) {
+    return MakeError(Reason::kInvalidArgument,
+                     base::StrCat("a subscription has ", bytes, " bytes of names and patterns; ",
+                                  "at most ", kSubscriptionBytesMax, " are taken"));
   }
   for (const std::string& pattern : subscription.patterns) {
     if (pattern.size() > kPatternBytesMax) {
@@ -59,6 +75,12 @@ std::vector<TopicId> SubscribedTopics(const std::vector<std::string>& names,
     }
   }
   return {subscribed.begin(), subscribed.end()};
+}
+
+const std::vector<TopicId>& SubscribedTopicsCache::Of(const MemberRecord& member) {
+  const auto [known, is_new] = known_.try_emplace({member.topics, member.patterns});
+  if (is_new) known->second = SubscribedTopics(member.topics, member.patterns, topics_);
+  return known->second;
 }
 
 }  // namespace talosmq::group

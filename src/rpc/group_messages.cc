@@ -95,9 +95,10 @@ absl::StatusOr<group::HeartbeatRequest> HeartbeatOf(const v1::HeartbeatRequest& 
 absl::StatusOr<group::CommitRequest> CommitOf(const v1::CommitOffsetsRequest& request) {
   TALOSMQ_RETURN_IF_ERROR(CheckCount("CommitOffsets", request.offsets_size()));
   TALOSMQ_RETURN_IF_ERROR(CheckDistinct(request.offsets()));
-  group::CommitRequest commit{.group = request.group(),
-                              .member_id = request.member_id(),
-                              .generation = request.generation()};
+  group::CommitRequest commit{.group = request.group()};
+  if (!request.member_id().empty()) {
+    commit.committer = {.member_id = request.member_id(), .generation = request.generation()};
+  }
   for (const v1::OffsetCommit& offset : request.offsets()) {
     group::OffsetCommit one;
     TALOSMQ_ASSIGN_OR_RETURN(one.partition, ParseTarget(offset.topic_id(), offset.partition()));
@@ -181,8 +182,9 @@ void FillDescription(const group::GroupDescription& description, v1::DescribeGro
     member.set_instance_id(record.instance_id);
     member.set_client_id(record.client_id);
     member.set_host(record.host);
+    const bool is_vacant = record.presence == group::Presence::kVacant;
     for (const group::OwnedPartition& owned : record.owned) {
-      FillPartition(owned.partition, *member.add_owned());
+      if (!is_vacant) FillPartition(owned.partition, *member.add_owned());
     }
     for (const std::string& topic : record.topics) member.add_topics(topic);
     for (const std::string& pattern : record.patterns) member.add_patterns(pattern);

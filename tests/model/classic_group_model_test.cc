@@ -330,11 +330,8 @@ class Simulation {
   }
 
   void Commit(const Client& client, const std::string& id, int32_t generation) {
-    const absl::Status checked = group_->CheckCommit({.group = "g",
-                                                      .member_id = id,
-                                                      .generation = generation,
-                                                      .instance_id = client.instance_id},
-                                                     now());
+    const absl::Status checked = group_->CheckCommit(
+        {.member_id = id, .generation = generation, .instance_id = client.instance_id}, now());
     if (!checked.ok()) return;
     truth_.OnCommitAccepted(id, generation);
   }

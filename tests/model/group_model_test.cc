@@ -348,7 +348,8 @@ void Member::Work() {
 void Member::Commit(const TopicPartition& partition, int64_t offset) {
   run_.Send([this, partition, offset, id = id_, generation = generation_, life = life_](
                 group::Coordinator& coordinator, group::Now now) {
-    group::CommitRequest request{.group = "g", .member_id = id, .generation = generation};
+    group::CommitRequest request{.group = "g",
+                                 .committer = {{.member_id = id, .generation = generation}}};
     request.offsets.push_back({.partition = partition, .value = {.offset = Offset(offset)}});
     const absl::Duration evaluated = now.monotonic;
     return coordinator.Commit(

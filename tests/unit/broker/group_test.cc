@@ -1,6 +1,7 @@
 #include "group/group_records.h"
 #include "metadata/codec.h"
 #include "metadata/keys.h"
+#include "group/native_group.h"
 #include "talosmq/error.h"
 
 #include "gtest/gtest.h"
@@ -47,7 +48,8 @@ class GroupTest : public testing::Test {
   }
 
   Commits Commit(int64_t offset, const std::string& member = "", int32_t generation = 0) {
-    group::CommitRequest request{.group = "g", .member_id = member, .generation = generation};
+    group::CommitRequest request{.group = "g"};
+    if (!member.empty()) request.committer = {.member_id = member, .generation = generation};
     request.offsets.push_back({.partition = orders_, .value = {.offset = Offset(offset)}});
     auto answer = std::make_shared<Answer<std::vector<absl::Status>>>();
     groups().Commit(std::move(request), WriteDown(answer));
@@ -139,7 +141,7 @@ TEST_F(GroupTest, PartitionIsHandedOverOnlyWhenItsOwnerLetsGo) {
   EXPECT_EQ(waiting->calls, 0) << "there is nothing to tell";
 
   const auto b = Heartbeat("b", 0, 1);
-  harness_.Run();
+  harness_.Advance(group::kDealWindow);
   ASSERT_EQ(waiting->calls, 1);
   ASSERT_EQ(waiting->value->assigned.size(), 1u);
   ASSERT_EQ(b->calls, 1);

@@ -89,7 +89,11 @@ TEST_F(ClassicGroupTest, JoinsThatCannotBeAreRefused) {
   request = With({{"range", std::string(kClassicJoinBytesMax, 'x')}});
   EXPECT_EQ(ReasonOfJoin(world_.Join(request)), Reason::kInvalidArgument);
   EXPECT_EQ(ReasonOfJoin(world_.Join(With({}))), Reason::kInconsistentProtocol);
+  EXPECT_EQ(ReasonOfJoin(world_.Join(With({{"", "x"}}))), Reason::kInconsistentProtocol);
+  EXPECT_EQ(ReasonOfJoin(world_.Join(With({{"range", ""}, {"", ""}}))),
+            Reason::kInconsistentProtocol);
   EXPECT_EQ(ReasonOfJoin(world_.Join("nobody")), Reason::kUnknownMember);
+  world_.Advance(absl::Seconds(6));
   EXPECT_TRUE(world_.group().is_empty());
 }
 
@@ -556,11 +560,6 @@ TEST_F(ClassicGroupTest, CommitsAreTakenWhileMembersJoinButNotBeforeTheyAreAssig
   world_.Join(ids[1]);
   EXPECT_EQ(ReasonOf(world_.CheckCommit(ids[1], 1)), Reason::kIllegalGeneration);
   EXPECT_EQ(ReasonOf(world_.CheckCommit(ids[1], 2)), Reason::kRebalanceInProgress);
-}
-
-TEST_F(ClassicGroupTest, WhoIsNoMemberCommitsToAnEmptyGroupAlone) {
-  EXPECT_TRUE(world_.CheckCommit("", -1).ok());
-  EXPECT_EQ(ReasonOf(world_.CheckCommit("left", 3)), Reason::kUnknownMember);
 }
 
 // Restarts.

@@ -104,11 +104,8 @@ class ClassicWorld {
 
   absl::Status CheckCommit(const std::string& member_id, int32_t generation,
                            const std::string& instance_id = "") {
-    return group_->CheckCommit({.group = "g",
-                                .member_id = member_id,
-                                .generation = generation,
-                                .instance_id = instance_id},
-                               now());
+    return group_->CheckCommit(
+        {.member_id = member_id, .generation = generation, .instance_id = instance_id}, now());
   }
 
   /// Time goes on, and the group is told at each moment that it asked for.

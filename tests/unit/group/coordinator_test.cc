@@ -1,9 +1,11 @@
 #include "group/coordinator.h"
 
+#include "group/native_group.h"
 #include "talosmq/error.h"
 
 #include "gtest/gtest.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,7 +35,7 @@ class CoordinatorTest : public testing::Test {
   }
 
   void Restart() {
-    coordinator_ = std::make_unique<Coordinator>(CoordinatorOptions(), random_);
+    coordinator_ = std::make_unique<Coordinator>(options_, random_);
     for (const Change& change : log_) coordinator_->Replay(change);
     Do(coordinator_->Start(now_, Topics()));
   }
@@ -66,6 +68,7 @@ class CoordinatorTest : public testing::Test {
     return answer;
   }
   HeartbeatReply Join(const std::string& member) {
+    Pass(kDealWindow);
     const auto answer = Send(Joining(member));
     EXPECT_TRUE(answer->has_value() && (**answer).ok());
     return *answer->value_or(absl::UnknownError("nothing came"));
@@ -86,7 +89,8 @@ class CoordinatorTest : public testing::Test {
   absl::Status Commit(const std::string& member, int32_t generation, int64_t offset,
                       std::optional<Offset> expected = std::nullopt,
                       TopicPartition partition = kFirst) {
-    CommitRequest request{.group = "g", .member_id = member, .generation = generation};
+    CommitRequest request{.group = "g"};
+    if (!member.empty()) request.committer = {.member_id = member, .generation = generation};
     request.offsets.push_back(
         {.partition = partition, .value = {.offset = Offset(offset)}, .expected = expected});
     absl::Status outcome = absl::UnknownError("nothing came");
@@ -123,11 +127,53 @@ class CoordinatorTest : public testing::Test {
     return outcome;
   }
 
+  /// Of a classic member.
+  ClassicJoinOutcome JoinClassic(const std::string& group, const std::string& id = "") {
+    ClassicJoinOutcome outcome{.status = absl::UnknownError("it waits"), .reply = {}};
+    Do(coordinator_->Join({.group = group,
+                           .member_id = id,
+                           .client_id = "k",
+                           .protocol_type = "consumer",
+                           .protocols = {{"range", ""}}},
+                          now_, [&](const ClassicJoinOutcome& answer) { outcome = answer; }));
+    return outcome;
+  }
+  std::vector<std::string> Groups() {
+    std::vector<std::string> names;
+    Do(coordinator_->List(now_, [&](const auto& groups) {
+      for (const GroupSummary& group : *groups) names.push_back(group.group);
+    }));
+    return names;
+  }
+  absl::Status CommitAs(std::optional<Committer> committer) {
+    absl::Status outcome = absl::UnknownError("nothing came");
+    CommitRequest request{.group = "g", .committer = std::move(committer)};
+    request.offsets.push_back({.partition = kFirst, .value = {.offset = Offset(1)}});
+    Do(coordinator_->Commit(std::move(request), now_, [&](const std::vector<absl::Status>& each) {
+      outcome = each.front();
+    }));
+    return outcome;
+  }
+  /// The coordinator holds what a full replay of its log gives.
+  void ExpectAsLogged() {
+    const auto encoded = [](const std::vector<Change>& changes) {
+      std::map<std::string, std::string> folded;
+      for (const Change& change : changes) {
+        const EncodedChange each = Encode(change);
+        folded.erase(each.key);
+        if (each.value) folded[each.key] = *each.value;
+      }
+      return folded;
+    };
+    EXPECT_EQ(encoded(coordinator_->Snapshot()), encoded(log_));
+  }
+
   static constexpr TopicId kOrders{{1}};
   static constexpr TopicPartition kFirst{kOrders, PartitionId(0)};
   static constexpr TopicPartition kSecond{kOrders, PartitionId(1)};
 
   Counter random_;
+  CoordinatorOptions options_;
   TopicCatalogue topics_;
   Now now_{.monotonic = absl::Hours(1), .wall = absl::FromUnixSeconds(1'767'225'600)};
   std::vector<Change> log_;
@@ -258,6 +304,7 @@ TEST_F(CoordinatorTest, StaticMemberComesBackToItsPartitions) {
   request.instance_id = "i";
   EXPECT_EQ(RefusalOf(request), Reason::kInstanceInUse);
   ASSERT_TRUE(Leave("a", true).ok());
+  Pass(kDealWindow);
   const int64_t moves = coordinator_->counts().moves;
   const auto back = Send(request);
   ASSERT_TRUE(back->has_value() && (**back).ok());
@@ -281,7 +328,7 @@ TEST_F(CoordinatorTest, VacantPlaceIsGivenUpAfterOneMoreLease) {
   };
   for (int i = 0; i < 6; ++i) renew();
   EXPECT_EQ(last.assigned.size(), 1u) << "18 s: the lease has ended, its place is vacant";
-  for (int i = 0; i < 2; ++i) renew();
+  for (int i = 0; i < 3; ++i) renew();
   EXPECT_EQ(last.assigned.size(), 2u);
 }
 
@@ -391,6 +438,211 @@ TEST_F(CoordinatorTest, ToldMemberIdOutlivesItsEmptyGroup) {
   join();
   Pass(absl::Seconds(3));
   EXPECT_FALSE(id.empty());
+}
+
+TEST_F(CoordinatorTest, ResetFencesTheOwnersAlsoAfterARestart) {
+  const HeartbeatReply joined = Join("a");
+  ASSERT_TRUE(Reset(3, ResetRequest::WhileLive::kForce).ok());
+  Restart();
+  EXPECT_EQ(ReasonOf(Commit("a", joined.generation, 50)), Reason::kNotOwner);
+  EXPECT_EQ(Committed(), 3);
+  const auto told = Next(joined, 2, joined.assigned);
+  ASSERT_TRUE(told->has_value() && (**told).ok());
+  EXPECT_EQ((**told)->assigned, std::vector{kSecond});
+  ExpectAsLogged();
+}
+
+TEST_F(CoordinatorTest, WhoSpeaksToNobodyChangesNothing) {
+  ASSERT_TRUE(CommitAs({}).ok());
+  const auto expect_unknown = [](const auto& answer) {
+    EXPECT_EQ(ReasonOf(answer), Reason::kUnknownMember);
+  };
+  Do(coordinator_->ClassicHeartbeat({.group = "g", .member_id = "x"}, now_, expect_unknown));
+  Do(coordinator_->Sync({.group = "g", .member_id = "x"}, now_,
+                        [&](const auto& reply) { expect_unknown(reply.status()); }));
+  Do(coordinator_->ClassicLeave(
+      {.group = "g", .members = {{.member_id = "x", .instance_id = ""}}}, now_,
+      [&](const std::vector<absl::Status>& each) { expect_unknown(each.front()); }));
+  Do(coordinator_->ClassicHeartbeat({.group = "h", .member_id = "x"}, now_, expect_unknown));
+  EXPECT_TRUE(CommitAs({}).ok()) << "it is still nobody's group";
+  ExpectAsLogged();
+  EXPECT_EQ(Groups(), std::vector<std::string>{"g"});
+}
+
+TEST_F(CoordinatorTest, RefusedJoinLeavesTheGroupToTheOtherProtocol) {
+  const std::string id = JoinClassic("g").reply.member_id;
+  HeartbeatRequest request = Joining("a");
+  request.lease = absl::Milliseconds(1);
+  EXPECT_EQ(RefusalOf(request), Reason::kInvalidSessionTimeout);
+  EXPECT_NE(ReasonOf(JoinClassic("g", id).status), Reason::kUnknownMember);
+  ExpectAsLogged();
+}
+
+TEST_F(CoordinatorTest, IdThatWasToldTurnsNoGroupIntoAClassicOne) {
+  Join("a");
+  ASSERT_TRUE(Leave("a").ok());
+  EXPECT_EQ(ReasonOf(JoinClassic("g").status), Reason::kMemberIdRequired);
+  ExpectAsLogged();
+  Pass(absl::Seconds(10));
+  ExpectAsLogged();
+}
+
+TEST_F(CoordinatorTest, IdsThatExpireLeaveNoGroups) {
+  for (int i = 0; i < 100; ++i) JoinClassic("g" + std::to_string(i));
+  EXPECT_EQ(Groups().size(), 100u);
+  Pass(absl::Seconds(10));
+  EXPECT_TRUE(Groups().empty());
+  EXPECT_TRUE(log_.empty());
+}
+
+TEST_F(CoordinatorTest, ExpiryWritesNothingOfGroupsThatTheLogDoesNotHave) {
+  const std::string id = JoinClassic("g").reply.member_id;
+  Do(coordinator_->Expire(now_.wall + absl::Hours(24 * 365)));
+  EXPECT_TRUE(log_.empty());
+  EXPECT_NE(ReasonOf(JoinClassic("g", id).status), Reason::kUnknownMember) << "it was told";
+}
+
+TEST_F(CoordinatorTest, GroupGoesWithTheLastOffsetOfADeletedTopic) {
+  ASSERT_TRUE(CommitAs({}).ok());
+  topics_.deleted.insert(kOrders);
+  Do(coordinator_->OnTopics(Topics(), now_));
+  EXPECT_TRUE(Groups().empty());
+  ExpectAsLogged();
+  Restart();
+  EXPECT_TRUE(Groups().empty());
+}
+
+TEST_F(CoordinatorTest, WhoIsInNoGenerationCommitsToAGroupWithoutMembers) {
+  EXPECT_TRUE(CommitAs({}).ok());
+  EXPECT_TRUE(CommitAs(Committer{.member_id = "", .generation = -1}).ok());
+  EXPECT_TRUE(CommitAs(Committer{.member_id = "", .generation = -1, .instance_id = "i"}).ok());
+  EXPECT_TRUE(CommitAs(Committer{.member_id = "left", .generation = -1}).ok());
+  EXPECT_EQ(ReasonOf(CommitAs(Committer{.member_id = "", .generation = 0})),
+            Reason::kIllegalGeneration);
+  EXPECT_EQ(ReasonOf(CommitAs(Committer{.member_id = "left", .generation = 3})),
+            Reason::kIllegalGeneration);
+  Join("a");
+  EXPECT_EQ(ReasonOf(CommitAs({})), Reason::kGroupNotEmpty);
+  EXPECT_EQ(ReasonOf(CommitAs(Committer{.member_id = "left", .generation = -1})),
+            Reason::kUnknownMember);
+  ASSERT_TRUE(Leave("a").ok());
+  EXPECT_EQ(ReasonOf(CommitAs(Committer{.member_id = "a", .generation = 3})),
+            Reason::kUnknownMember);
+  EXPECT_TRUE(CommitAs(Committer{.member_id = "a", .generation = -1}).ok());
+}
+
+TEST_F(CoordinatorTest, SubscriptionsAreBounded) {
+  HeartbeatRequest request = Joining("a");
+  request.subscription->topics = {std::string(250, 't')};
+  EXPECT_EQ(RefusalOf(request), Reason::kInvalidArgument);
+  request.subscription->topics.assign(400, std::string(200, 't'));
+  EXPECT_EQ(RefusalOf(request), Reason::kInvalidArgument);
+}
+
+TEST_F(CoordinatorTest, StaticMemberReturnsToAFullGroupAndChoosesTheAssignorAlone) {
+  options_.members_max = 2;
+  Restart();
+  HeartbeatRequest request = Joining("a");
+  request.instance_id = "i";
+  Send(request);
+  Join("b");
+  ASSERT_TRUE(Leave("a", true).ok());
+  request.member_id = "a2";
+  EXPECT_EQ(RefusalOf(request), Reason::kNone);
+  EXPECT_EQ(RefusalOf(Joining("c")), Reason::kGroupFull);
+  ASSERT_TRUE(Leave("b").ok());
+  ASSERT_TRUE(Leave("a2", true).ok());
+  request.member_id = "a3";
+  request.subscription->assignor = Assignor::kRange;
+  EXPECT_EQ(RefusalOf(request), Reason::kNone) << "there is no other member";
+}
+
+TEST_F(CoordinatorTest, UnrelatedTopicMovesNothing) {
+  HeartbeatRequest request = Joining("a");
+  request.subscription->assignor = Assignor::kLagAware;
+  const auto a = Send(request);
+  const auto waiting = Next(**a->operator->(), 2, (**a)->assigned);
+  Pass(kDealWindow);
+  request.member_id = "b";
+  Send(request);
+  Next(**waiting->operator->(), 3, (**waiting)->assigned);
+  const CoordinatorCounts before = coordinator_->counts();
+  coordinator_->OnLags({{"g", {{kFirst, 1'000'000}}}});
+  topics_.by_name["others"] = {.id = TopicId({2}), .partitions = 5};
+  topics_.name_of[TopicId({2})] = "others";
+  Do(coordinator_->OnTopics(Topics(), now_));
+  EXPECT_EQ(coordinator_->counts().rebalances, before.rebalances);
+  EXPECT_EQ(coordinator_->counts().moves, before.moves);
+  topics_.by_name["orders"].partitions = 3;
+  Do(coordinator_->OnTopics(Topics(), now_));
+  EXPECT_EQ(coordinator_->counts().rebalances, before.rebalances + 1);
+}
+
+TEST_F(CoordinatorTest, OffsetsLiveTheirTimeThoughTheClockWasSetBack) {
+  const absl::Time believed = now_.wall;
+  Do(coordinator_->Expire(believed));
+  now_.wall -= absl::Hours(24 * 30);
+  ASSERT_TRUE(CommitAs({}).ok());
+  Join("a");
+  ASSERT_TRUE(Leave("a").ok());
+  Do(coordinator_->Expire(believed + absl::Hours(24)));
+  EXPECT_EQ(Committed(), 1);
+  Do(coordinator_->Expire(believed + absl::Hours(24 * 7)));
+  EXPECT_EQ(Committed(), -1);
+}
+
+TEST_F(CoordinatorTest, MembersThatComeAndGoTogetherAreDealtOnce) {
+  topics_.by_name["orders"].partitions = 500;
+  Restart();
+  constexpr int kMembers = 500;
+  std::vector<std::shared_ptr<Beat>> answers;
+  for (int i = 0; i < kMembers; ++i) answers.push_back(Send(Joining("m" + std::to_string(i))));
+  Pass(kDealWindow);
+  EXPECT_LE(coordinator_->counts().rebalances, 3);
+  for (const auto& answer : answers) ASSERT_TRUE(answer->has_value() && (**answer).ok());
+  EXPECT_TRUE((**answers.back())->assigned.empty()) << "the first member has them still";
+  Pass(absl::Seconds(10));
+  EXPECT_EQ(coordinator_->counts().expiries, kMembers);
+  EXPECT_LE(coordinator_->counts().rebalances, 4);
+}
+
+TEST_F(CoordinatorTest, PlacesOfVacantMembersOutliveTheCoordinator) {
+  topics_.by_name["orders"].partitions = 6;
+  Restart();
+  const auto with_instance = [this](const std::string& id, const std::string& instance) {
+    HeartbeatRequest request = Joining(id);
+    request.instance_id = instance;
+    return request;
+  };
+  // What each has in the end, when all have let go of what is not theirs any more.
+  std::map<std::string, HeartbeatReply> last;
+  std::map<std::string, std::shared_ptr<Beat>> beats;
+  uint64_t sequence = 1;
+  for (const std::string id : {"a", "b", "c"}) {
+    Pass(kDealWindow);
+    beats[id] = Send(with_instance(id, "i-" + id));
+    for (int i = 0; i < 6; ++i) {
+      ++sequence;
+      for (auto& [name, beat] : beats) {
+        if (beat->has_value()) last[name] = **beat->operator->();
+        beat = Next(last[name], sequence, last[name].assigned);
+      }
+    }
+  }
+  std::map<std::string, std::vector<TopicPartition>> had;
+  for (const std::string id : {"b", "c"}) {
+    had[id] = last[id].assigned;
+    EXPECT_EQ(had[id].size(), 2u);
+    ASSERT_TRUE(Leave(id, true).ok());
+  }
+  Restart();
+  ExpectAsLogged();
+  for (const std::string id : {"c", "b"}) {
+    Pass(kDealWindow);
+    const auto back = Send(with_instance(id + "2", "i-" + id));
+    ASSERT_TRUE(back->has_value() && (**back).ok());
+    EXPECT_EQ((**back)->assigned, had[id]);
+  }
 }
 
 TEST_F(CoordinatorTest, WhatWaitsIsToldWhenTheCoordinatorGoes) {

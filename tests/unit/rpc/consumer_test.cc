@@ -116,7 +116,8 @@ TEST_F(ConsumerTest, EachPartitionOfACommitIsAnsweredOnItsOwn) {
   EXPECT_EQ(response.partitions(1).error().reason(), v1::REASON_NOT_OWNER);
   EXPECT_EQ(response.partitions(1).partition(), 1);
   const group::CommitRequest& seen = groups_.commit;
-  EXPECT_EQ(seen.generation, 4);
+  ASSERT_TRUE(seen.committer);
+  EXPECT_EQ(seen.committer->generation, 4);
   EXPECT_EQ(seen.offsets[0].value.offset, Offset(100));
   EXPECT_EQ(seen.offsets[0].value.epoch, LeaderEpoch(5));
   EXPECT_EQ(seen.offsets[0].value.metadata, "words");
