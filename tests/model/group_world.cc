@@ -24,7 +24,8 @@ void SimulatedCoordinator::SetTopics(group::TopicCatalogue topics) {
 
 void SimulatedCoordinator::Start() {
   ++starts_;
-  coordinator_ = std::make_unique<group::Coordinator>(group::CoordinatorOptions(), dice_);
+  coordinator_ = std::make_unique<group::Coordinator>(
+      group::CoordinatorOptions{.offsets_retention = absl::Seconds(5)}, dice_);
   if (dice_.OneIn(2)) {
     for (const group::Change& change : log_) coordinator_->Replay(change);
   } else {

@@ -69,6 +69,9 @@ class Dice final : public base::Random {
 /// dies, with or without what was being committed.
 class SimulatedCoordinator {
  public:
+  /// Of a clock that nobody sets, when the monotonic one was 0.
+  static constexpr absl::Time kWallBegin = absl::FromUnixSeconds(1'767'225'600);
+
   using Event = std::function<group::Output(group::Coordinator&, group::Now)>;
 
   SimulatedCoordinator(Schedule& schedule, Dice& dice) : schedule_(schedule), dice_(dice) {}
@@ -103,7 +106,7 @@ class SimulatedCoordinator {
   Schedule& schedule_;
   Dice& dice_;
   std::shared_ptr<const group::TopicCatalogue> topics_ = std::make_shared<group::TopicCatalogue>();
-  absl::Time wall_ = absl::FromUnixSeconds(1'767'225'600);
+  absl::Time wall_ = kWallBegin;
   std::unique_ptr<group::Coordinator> coordinator_;
   std::vector<group::Change> log_;
   std::map<std::string, group::Change> folded_;

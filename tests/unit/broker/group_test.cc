@@ -1,7 +1,7 @@
 #include "group/group_records.h"
+#include "group/native_group.h"
 #include "metadata/codec.h"
 #include "metadata/keys.h"
-#include "group/native_group.h"
 #include "talosmq/error.h"
 
 #include "gtest/gtest.h"
