@@ -25,15 +25,6 @@ MemberRecord RecordOf(const ClassicJoinRequest& request) {
   return record;
 }
 
-size_t BytesOf(const ClassicJoinRequest& request) {
-  size_t bytes = request.group.size() + request.member_id.size() + request.instance_id.size() +
-                 request.client_id.size() + request.host.size() + request.protocol_type.size();
-  for (const ClassicProtocol& protocol : request.protocols) {
-    bytes += 2 * protocol.name.size() + protocol.metadata.size();
-  }
-  return bytes;
-}
-
 }  // namespace
 
 ClassicGroup::ClassicGroup(Context context)
@@ -72,14 +63,15 @@ absl::Status ClassicGroup::CheckJoin(const Joining& joining) const {
                               absl::FormatDuration(options_.session_timeout_max), ", found ",
                               absl::FormatDuration(request.session_timeout)));
   }
-  if (const size_t bytes = BytesOf(request); bytes > kClassicJoinBytesMax) {
+  const size_t bytes = MemberBytes(request.member_id, joining.record);
+  if (bytes + request.protocol_type.size() > kClassicJoinBytesMax) {
     return Error(
         Reason::kInvalidArgument,
         base::StrCat("expected a join of at most ", kClassicJoinBytesMax, " bytes, found ", bytes));
   }
   const std::string replaced =
       request.member_id.empty() ? members_.MemberOf(request.instance_id) : request.member_id;
-  const size_t bytes_after = members_.bytes() - members_.BytesOf(replaced) + BytesOf(request);
+  const size_t bytes_after = members_.bytes() - members_.BytesOf(replaced) + bytes;
   if (bytes_after > kClassicGroupBytesMax / 2) {
     return Error(Reason::kGroupFull,
                  base::StrCat("expected at most ", kClassicGroupBytesMax / 2,
@@ -142,7 +134,7 @@ void ClassicGroup::Join(ClassicJoinRequest request, Now now, ClassicJoinDone don
   Joining joining{
       .request = std::move(request), .record = std::move(record), .done = std::move(done)};
   if (absl::Status refused = CheckJoin(joining); !refused.ok()) {
-    return FailJoin(output.replies, joining.done, joining.request.member_id, refused);
+    return FailJoin(output, joining.done, joining.request.member_id, refused);
   }
   if (joining.request.member_id.empty()) {
     JoinNew(std::move(joining), event);
@@ -157,7 +149,7 @@ void ClassicGroup::JoinNew(Joining joining, const Event& event) {
     return TakeOver(old_id, std::move(joining), event);
   }
   if (!HasRoom()) {
-    return FailJoin(event.output.replies, joining.done, "",
+    return FailJoin(event.output, joining.done, "",
                     Error(Reason::kGroupFull,
                           base::StrCat("is full, with ", options_.members_max, " members")));
   }
@@ -167,7 +159,7 @@ void ClassicGroup::JoinNew(Joining joining, const Event& event) {
   }
   told_ids_.insert(id);
   sessions_.Set(id, event.now.monotonic + request.session_timeout);
-  FailJoin(event.output.replies, joining.done, id,
+  FailJoin(event.output, joining.done, id,
            Error(Reason::kMemberIdRequired, base::StrCat("join again as member \"", id, "\"")));
 }
 
@@ -177,7 +169,7 @@ void ClassicGroup::JoinKnown(Joining joining, const Event& event) {
     return Admit(id, std::move(joining), event);
   }
   if (absl::Status refused = CheckMember(id, joining.request.instance_id); !refused.ok()) {
-    return FailJoin(event.output.replies, joining.done, id, refused);
+    return FailJoin(event.output, joining.done, id, refused);
   }
   const MemberRecord& known = members_.Find(id)->record;
   const bool is_same =
@@ -186,8 +178,8 @@ void ClassicGroup::JoinKnown(Joining joining, const Event& event) {
   // A leader that joins again wants to assign anew.
   if (is_same && (state_ == State::kCompleting || (state_ == State::kStable && !is_leader))) {
     Renew(id, event.now);
-    return Reply(event.output.replies, joining.done,
-                 ClassicJoinOutcome{.status = absl::OkStatus(), .reply = JoinReply(id)});
+    return AddReply(event.output, std::exchange(joining.done, nullptr),
+                    ClassicJoinOutcome{.status = absl::OkStatus(), .reply = JoinReply(id)});
   }
   Rejoin(id, std::move(joining), event);
 }
@@ -218,7 +210,7 @@ void ClassicGroup::Park(const std::string& id, ClassicJoinDone done, const Event
   if (state_ != State::kPreparing) PrepareRebalance(event);
   ClassicMember& member = *members_.Find(id);
   if (member.join != nullptr) {
-    FailJoin(event.output.replies, member.join, id,
+    FailJoin(event.output, member.join, id,
              Error(Reason::kConflict,
                    base::StrCat("member \"", id, "\" has joined again since this call")));
     --parked_joins_;
@@ -238,12 +230,14 @@ void ClassicGroup::TakeOver(const std::string& old_id, Joining joining, const Ev
             base::StrCat("instance id \"", joining.request.instance_id, "\" is of member \"", id,
                          "\" now, found \"", old_id, "\""));
   if (old.join != nullptr) {
-    FailJoin(event.output.replies, old.join, old_id, fenced);
+    FailJoin(event.output, old.join, old_id, fenced);
     --parked_joins_;
   }
-  if (old.sync != nullptr) FailSync(event.output.replies, old.sync, fenced);
+  if (old.sync != nullptr) FailSync(event.output, old.sync, fenced);
   event.output.changes.emplace_back(
       MemberChange{.key = {.group = group_, .member = old_id}, .value = std::nullopt});
+  const bool is_same = joining.record.protocols == old.record.protocols &&
+                       joining.record.preference == old.record.preference;
   joining.record.joined = old.record.joined;
   joining.record.assignment = std::move(old.record.assignment);
   WriteMember(id, std::move(joining.record), event);
@@ -255,7 +249,7 @@ void ClassicGroup::TakeOver(const std::string& old_id, Joining joining, const Ev
     record_.leader = id;
     WriteGroup(event);
   }
-  if (state_ != State::kStable || members_.Vote() != record_.protocol) {
+  if (state_ != State::kStable || (!is_same && members_.Vote() != record_.protocol)) {
     member.is_new = true;
     sessions_.Set(id, event.now.monotonic + kFirstJoinMax);
     return Park(id, std::move(joining.done), event);
@@ -263,8 +257,8 @@ void ClassicGroup::TakeOver(const std::string& old_id, Joining joining, const Ev
   ClassicJoinReply reply = JoinReply(id);
   reply.skips_assignment = is_leader;
   Renew(id, event.now);
-  Reply(event.output.replies, joining.done,
-        ClassicJoinOutcome{.status = absl::OkStatus(), .reply = std::move(reply)});
+  AddReply(event.output, std::exchange(joining.done, nullptr),
+           ClassicJoinOutcome{.status = absl::OkStatus(), .reply = std::move(reply)});
 }
 
 absl::Status ClassicGroup::CheckSync(const ClassicSyncRequest& request) const {
@@ -285,11 +279,11 @@ void ClassicGroup::Sync(ClassicSyncRequest request, Now now, ClassicSyncDone don
   const std::string& id = request.member_id;
   if (absl::Status refused = CheckSync(request); !refused.ok()) {
     if (ReasonOf(refused) == Reason::kRebalanceInProgress) Renew(id, now);
-    return FailSync(output.replies, done, refused);
+    return FailSync(output, done, refused);
   }
   ClassicMember& member = *members_.Find(id);
   if (member.sync != nullptr) {
-    FailSync(output.replies, member.sync,
+    FailSync(output, member.sync,
              Error(Reason::kConflict,
                    base::StrCat("member \"", id, "\" has synced again since this call")));
   }
@@ -300,13 +294,12 @@ void ClassicGroup::Sync(ClassicSyncRequest request, Now now, ClassicSyncDone don
     AnswerSync(id, event);
   } else if (id == record_.leader) {
     if (absl::Status refused = Assign(request.assignments, event); !refused.ok()) {
-      FailSync(output.replies, member.sync, refused);
+      FailSync(output, member.sync, refused);
       member.owes_sync = true;
       Renew(id, now);
       return;
     }
   }
-  if (state_ == State::kStable && !AnybodyOwesSync()) phase_ends_ = absl::InfiniteDuration();
 }
 
 absl::Status ClassicGroup::Assign(const std::map<std::string, std::string>& assignments,
@@ -341,7 +334,7 @@ void ClassicGroup::Heartbeat(const ClassicHeartbeatRequest& request, Now now, St
       status = Error(Reason::kRebalanceInProgress, "is rebalancing; join again");
     }
   }
-  Reply(output.replies, done, std::move(status));
+  AddReply(output, std::exchange(done, nullptr), std::move(status));
 }
 
 void ClassicGroup::Leave(const ClassicLeaveRequest& request, Now now, ClassicLeaveDone done,
@@ -353,7 +346,7 @@ void ClassicGroup::Leave(const ClassicLeaveRequest& request, Now now, ClassicLea
     statuses.push_back(LeaveOne(leaver, event));
   }
   RebalanceIfBelow(members_before, event);
-  Reply(output.replies, done, std::move(statuses));
+  AddReply(output, std::exchange(done, nullptr), std::move(statuses));
 }
 
 absl::Status ClassicGroup::LeaveOne(const ClassicLeaveRequest::Member& leaver, const Event& event) {

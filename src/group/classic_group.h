@@ -146,7 +146,6 @@ class ClassicGroup {
   /// After members, or ids that were told, have gone.
   void RebalanceIfBelow(size_t members_before, const Event& event);
   void ElectLeader();
-  bool AnybodyOwesSync() const;
   void Renew(const std::string& id, Now now);
   void WriteGroup(const Event& event);
   void WriteMember(const std::string& id, MemberRecord record, const Event& event);
@@ -165,7 +164,7 @@ class ClassicGroup {
   int64_t next_joined_ = 1;
   std::set<std::string> told_ids_;  ///< Whose members have not joined with them yet.
   Deadlines sessions_;              ///< Of members that are not parked, new ones, and told ids.
-  /// Preparing: who has not joined is dropped then. Later: who owes its sync is.
+  /// Preparing: who has not joined is dropped then. Later: who still owes its sync is.
   absl::Duration phase_ends_ = absl::InfiniteDuration();
   /// The first members of an empty group wait for others: how much longer they may. Nothing: an
   /// ordinary rebalance.

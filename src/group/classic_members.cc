@@ -7,16 +7,13 @@
 #include <utility>
 
 namespace talosmq::group {
-namespace {
 
-size_t BytesOf(const std::string& id, const MemberRecord& record) {
+size_t MemberBytes(const std::string& id, const MemberRecord& record) {
   size_t bytes =
       id.size() + record.instance_id.size() + record.client_id.size() + record.host.size();
   for (const auto& [name, metadata] : record.protocols) bytes += 2 * name.size() + metadata.size();
   return bytes;
 }
-
-}  // namespace
 
 ClassicMember& ClassicMembers::Put(const std::string& id, MemberRecord record) {
   const auto [member, is_new] = by_id_.try_emplace(id);
@@ -38,7 +35,7 @@ ClassicMember ClassicMembers::Take(const std::string& id) {
 void ClassicMembers::Count(const std::string& id, const MemberRecord& record) {
   for (const auto& [name, metadata] : record.protocols) ++members_with_[name];
   if (!record.instance_id.empty()) by_instance_[record.instance_id] = id;
-  bytes_ += group::BytesOf(id, record);
+  bytes_ += MemberBytes(id, record);
 }
 
 void ClassicMembers::Uncount(const std::string& id, const MemberRecord& record) {
@@ -47,7 +44,7 @@ void ClassicMembers::Uncount(const std::string& id, const MemberRecord& record) 
     if (--count->second == 0) members_with_.erase(count);
   }
   by_instance_.erase(record.instance_id);
-  bytes_ -= group::BytesOf(id, record);
+  bytes_ -= MemberBytes(id, record);
 }
 
 ClassicMember* ClassicMembers::Find(const std::string& id) {
@@ -67,7 +64,7 @@ std::string ClassicMembers::MemberOf(const std::string& instance_id) const {
 
 size_t ClassicMembers::BytesOf(const std::string& id) const {
   const ClassicMember* const member = Find(id);
-  return member != nullptr ? group::BytesOf(id, member->record) : 0;
+  return member != nullptr ? MemberBytes(id, member->record) : 0;
 }
 
 bool ClassicMembers::AllHaveOneOf(const std::map<std::string, std::string>& protocols) const {

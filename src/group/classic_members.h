@@ -26,6 +26,9 @@ struct ClassicMember {
   bool is_parked() const { return join != nullptr || sync != nullptr; }
 };
 
+/// Of its ids, names and protocols; what the leader assigns is not counted.
+size_t MemberBytes(const std::string& id, const MemberRecord& record);
+
 /// The members of one classic group by their ids, and what has to be known of all of them at once.
 /// Invariant: an instance id has one member at most. Thread-compatible.
 class ClassicMembers {
@@ -56,7 +59,7 @@ class ClassicMembers {
   std::optional<std::string> Vote() const;
   /// The longest of all.
   absl::Duration rebalance_timeout() const;
-  /// Of all ids, names and protocols; assignments are not counted.
+  /// MemberBytes of all.
   size_t bytes() const { return bytes_; }
   /// The share of one member; 0 when there is none.
   size_t BytesOf(const std::string& id) const;

@@ -14,7 +14,7 @@ void ClassicGroup::PrepareRebalance(const Event& event) {
   const absl::Status why = Error(Reason::kRebalanceInProgress, "is rebalancing; join again");
   for (auto& [id, member] : members_) {
     if (member.sync != nullptr) {
-      FailSync(event.output.replies, member.sync, why);
+      FailSync(event.output, member.sync, why);
       Renew(id, event.now);
     }
     member.owes_sync = false;
@@ -134,10 +134,10 @@ void ClassicGroup::Remove(const std::string& id, const Event& event) {
   const absl::Status gone =
       Error(Reason::kUnknownMember, base::StrCat("has no member \"", id, "\" any more"));
   if (member.join != nullptr) {
-    FailJoin(event.output.replies, member.join, id, gone);
+    FailJoin(event.output, member.join, id, gone);
     --parked_joins_;
   }
-  if (member.sync != nullptr) FailSync(event.output.replies, member.sync, gone);
+  if (member.sync != nullptr) FailSync(event.output, member.sync, gone);
   sessions_.Clear(id);
   event.output.changes.emplace_back(
       MemberChange{.key = {.group = group_, .member = id}, .value = std::nullopt});
@@ -147,10 +147,6 @@ void ClassicGroup::RebalanceIfBelow(size_t members_before, const Event& event) {
   const bool is_between = state_ == State::kCompleting || state_ == State::kStable;
   if (is_between && members_.size() < members_before) PrepareRebalance(event);
   CompleteJoinIfAllAreThere(event);
-}
-
-bool ClassicGroup::AnybodyOwesSync() const {
-  return std::ranges::any_of(members_, [](const auto& entry) { return entry.second.owes_sync; });
 }
 
 void ClassicGroup::Renew(const std::string& id, Now now) {
@@ -170,8 +166,8 @@ void ClassicGroup::WriteMember(const std::string& id, MemberRecord record, const
 
 void ClassicGroup::AnswerJoin(const std::string& id, const Event& event) {
   ClassicMember& member = *members_.Find(id);
-  Reply(event.output.replies, member.join,
-        ClassicJoinOutcome{.status = absl::OkStatus(), .reply = JoinReply(id)});
+  AddReply(event.output, std::exchange(member.join, nullptr),
+           ClassicJoinOutcome{.status = absl::OkStatus(), .reply = JoinReply(id)});
   --parked_joins_;
   member.is_new = false;
   member.owes_sync = true;
@@ -180,10 +176,11 @@ void ClassicGroup::AnswerJoin(const std::string& id, const Event& event) {
 
 void ClassicGroup::AnswerSync(const std::string& id, const Event& event) {
   ClassicMember& member = *members_.Find(id);
-  Reply(event.output.replies, member.sync,
-        absl::StatusOr<ClassicSyncReply>(ClassicSyncReply{.protocol_type = record_.protocol_type,
-                                                          .protocol = record_.protocol,
-                                                          .assignment = member.record.assignment}));
+  AddReply(
+      event.output, std::exchange(member.sync, nullptr),
+      absl::StatusOr<ClassicSyncReply>(ClassicSyncReply{.protocol_type = record_.protocol_type,
+                                                        .protocol = record_.protocol,
+                                                        .assignment = member.record.assignment}));
   Renew(id, event.now);
 }
 
@@ -204,8 +201,8 @@ ClassicJoinReply ClassicGroup::JoinReply(const std::string& id) const {
 
 void ClassicGroup::Abandon(const absl::Status& why, Output& output) {
   for (auto& [id, member] : members_) {
-    if (member.join != nullptr) FailJoin(output.replies, member.join, id, why);
-    if (member.sync != nullptr) FailSync(output.replies, member.sync, why);
+    if (member.join != nullptr) FailJoin(output, member.join, id, why);
+    if (member.sync != nullptr) FailSync(output, member.sync, why);
   }
 }
 
