@@ -55,6 +55,7 @@ void AfterALeave(benchmark::State& state) {
 BENCHMARK(AfterALeave<Assignor::kSticky>)
     ->Args({100, 1'000})
     ->Args({1'000, 10'000})
+    ->Args({10'000, 10'000})
     ->Unit(benchmark::kMillisecond);
 BENCHMARK(AfterALeave<Assignor::kLagAware>)
     ->Args({100, 1'000})
