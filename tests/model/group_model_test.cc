@@ -34,7 +34,7 @@ TopicId Topic(uint8_t number) {
   return TopicId(bytes);
 }
 
-/// What a member had in hand when it was told of it.
+/// What a member had in hand when it was told of it; or a partition that is not its own.
 struct Papers {
   std::string member;
   int32_t generation = 0;
@@ -163,6 +163,15 @@ class Simulation {
     });
   }
 
+  TopicPartition AnyPartition() {
+    const std::vector<TopicPartition> all = AllPartitions();
+    return all[static_cast<size_t>(dice_.Below(static_cast<int64_t>(all.size())))];
+  }
+  void Keep(Papers papers) {
+    truth.papers.push_back(std::move(papers));
+    if (truth.papers.size() > 50) truth.papers.pop_front();
+  }
+
   Schedule& schedule() { return schedule_; }
   Dice& dice() { return dice_; }
   group::Assignor assignor() const { return assignor_; }
@@ -198,10 +207,6 @@ class Simulation {
       for (int32_t i = 0; i < partitions; ++i) all.push_back({Topic(topic), PartitionId(i)});
     }
     return all;
-  }
-  TopicPartition AnyPartition() {
-    const std::vector<TopicPartition> all = AllPartitions();
-    return all[static_cast<size_t>(dice_.Below(static_cast<int64_t>(all.size())))];
   }
   bool AnybodyWorks() const {
     return std::ranges::any_of(members_, [](const auto& member) { return member->MayWork(); });
@@ -462,6 +467,9 @@ void Member::OnReply(uint64_t sequence, absl::Duration sent,
   lease_end_ = sent + reply->lease;
   generation_ = reply->generation;
   run_.truth.owners.Leased(id_, lease_end_);
+  if (!reply->assigned.empty() && run_.dice().OneIn(4)) {
+    run_.Keep({id_, generation_, run_.AnyPartition()});
+  }
   for (auto& [partition, held] : held_) {
     held.is_revoked = !std::ranges::binary_search(reply->assigned, partition);
   }
@@ -470,8 +478,7 @@ void Member::OnReply(uint64_t sequence, absl::Duration sent,
     held_.emplace(partition, Held());
     Expect(run_.truth.owners.Took(partition, id_, generation_, run_.schedule().now()));
     if (std::exchange(run_.truth.last_taker[partition], number_) != number_) ++run_.truth.takeovers;
-    run_.truth.papers.push_back({id_, generation_, partition});
-    if (run_.truth.papers.size() > 50) run_.truth.papers.pop_front();
+    run_.Keep({id_, generation_, partition});
     AskOffset(partition);
   }
   Beat();
