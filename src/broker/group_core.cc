@@ -303,9 +303,21 @@ void GroupCore::Adopt(const metadata::ClusterImage& before, const metadata::Clus
   for (const Placed& placed : All()) {
     placed.second->Post([coordinator = placed.first] { coordinator->OnTopics(); });
   }
+  if (before.FindTopic(group::kOffsetsTopic) == nullptr) StartAll();
+}
+
+void GroupCore::StartAll() {
+  const auto topic = dependencies_.images.current()->FindTopic(group::kOffsetsTopic);
+  if (topic == nullptr || topic->state != metadata::TopicState::kActive) return;
+  for (int32_t i = 0; i < group::kOffsetsPartitions; ++i) {
+    const auto placed = Find(PartitionId(i));
+    if (!placed.ok()) return;
+    placed->second->Post([coordinator = placed->first] { coordinator->Start(); });
+  }
 }
 
 void GroupCore::Start() {
+  StartAll();
   lag_.Start();
   ExpireLater();
 }

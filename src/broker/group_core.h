@@ -26,9 +26,9 @@
 
 namespace talosmq::broker {
 
-/// GroupService over the coordinators of the partitions of __consumer_offsets, each made at the
-/// first call for one of its groups. The topic comes into being with the first group.
-/// Thread-safe. Borrows what it is made of.
+/// GroupService over the coordinators of the partitions of __consumer_offsets, which live as long
+/// as the topic does, so that lags are told and offsets expire whether or not anybody calls. The
+/// topic comes into being with the first group. Thread-safe. Borrows what it is made of.
 class GroupCore final : public GroupService {
  public:
   static constexpr absl::Duration kExpiryInterval = absl::Minutes(10);
@@ -85,6 +85,7 @@ class GroupCore final : public GroupService {
   template <typename Answer, typename RunCall>
   void Route(const std::string& group, base::Callback<Answer> done, Answer answer, RunCall run);
   void CreateTopic();
+  void StartAll();
   void ExpireLater();
   std::vector<Placed> All();
   std::shared_ptr<const group::TopicCatalogue> topics();

@@ -9,12 +9,18 @@
 namespace talosmq::broker {
 
 struct GroupLag::Measurement {
+  /// What there is to read of a partition.
+  struct Extent {
+    Offset start;
+    Offset end;
+  };
+
   base::Gate::Pass pass;
   mutable base::Mutex mutex = {};
   std::map<std::string, group::Offsets> groups ABSL_GUARDED_BY(mutex) = {};
   int64_t members ABSL_GUARDED_BY(mutex) = 0;
   std::vector<TopicPartition> unasked = {};  ///< The next one last.
-  std::map<TopicPartition, Offset> ends = {};
+  std::map<TopicPartition, std::optional<Extent>> extents = {};
 };
 
 void GroupLag::Start() {
@@ -38,7 +44,7 @@ void GroupLag::Measure() {
           const base::MutexLock lock(measurement->mutex);
           for (const auto& [name, offsets] : measurement->groups) {
             for (const auto& [partition, value] : offsets) {
-              if (measurement->ends.emplace(partition, Offset(-1)).second) {
+              if (measurement->extents.emplace(partition, std::nullopt).second) {
                 measurement->unasked.push_back(partition);
               }
             }
@@ -74,7 +80,10 @@ void GroupLag::AskNext(std::shared_ptr<Measurement> measurement) {
       {.source = partition, .spec = FromEnd()},
       [this, partition, measurement](const OffsetOutcome& outcome) {
         dependencies_.admin_executor.Post([this, partition, measurement, outcome] {
-          if (outcome.status.ok()) measurement->ends[partition] = outcome.offset;
+          if (outcome.status.ok()) {
+            measurement->extents[partition] =
+                Measurement::Extent{.start = outcome.log_start, .end = outcome.offset};
+          }
           AskNext(measurement);
         });
       });
@@ -90,10 +99,12 @@ void GroupLag::Tell(const Measurement& measurement) {
     members = measurement.members;
     for (const auto& [name, offsets] : measurement.groups) {
       for (const auto& [partition, value] : offsets) {
-        const Offset end = measurement.ends.at(partition);
+        const auto extent = measurement.extents.at(partition);
         const auto topic = topics->name_of.find(partition.topic_id);
-        if (end < Offset(0) || topic == topics->name_of.end()) continue;
-        const int64_t lag = std::max<int64_t>(end - value.offset, 0);
+        if (!extent || topic == topics->name_of.end()) continue;
+        // What is no longer there is nobody's work.
+        const int64_t lag =
+            std::max<int64_t>(extent->end - std::max(value.offset, extent->start), 0);
         lags.emplace(
             GroupMetrics::LagKey{
                 .group = name, .topic = topic->second, .partition = partition.partition},

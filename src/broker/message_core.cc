@@ -50,6 +50,13 @@ absl::Status Overloaded(const TopicPartition& id) {
                    base::StrCat("partition ", id.ToString(), ": its shard has too much to do"));
 }
 
+absl::Status CheckWritable(const metadata::TopicImage& topic) {
+  if (!topic.is_internal) return absl::OkStatus();
+  return MakeError(
+      Reason::kInvalidArgument,
+      base::StrCat("topic ", topic.name, " is the system's own; clients only read it"));
+}
+
 }  // namespace
 
 template <typename Outcome>
@@ -65,12 +72,9 @@ void MessageCore::Append(AppendRequest request, base::Callback<AppendOutcome> do
   const absl::Duration arrival = dependencies_.clock.Monotonic();
   auto route = dependencies_.partitions.Find(request.target);
   if (!route.ok()) return Refuse(RequestKind::kProduce, route.status(), std::move(done));
-  if (route->settings->topic->is_internal && request.origin == Origin::kClient) {
-    return Refuse(RequestKind::kProduce,
-                  MakeError(Reason::kInvalidArgument,
-                            base::StrCat("topic ", route->settings->topic->name,
-                                         " is the system's own; clients only read it")),
-                  std::move(done));
+  if (request.origin == Origin::kClient) {
+    const absl::Status writable = CheckWritable(*route->settings->topic);
+    if (!writable.ok()) return Refuse(RequestKind::kProduce, writable, std::move(done));
   }
   auto checked = CheckBatch(request.batch, route->settings->validation, dependencies_.clock.Now());
   if (!checked.ok()) {
@@ -153,6 +157,8 @@ void MessageCore::FindHistory(HistoryQuery query, base::Callback<HistoryOutcome>
 void MessageCore::DeleteRecords(RecordDeletion deletion, base::Callback<DeletionOutcome> done) {
   auto route = dependencies_.partitions.Find(deletion.target);
   if (!route.ok()) return Refuse(RequestKind::kDeleteRecords, route.status(), std::move(done));
+  const absl::Status writable = CheckWritable(*route->settings->topic);
+  if (!writable.ok()) return Refuse(RequestKind::kDeleteRecords, writable, std::move(done));
   const bool is_posted =
       TryPostWith(route->shard, done,
                   [pass = std::move(route->pass), partition = std::move(route->partition),

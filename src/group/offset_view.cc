@@ -43,6 +43,7 @@ OffsetView::OffsetView(kv::Store& store, const TopicPartition& log)
 
 absl::StatusOr<std::optional<LoadedView>> OffsetView::Load() {
   TALOSMQ_ASSIGN_OR_RETURN(const auto value, store_.Get(point_key_));
+  trouble_ = absl::OkStatus();
   if (!value) return std::nullopt;
   LoadedView view;
   TALOSMQ_ASSIGN_OR_RETURN(view.point, DecodePoint(point_key_, *value));
@@ -59,22 +60,28 @@ absl::StatusOr<std::optional<LoadedView>> OffsetView::Load() {
   }
 }
 
-absl::Status OffsetView::Apply(std::span<const Change> changes, const ViewPoint& point) {
+absl::Status OffsetView::Apply(std::vector<EncodedChange> changes, const ViewPoint& point) {
+  TALOSMQ_RETURN_IF_ERROR(trouble_);
   kv::WriteBatch batch;
-  for (const Change& change : changes) {
-    EncodedChange encoded = Encode(change);
-    std::string key = prefix_ + encoded.key;
-    if (encoded.value) {
-      batch.Put(std::move(key), *std::move(encoded.value));
+  for (EncodedChange& change : changes) {
+    std::string key = prefix_ + change.key;
+    if (change.value) {
+      batch.Put(std::move(key), *std::move(change.value));
     } else {
       batch.Delete(std::move(key));
     }
   }
   batch.Put(point_key_, EncodePoint(point));
-  return store_.Write(batch, kv::Durability::kUnsynced);
+  trouble_ = store_.Write(batch, kv::Durability::kUnsynced);
+  return trouble_;
 }
 
 absl::Status OffsetView::Drop() {
+  trouble_ = Empty();
+  return trouble_;
+}
+
+absl::Status OffsetView::Empty() {
   kv::WriteBatch first;
   first.Delete(point_key_);
   TALOSMQ_RETURN_IF_ERROR(store_.Write(first, kv::Durability::kUnsynced));

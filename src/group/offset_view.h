@@ -8,7 +8,6 @@
 #include "absl/status/statusor.h"
 
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -40,15 +39,20 @@ class OffsetView {
 
   /// Nothing: there is no view. kCorruptData, kUnsupportedVersion: what there is cannot be read.
   absl::StatusOr<std::optional<LoadedView>> Load();
-  /// `point` is where the log stands after `changes`.
-  absl::Status Apply(std::span<const Change> changes, const ViewPoint& point);
+  /// `point` is where the log stands after `changes`, which follow those before. Once this, or
+  /// Drop(), has failed, every later call does too until Load() or Drop() succeeds: the view would
+  /// have a hole.
+  absl::Status Apply(std::vector<EncodedChange> changes, const ViewPoint& point);
   /// Leaves nothing; what a crash leaves of it is no view either.
   absl::Status Drop();
 
  private:
+  absl::Status Empty();
+
   kv::Store& store_;
   const std::string point_key_;
   const std::string prefix_;
+  absl::Status trouble_;  ///< Why it is behind.
 };
 
 /// The views of all partitions of __consumer_offsets, in one store. Thread-safe.

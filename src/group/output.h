@@ -33,8 +33,10 @@ struct CoordinatorCounts {
 /// answer tells of could not be made durable.
 using PendingReply = base::Callback<const absl::Status&>;
 
-/// What follows from an event, in this order: `changes` are appended to the log as one batch, and
-/// `replies` run once that batch, and all before it, are committed; with nothing under way at once.
+/// What follows from an event, in this order: `changes` are appended to the log, and `replies` run
+/// once they, and all before them, are committed; with nothing under way at once. Many changes take
+/// several batches, so a crash may leave the first ones alone: in their order no partition has two
+/// owners meanwhile.
 struct Output {
   std::vector<Change> changes = {};
   std::vector<PendingReply> replies = {};

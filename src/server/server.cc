@@ -102,7 +102,8 @@ class Node final : public Server {
  private:
   absl::Status OpenDirectory();
   absl::Status StartMetadata();
-  absl::Status OpenViews();
+  /// A copy of what logs hold: nothing that is wrong with it keeps the server from starting.
+  void OpenViews();
   absl::Status StartBroker();
   absl::Status StartDumps();
   absl::Status StartFronts();
@@ -124,7 +125,7 @@ class Node final : public Server {
   std::unique_ptr<StartGuard> start_guard_;
   Threads threads_;
   std::unique_ptr<kv::DiskStore> kv_;
-  std::unique_ptr<kv::DiskStore> views_;
+  std::unique_ptr<kv::Store> views_;
   std::unique_ptr<group::OffsetViews> offset_views_;
   std::unique_ptr<StoreWitness> store_witness_;
   std::unique_ptr<metadata::MetadataStore> metadata_store_;
@@ -192,23 +193,26 @@ absl::Status Node::StartMetadata() {
   return Await<absl::Status>([this](auto done) { topic_controller_->Recover(std::move(done)); });
 }
 
-absl::Status Node::OpenViews() {
+void Node::OpenViews() {
   const std::string path = base::StrCat(directory_->path(), "/views");
-  auto opened = kv::OpenRocksStore(path);
+  absl::StatusOr<std::unique_ptr<kv::Store>> opened = kv::OpenRocksStore(path);
   if (!opened.ok()) {
     base::LogWarning("server", "the views in ", path,
                      " are made anew from their logs: ", base::FromAbsl(opened.status().message()));
-    TALOSMQ_RETURN_IF_ERROR(RemoveFiles(dependencies_.file_system, path));
-    opened = kv::OpenRocksStore(path);
+    const absl::Status removed = RemoveFiles(dependencies_.file_system, path);
+    if (removed.ok()) opened = kv::OpenRocksStore(path);
   }
-  if (!opened.ok()) return opened.status();
+  if (!opened.ok()) {
+    base::LogWarning("server", "the views are kept in memory until the next start: ",
+                     base::FromAbsl(opened.status().message()));
+    opened = kv::MakeMemoryStore();
+  }
   views_ = *std::move(opened);
   offset_views_ = std::make_unique<group::OffsetViews>(*views_);
-  return absl::OkStatus();
 }
 
 absl::Status Node::StartBroker() {
-  TALOSMQ_RETURN_IF_ERROR(OpenViews());
+  OpenViews();
   storage::LogStoreOptions storage = config_.storage;
   storage.directory = directory_->path();
   storage.accept_lost_journal = config_.accept_restored_copy;

@@ -53,6 +53,33 @@ base::Buffer MakeBatch(const BatchOf& batch);
 /// The records of a fetch at or above `from`.
 std::vector<support::ReadRecord> RecordsIn(const std::vector<base::Buffer>& chunks, Offset from);
 
+/// The store of the views, which may fail.
+class ViewsStore final : public kv::Store {
+ public:
+  void FailNextWrites(int count) { failures_ = count; }
+  int64_t reads() const { return reads_; }
+  /// What CutPower() of the harness leaves alone.
+  kv::MemoryStore& memory() { return *memory_; }
+
+  absl::StatusOr<std::optional<std::string>> Get(std::string_view key) override {
+    ++reads_;
+    return memory_->Get(key);
+  }
+  absl::StatusOr<std::vector<kv::Entry>> Scan(std::string_view prefix, std::string_view from,
+                                              size_t limit) override {
+    return memory_->Scan(prefix, from, limit);
+  }
+  absl::Status Write(const kv::WriteBatch& batch, kv::Durability durability) override {
+    if (failures_ > 0 && failures_-- > 0) return support::MemoryFileSystem::StorageFull("views");
+    return memory_->Write(batch, durability);
+  }
+
+ private:
+  const std::unique_ptr<kv::MemoryStore> memory_ = kv::MakeMemoryStore();
+  int failures_ = 0;
+  int64_t reads_ = 0;
+};
+
 /// A whole broker on real storage and metadata code, over a disk in memory; its executors run when
 /// the test says so. The disk outlives the processes: a test kills, cuts the power, starts again.
 class BrokerHarness {
@@ -76,6 +103,7 @@ class BrokerHarness {
 
   support::ManualClock& clock() { return clock_; }
   support::MemoryFileSystem& disk() { return disk_; }
+  ViewsStore& views() { return views_store_; }
   BrokerOptions& options() { return options_; }  ///< For the next Start().
   storage::DiskReserve::Options& reserve_options() { return reserve_options_; }  ///< Likewise.
   Broker& broker();
@@ -115,8 +143,8 @@ class BrokerHarness {
   support::ManualClock clock_;
   support::MemoryFileSystem disk_;
   std::unique_ptr<kv::MemoryStore> kv_;
-  std::unique_ptr<kv::MemoryStore> views_store_ = kv::MakeMemoryStore();
-  group::OffsetViews views_{*views_store_};
+  ViewsStore views_store_;
+  group::OffsetViews views_{views_store_};
   BrokerOptions options_;
   storage::DiskReserve::Options reserve_options_{.directory = "data"};
   std::unique_ptr<Process> process_;

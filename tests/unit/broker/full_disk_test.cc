@@ -80,6 +80,45 @@ TEST_F(FullDiskTest, AppendsAreRefusedAndGoOnByThemselvesWhenThereIsSpace) {
   EXPECT_EQ(again.epoch, LeaderEpoch(1)) << "no write has failed, so no epoch has ended";
 }
 
+TEST_F(FullDiskTest, CommitsAreRefusedAndNoneIsLost) {
+  const auto commit = [this](int64_t offset) {
+    group::CommitRequest request{.group = "g"};
+    request.offsets.push_back({.partition = target_, .value = {.offset = Offset(offset)}});
+    auto answer = std::make_shared<Answer<std::vector<absl::Status>>>();
+    harness_.broker().groups().Commit(std::move(request), WriteDown(answer));
+    harness_.Run();
+    return answer;
+  };
+  const auto committed = [this] {
+    auto answer = std::make_shared<Answer<absl::StatusOr<group::Offsets>>>();
+    harness_.broker().groups().FetchOffsets({.group = "g"}, WriteDown(answer));
+    harness_.Run();
+    EXPECT_TRUE(answer->value.ok()) << answer->value.status();
+    return answer->value.ok() ? answer->value->at(target_).offset : Offset(-1);
+  };
+  commit(0);  // Makes the topic of the offsets.
+  ASSERT_TRUE(commit(1)->value.at(0).ok());
+  FillUp();
+  const auto short_of_room = commit(2);
+  EXPECT_EQ(short_of_room->calls, 0) << "there may be room again soon";
+  MakeRoom();
+  ASSERT_EQ(short_of_room->calls, 1);
+  EXPECT_TRUE(short_of_room->value.at(0).ok()) << short_of_room->value.at(0);
+
+  FillUp();
+  const auto refused = commit(3);
+  for (int i = 0; i < 110; ++i) harness_.Advance(absl::Milliseconds(50));
+  ASSERT_EQ(refused->calls, 1);
+  EXPECT_EQ(ReasonOf(refused->value.at(0)), Reason::kStorageFull) << refused->value.at(0);
+  harness_.Advance(absl::Seconds(1));
+  EXPECT_EQ(committed(), Offset(2)) << "groups are read while the disk is full";
+  MakeRoom();
+  EXPECT_TRUE(commit(4)->value.at(0).ok());
+  harness_.CutPower(support::PowerCut::DropUnsynced());
+  harness_.Start();
+  EXPECT_EQ(committed(), Offset(4));
+}
+
 TEST_F(FullDiskTest, WhatHadItsOffsetsWhenTheDiskBecameFullIsRefusedAsNotStored) {
   const auto append = harness_.Append(target_, {.values = {"in flight"}});
   harness_.RunWithoutFlush();

@@ -47,10 +47,12 @@ class GroupTest : public testing::Test {
     return answer;
   }
 
-  Commits Commit(int64_t offset, const std::string& member = "", int32_t generation = 0) {
+  Commits Commit(int64_t offset, const std::string& member = "", int32_t generation = 0,
+                 PartitionId partition = PartitionId(0)) {
     group::CommitRequest request{.group = "g"};
     if (!member.empty()) request.committer = {.member_id = member, .generation = generation};
-    request.offsets.push_back({.partition = orders_, .value = {.offset = Offset(offset)}});
+    request.offsets.push_back(
+        {.partition = {orders_.topic_id, partition}, .value = {.offset = Offset(offset)}});
     auto answer = std::make_shared<Answer<std::vector<absl::Status>>>();
     groups().Commit(std::move(request), WriteDown(answer));
     return answer;
@@ -82,6 +84,23 @@ class GroupTest : public testing::Test {
   TopicPartition OffsetsLog() {
     const auto topic = harness_.broker().topics().image()->FindTopic(group::kOffsetsTopic);
     return {.topic_id = topic->id, .partition = group::PartitionOfGroup("g")};
+  }
+
+  /// Another broker leads the group's partition from now on; nobody has told this one.
+  void ReplaceCoordinator() {
+    std::optional<metadata::KeyValue> entry;
+    harness_.metadata_store().Get(metadata::PartitionStateKey(OffsetsLog()), harness_.shard(),
+                                  [&](const auto& found) { entry = *found; });
+    harness_.Run();
+    ASSERT_TRUE(entry);
+    auto state = metadata::Decode<metadata::PartitionStateRecord>(*entry);
+    ASSERT_TRUE(state.ok());
+    state->leader = BrokerId(7);
+    state->epoch = LeaderEpoch(state->epoch.value() + 1);
+    metadata::Transaction transaction;
+    transaction.operations = {{.key = entry->key, .value = metadata::Encode(*state)}};
+    harness_.metadata_store().Commit(transaction, harness_.shard(), [](const auto&) {});
+    harness_.Run();
   }
 
   BrokerHarness harness_;
@@ -172,20 +191,7 @@ TEST_F(GroupTest, MembersOutliveTheirCoordinator) {
 
 TEST_F(GroupTest, CoordinatorThatWasReplacedSaysNothing) {
   CommitNow(1);
-  const TopicPartition log = OffsetsLog();
-  std::optional<metadata::KeyValue> entry;
-  harness_.metadata_store().Get(metadata::PartitionStateKey(log), harness_.shard(),
-                                [&](const auto& found) { entry = *found; });
-  harness_.Run();
-  ASSERT_TRUE(entry);
-  auto state = metadata::Decode<metadata::PartitionStateRecord>(*entry);
-  ASSERT_TRUE(state.ok());
-  state->leader = BrokerId(7);
-  state->epoch = LeaderEpoch(state->epoch.value() + 1);
-  metadata::Transaction transaction;
-  transaction.operations = {{.key = entry->key, .value = metadata::Encode(*state)}};
-  harness_.metadata_store().Commit(transaction, harness_.shard(), [](const auto&) {});
-  harness_.Run();
+  ReplaceCoordinator();
   harness_.Advance(absl::Seconds(1));
   const auto fetch = Fetch();
   const auto commit = Commit(2);
@@ -196,11 +202,86 @@ TEST_F(GroupTest, CoordinatorThatWasReplacedSaysNothing) {
       << commit->value.front();
 }
 
+TEST_F(GroupTest, CoordinatorThatWasReplacedRenewsNoLease) {
+  const auto joined = Heartbeat("a", 0, 1);
+  harness_.Run();
+  const auto waiting = Heartbeat("a", joined->value->generation, 2, joined->value->assigned);
+  harness_.Run();
+  ReplaceCoordinator();
+  harness_.Advance(absl::Seconds(4));
+  ASSERT_EQ(waiting->calls, 1);
+  EXPECT_EQ(ReasonOf(waiting->value.status()), Reason::kCoordinatorNotAvailable)
+      << waiting->value.status();
+}
+
+// More than a batch may hold: it takes several.
+TEST_F(GroupTest, ChangesOfOneEventTakeSeveralBatches) {
+  constexpr int32_t kPartitions = 6000;
+  const TopicId wide = harness_.CreateTopic("wide", kPartitions);
+  CommitNow(1);
+  group::CommitRequest request{.group = "g"};
+  for (int32_t partition = 0; partition < kPartitions; ++partition) {
+    request.offsets.push_back(
+        {.partition = {wide, PartitionId(partition)},
+         .value = {.offset = Offset(7), .metadata = std::string(size_t{4} << 10, 'm')}});
+  }
+  auto commit = std::make_shared<Answer<std::vector<absl::Status>>>();
+  groups().Commit(std::move(request), WriteDown(commit));
+  harness_.Run();
+  ASSERT_EQ(commit->calls, 1);
+  EXPECT_TRUE(commit->value.back().ok()) << commit->value.back();
+  harness_.CutPower(support::PowerCut::DropUnsynced());
+  harness_.Start();
+  const auto fetch = Fetch();
+  harness_.Run();
+  ASSERT_TRUE(fetch->value.ok()) << fetch->value.status();
+  EXPECT_EQ(fetch->value->size(), size_t{kPartitions} + 1);
+}
+
 TEST_F(GroupTest, ClientsCannotWriteToTheTopicOfTheOffsets) {
   CommitNow(1);
   const auto append = harness_.Append(OffsetsLog(), {.values = {"x"}, .key = "k"});
+  auto trim = std::make_shared<Answer<DeletionOutcome>>();
+  harness_.broker().messages().DeleteRecords({.target = OffsetsLog(), .before = std::nullopt},
+                                             WriteDown(trim));
   harness_.Run();
   EXPECT_EQ(ReasonOf(append->value.status), Reason::kInvalidArgument) << append->value.status;
+  EXPECT_EQ(ReasonOf(trim->value.status), Reason::kInvalidArgument) << trim->value.status;
+}
+
+// Whatever becomes of the copy, the log is the truth.
+TEST_F(GroupTest, WorksWithoutItsView) {
+  CommitNow(1);
+  const auto joined = Heartbeat("a", 0, 1);
+  harness_.Run();
+  const auto waiting = Heartbeat("a", joined->value->generation, 2, joined->value->assigned);
+  harness_.Run();
+  harness_.views().FailNextWrites(1);
+  const auto lost = Commit(2, "a", joined->value->generation);
+  harness_.Run();
+  const auto later = Commit(3, "a", joined->value->generation, PartitionId(1));
+  harness_.Run();
+  EXPECT_TRUE(lost->value.front().ok()) << lost->value.front();
+  EXPECT_TRUE(later->value.front().ok()) << later->value.front();
+  EXPECT_EQ(waiting->calls, 0) << "nothing has happened to the group";
+  harness_.Kill();
+  harness_.Start();
+  EXPECT_EQ(Committed(), 2) << "a view with a hole was believed";
+}
+
+TEST_F(GroupTest, LoadsThatFailArePaused) {
+  CommitNow(1);
+  harness_.Kill();
+  harness_.Start();
+  ReplaceCoordinator();
+  harness_.Advance(absl::Seconds(1));
+  const int64_t reads = harness_.views().reads();
+  for (int i = 0; i < 100; ++i) {
+    const auto refused = Fetch();
+    harness_.Advance(absl::Milliseconds(10));
+    EXPECT_FALSE(refused->value.ok());
+  }
+  EXPECT_LE(harness_.views().reads() - reads, 5);
 }
 
 TEST_F(GroupTest, DrainingAnswersWhatWaits) {

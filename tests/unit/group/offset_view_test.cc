@@ -16,12 +16,12 @@ namespace {
 constexpr TopicPartition kLog{TopicId({1}), PartitionId(3)};
 constexpr TopicPartition kOther{TopicId({1}), PartitionId(4)};
 
-Change Commit(const std::string& group, int64_t offset) {
-  return OffsetChange{.key = {.group = group, .partition = kOther},
-                      .value = CommittedOffset{.offset = Offset(offset)}};
+EncodedChange Commit(const std::string& group, int64_t offset) {
+  return Encode(OffsetChange{.key = {.group = group, .partition = kOther},
+                             .value = CommittedOffset{.offset = Offset(offset)}});
 }
-Change Gone(const std::string& group) {
-  return OffsetChange{.key = {.group = group, .partition = kOther}, .value = std::nullopt};
+EncodedChange Gone(const std::string& group) {
+  return Encode(OffsetChange{.key = {.group = group, .partition = kOther}, .value = std::nullopt});
 }
 
 class OffsetViewTest : public testing::Test {
@@ -48,8 +48,8 @@ TEST_F(OffsetViewTest, ThereIsNoneBeforeTheFirstRecords) {
 }
 
 TEST_F(OffsetViewTest, NewestChangeOfEachKeyIsKept) {
-  ASSERT_TRUE(View().Apply({{Commit("a", 1), Commit("b", 2)}}, {Offset(2), LeaderEpoch(1)}).ok());
-  ASSERT_TRUE(View().Apply({{Commit("a", 7), Gone("b")}}, {Offset(4), LeaderEpoch(2)}).ok());
+  ASSERT_TRUE(View().Apply({Commit("a", 1), Commit("b", 2)}, {Offset(2), LeaderEpoch(1)}).ok());
+  ASSERT_TRUE(View().Apply({Commit("a", 7), Gone("b")}, {Offset(4), LeaderEpoch(2)}).ok());
   const auto view = View().Load();
   ASSERT_TRUE(view.ok() && view->has_value());
   EXPECT_EQ((*view)->point, (ViewPoint{Offset(4), LeaderEpoch(2)}));
@@ -58,7 +58,7 @@ TEST_F(OffsetViewTest, NewestChangeOfEachKeyIsKept) {
 }
 
 TEST_F(OffsetViewTest, MoreThanOnePageIsRead) {
-  std::vector<Change> changes;
+  std::vector<EncodedChange> changes;
   for (int i = 0; i < 2500; ++i) changes.push_back(Commit("g" + std::to_string(i), i));
   ASSERT_TRUE(View().Apply(changes, {Offset(2500), LeaderEpoch(1)}).ok());
   EXPECT_EQ(OffsetsOf(**View().Load()).size(), 2500u);
@@ -71,7 +71,7 @@ TEST_F(OffsetViewTest, PowerCutLeavesAnOlderView) {
     const auto store = kv::MakeMemoryStore();
     OffsetView view = OffsetViews(*store).Of(kLog);
     for (int64_t i = 1; i <= kBatches; ++i) {
-      ASSERT_TRUE(view.Apply({{Commit("a", i)}}, {Offset(i), LeaderEpoch(1)}).ok());
+      ASSERT_TRUE(view.Apply({Commit("a", i)}, {Offset(i), LeaderEpoch(1)}).ok());
     }
     if (kept > store->unsynced()) break;
     store->CutPower(kept);
@@ -83,7 +83,7 @@ TEST_F(OffsetViewTest, PowerCutLeavesAnOlderView) {
 }
 
 TEST_F(OffsetViewTest, DroppedViewIsNoneAtWhateverPointPowerIsCut) {
-  std::vector<Change> changes;
+  std::vector<EncodedChange> changes;
   for (int i = 0; i < 2500; ++i) changes.push_back(Commit("g" + std::to_string(i), i));
   for (size_t kept = 1;; ++kept) {
     const auto store = kv::MakeMemoryStore();
