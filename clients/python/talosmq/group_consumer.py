@@ -286,13 +286,16 @@ class GroupConsumer:
     # What was returned and committed.
 
     def _mine(self, records):
-        """Those of partitions that are still this member's; notes that they are being returned."""
+        """Those of partitions that this member may work on; notes that they are being returned. The others
+        go back, as they are due again when a revocation is taken back before it was heard here."""
         now = time.monotonic()
         with self._lock:
             mine = {key for key in self._fetcher.partitions if self._membership.may_work(key, now)}
-        for key in mine:
-            state = self._fetcher.partitions[key]
-            self._returned[key] = (state.position, state.last_epoch)
+        for key, state in list(self._fetcher.partitions.items()):
+            if key in mine:
+                self._returned[key] = (state.position, state.last_epoch)
+            elif state.position != self._returned[key][0]:
+                self._fetcher.seek(key, self._returned[key][0])
         names = {self._name(key) for key in mine}
         return [record for record in records if record.topic_partition in names]
 

@@ -117,6 +117,36 @@ class GroupConsumerTest(unittest.TestCase):
         self.broker.wait_for(lambda: not self.last_heartbeat().owned, "confirmed")
         self.assertEqual(self.broker.committed.get(("t", 0), 0), 0)
 
+    def test_records_that_came_during_a_revocation_which_is_taken_back_are_returned(self):
+        # Their position had moved on with the fetch, and what was dropped was never read again.
+        for partition in (0, 1):
+            self.broker.append("t", partition, b"0", b"1")
+        self.broker.assign(A, B)
+        consumer = self.consumer(auto_commit_s=0)
+        fetch = consumer._fetcher.poll
+
+        mine = consumer._mine
+
+        def assign_and_wait(*target):
+            self.broker.assign(*target)
+            self.wait_for_heartbeat(lambda request: request.generation == self.broker.generation, "has heard")
+
+        def lose_and_get_back(records):
+            if A not in [record.topic_partition for record in records]:
+                return mine(records)
+            consumer._mine = mine
+            assign_and_wait(B)
+            left = mine(records)
+            assign_and_wait(A, B)
+            return left
+
+        consumer._mine = lose_and_get_back
+        records = self.poll_records(consumer, 4)
+        self.assertEqual(sorted(records), [(A, 0, b"0"), (A, 1, b"1"), (B, 0, b"0"), (B, 1, b"1")])
+        self.assertEqual(self.told, [("assigned", [A, B])])
+        consumer.poll(0)
+        self.assertEqual(self.broker.committed, {("t", 0): 2, ("t", 1): 2})
+
     def test_a_member_that_stood_still_beyond_its_lease_neither_returns_nor_commits(self):
         self.broker.lease_ms = 1000
         self.broker.append("t", 0, b"0")
