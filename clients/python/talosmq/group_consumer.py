@@ -80,8 +80,11 @@ class GroupConsumer:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.close()
+    def __exit__(self, error_type, *_):
+        if error_type is None:
+            self.close()
+        else:  # in the middle of records that are not processed
+            self._end(self._abandon)
 
     @property
     def member_id(self):
@@ -162,14 +165,19 @@ class GroupConsumer:
 
     def close(self):
         """Calls on_revoked, commits what poll() has returned (with auto_commit_s), and leaves the group; a
-        static member keeps its partitions for its lease. May be repeated."""
+        static member keeps its partitions for its lease. May be repeated. The end of a with statement does
+        the same; but one that ends by an exception commits nothing and calls on_lost instead."""
+        self._end(self._finish)
+
+    def _end(self, finish):
+        """Leaves the group once `finish` has run for the keys that are still owned. They stay so until then,
+        so that a static member keeps them."""
         if self._is_closed:
             return
         self._is_closed = True
         try:
             self._drop_lost(self._changes().lost)
-            # Still owned until the group is left, so that a static member keeps them.
-            self._finish(list(self._fetcher.partitions))
+            finish(list(self._fetcher.partitions))
         finally:
             if self._heartbeats is not None:
                 self._heartbeats.stop()
@@ -222,6 +230,10 @@ class GroupConsumer:
             self._on_revoked([self._name(key) for key in keys])
         if self._auto_commit_s is not None:
             self._auto_commit(keys)
+
+    def _abandon(self, keys):
+        if keys:
+            self._on_lost([self._name(key) for key in keys])
 
     def _forget(self, keys):
         if not keys:

@@ -198,6 +198,17 @@ class GroupConsumerTest(unittest.TestCase):
         consumer.commit()
         self.assertEqual(self.broker.committed, {("t", 0): 1})
 
+    def test_a_with_statement_that_ends_by_an_exception_commits_nothing(self):
+        self.broker.append("t", 0, b"0", b"1")
+        self.broker.assign(A)
+        with self.assertRaises(ZeroDivisionError), self.consumer(auto_commit_s=PATIENCE_S) as consumer:
+            self.assertEqual(len(self.poll_records(consumer, 2)), 2)
+            1 / 0
+        self.assertEqual(self.broker.committed, {})
+        self.assertEqual(self.told, [("assigned", [A]), ("lost", [A])])
+        self.assertEqual(len(self.broker.requests("LeaveGroup")), 1)
+        self.assertEqual(len(self.poll_records(self.consumer(), 2)), 2, "somebody else gets them")
+
     def test_a_refused_commit_is_told_and_not_repeated(self):
         self.broker.append("t", 0, b"0")
         self.broker.assign(A)
