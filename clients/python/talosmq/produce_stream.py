@@ -13,10 +13,10 @@ from talosmq.v1 import message_pb2
 class ProduceStream:
     """Sends batches in the order in which they were given; answers come in any order.
 
-    host: its lock guards the stream, too, but for send() and close(), which are called under it.
-    host.leaving(lane, attempt) says whether the batch is still wanted; host.on_answer(lane, attempt,
-    error, base_offset) and host.on_closed(stream, outs, error) are called without the lock, by the
-    stream's own thread, for each batch exactly one of them.
+    host: its lock guards the stream, too. host.leaving(lane, attempt) says whether the batch is still
+    wanted; it is called under the lock. host.on_answer(lane, attempt, error, base_offset) and
+    host.on_closed(stream, error) are called without it, by the stream's own thread. Each batch that was
+    sent and left is told exactly once: by on_answer, or among what take_out() returns.
     """
 
     def __init__(self, host, address, services, delivery_timeout_s):
@@ -32,12 +32,21 @@ class ProduceStream:
         self._thread.start()
 
     def send(self, lane, attempt, batch):
+        """Under the lock, before take_out()."""
+        assert not self._is_closed, self.address
         self._last_request_id += 1
         self._out[self._last_request_id] = (lane, attempt)
         self._waiting.put((self._last_request_id, batch))
 
+    def take_out(self):
+        """[(lane, attempt)] that will not be answered any more. For on_closed, under the lock, where the host
+        lets go of the stream as well: what is sent in between would be told by nobody."""
+        self._is_closed = True
+        out, self._out = self._out, {}
+        return list(out.values())
+
     def close(self):
-        """Ends the stream; what is out is told by on_closed."""
+        """Ends the stream; on_closed follows."""
         self._waiting.put(None)
         self._call.cancel()
 
@@ -79,10 +88,7 @@ class ProduceStream:
             error = error_of_call(call_error).about(f"produce stream to {self.address}")
         finally:
             self._waiting.put(None)
-            with self._host.lock:
-                self._is_closed = True
-                out, self._out = self._out, {}
-            self._host.on_closed(self, list(out.values()), error)
+            self._host.on_closed(self, error)
 
     def _settle(self, request_id, error, base_offset):
         with self._host.lock:

@@ -155,13 +155,13 @@ class Producer:
             self._work.notify()
         self._deliver(lane, settled)
 
-    def on_closed(self, stream, outs, error):
+    def on_closed(self, stream, error):
         error = TalosError(Reason.UNAVAILABLE, error.message)
         settled = []
         with self.lock:
             if self._streams.get(stream.address) is stream:
                 del self._streams[stream.address]
-            for lane, attempt in outs:
+            for lane, attempt in stream.take_out():
                 settled.append((lane, lane.window.settle_unanswered(attempt, error)))
                 lane.note_outcome(error)
             self._work.notify()
