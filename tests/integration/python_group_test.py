@@ -24,7 +24,8 @@ import json, sys
 sys.path.insert(0, sys.argv[1])
 import talosmq
 with talosmq.Client(sys.argv[2]) as client:
-    consumer = talosmq.GroupConsumer(client, "g", lease_s=float(sys.argv[4]), auto_commit_s=0.2)
+    consumer = talosmq.GroupConsumer(client, "g", lease_s=float(sys.argv[4]),
+                                     start=getattr(talosmq, sys.argv[5]), auto_commit_s=float(sys.argv[6]))
     consumer.subscribe([sys.argv[3]])
     while True:
         for record in consumer.poll(0.2):
@@ -35,9 +36,10 @@ with talosmq.Client(sys.argv[2]) as client:
 class Member:
     """A process that prints what it reads."""
 
-    def __init__(self, server, topic):
+    def __init__(self, server, topic, start=sdk.START, auto_commit_s=0.2):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", MEMBER, talosmq_package.PATH, server.address, topic, str(LEASE_S)],
+            [sys.executable, "-c", MEMBER, talosmq_package.PATH, server.address, topic, str(LEASE_S), start.name,
+             str(auto_commit_s)],
             stdout=subprocess.PIPE, text=True)
         self.records = []
         self.reading = threading.Thread(target=self.read)
@@ -113,6 +115,27 @@ class PythonGroupTest(unittest.TestCase):
         committed = self.admin.describe_group("g").committed
         ends = {partition.partition: partition.high_watermark for partition in self.admin.describe_topic("t").partitions}
         self.assertTrue(all(offset <= ends[place.partition] for place, offset in committed.items()))
+
+    def test_a_member_that_begins_at_the_end_and_dies_before_it_commits_skips_nothing(self):
+        with sdk.Producer(self.client, "t") as producer:
+            producer.send(b"old", partition=0).result(PATIENCE_S)
+            member = Member(self.server, "t", start=sdk.END, auto_commit_s=600)
+            number = 0
+            try:
+                def is_reading():
+                    nonlocal number
+                    producer.send(b"%d" % number, partition=0).result(PATIENCE_S)
+                    number += 1
+                    return member.records
+
+                self.wait_for(is_reading, "a record is read")
+            finally:
+                member.kill()
+            producer.send(b"last", partition=0).result(PATIENCE_S)
+        consumer = self.consumer(start=sdk.END)
+        records = []
+        self.poll_until([consumer], lambda: b"last" in [record.value for record in records], records)
+        self.assertEqual(records[0].offset, member.records[0][1])
 
     def test_partitions_move_one_by_one_and_a_leave_gives_them_back(self):
         first = self.consumer()

@@ -126,11 +126,12 @@ class Client:
             failures += 1
             time.sleep(pause)
 
-    def change(self, call):
+    def change(self, call, timeout_s=None):
         """The answer of call(services, timeout_s), which is sent once, to a server that answers."""
-        self._shake_hands()
+        deadline = time.monotonic() + (self.request_timeout_s if timeout_s is None else timeout_s)
+        self._shake_hands(timeout_s)
         try:
-            return call(self.services(), self.request_timeout_s)
+            return call(self.services(), max(deadline - time.monotonic(), 0.001))
         except grpc.RpcError as error:
             raise error_of_call(error) from None
 
@@ -160,9 +161,9 @@ class Client:
                 raise _closed() from None
             raise
 
-    def _shake_hands(self):
+    def _shake_hands(self, timeout_s=None):
         request = cluster_pb2.GetServerInfoRequest(client_name="talosmq-python", client_version=VERSION)
-        info = self.ask(lambda services, timeout_s: services.cluster.GetServerInfo(request, timeout=timeout_s))
+        info = self.ask(lambda services, left_s: services.cluster.GetServerInfo(request, timeout=left_s), timeout_s)
         if not info.protocol_version_min <= PROTOCOL_VERSION <= info.protocol_version_max:
             raise TalosError(
                 Reason.UNSUPPORTED_VERSION,

@@ -14,12 +14,17 @@ from talosmq.fetcher import Fetcher
 from talosmq.heartbeats import Heartbeats
 from talosmq.membership import Membership, lease_ended
 from talosmq.offsets import find_offsets
-from talosmq.record import END, START, TopicPartition
+from talosmq.record import END, NOTHING_COMMITTED, START, OffsetToCommit, TopicPartition
 from talosmq.v1 import consumer_pb2
 
 ASSIGNORS = ("sticky", "range", "round_robin", "lag_aware")
 _QUESTION_S = 2.0
 _LEAVE_S = 5.0
+# The partition is another member's already, or something was committed meanwhile; that will be heard.
+_BEGIN_LATER = {
+    Reason.DEADLINE_EXCEEDED, Reason.MAYBE_STORED, Reason.CONFLICT, Reason.NOT_OWNER, Reason.ILLEGAL_GENERATION,
+    Reason.UNKNOWN_MEMBER,
+}
 _log = logging.getLogger("talosmq")
 
 
@@ -32,7 +37,8 @@ class GroupConsumer:
        polls returned (with auto_commit_s), and lets go; until then nobody else gets it.
     3. When the lease ended unrenewed (this process or the coordinator stood still), poll() returns nothing
        more of its partitions and calls on_lost; they may be somebody else's. It then joins again.
-    4. Every record is returned at least once to some member; twice only what was not committed.
+    4. Every record is returned at least once to some member; twice only what was not committed. So that this
+       holds from the first record on, a start at END is committed before anything is returned.
 
     group: its name. instance_id: makes it a static member, which keeps its partitions over a close() and a
     start within its lease. lease_s: 1 to 600. start: where to begin without a committed offset, START, END
@@ -67,7 +73,7 @@ class GroupConsumer:
         self._on_revoked = on_revoked or (lambda partitions: None)
         self._on_lost = on_lost or (lambda partitions: None)
         self._fetcher = Fetcher(client, fetch_bytes, out_of_range)
-        self._returned = {}  # by key: (offset, epoch) behind what poll() has returned
+        self._returned = {}  # by key: the OffsetToCommit behind what poll() has returned
         self._committed = {}  # by key: the last of these offsets that was committed
         self._next_begin = 0.0
         self._begin_failures = 0
@@ -129,9 +135,9 @@ class GroupConsumer:
         NOT_OWNER: the partition, or the lease, is gone; its records will be read again by who has it."""
         if offsets is None:
             chosen = {key: position for key, position in self._returned.items()
-                      if self._committed.get(key) != position[0]}
+                      if self._committed.get(key) != position.offset}
         else:
-            chosen = {self._key(partition): (offset, -1) for partition, offset in offsets.items()}
+            chosen = {self._key(partition): OffsetToCommit(offset) for partition, offset in offsets.items()}
         self._commit(chosen)
 
     def committed(self):
@@ -154,7 +160,7 @@ class GroupConsumer:
         key = self._key(partition)
         (offset,) = find_offsets(self._client, [(*key, position)])
         self._fetcher.seek(key, offset)
-        self._returned[key] = (offset, -1)
+        self._returned[key] = OffsetToCommit(offset)
 
     def pause(self, partition):
         """poll() returns nothing of it until resume(), or until it was revoked."""
@@ -257,7 +263,7 @@ class GroupConsumer:
             offsets = self._starts(images, keys, committed)
             self._begin_failures = 0
         except TalosError as error:
-            if not error.is_transient and error.reason != Reason.DEADLINE_EXCEEDED:
+            if not error.is_transient and error.reason not in _BEGIN_LATER:
                 raise
             self._next_begin = time.monotonic() + back_off_s(self._begin_failures, error)
             self._begin_failures += 1
@@ -266,7 +272,7 @@ class GroupConsumer:
         begun = [key for key in keys if self._take(key, added[key])]
         for key in begun:
             self._fetcher.add(images[key[0]], key[1], offsets[key])
-            self._returned[key] = (offsets[key], -1)
+            self._returned[key] = OffsetToCommit(offsets[key])
             self._committed[key] = committed.get(key)
         if begun:
             self._on_assigned([self._name(key) for key in begun])
@@ -292,8 +298,20 @@ class GroupConsumer:
             topic_id, partition = unknown[0]
             raise TalosError(Reason.OFFSET_OUT_OF_RANGE, f"group {self._group} topic {images[topic_id].name} partition "
                              f"{partition}: expected a committed offset, found none")
-        found = find_offsets(self._client, [(*key, self._start) for key in unknown], _QUESTION_S)
-        return committed | dict(zip(unknown, found))
+        found = dict(zip(unknown, find_offsets(self._client, [(*key, self._start) for key in unknown], _QUESTION_S)))
+        if self._start is not START:
+            self._commit_starts(found)
+        return committed | found
+
+    def _commit_starts(self, offsets):
+        """Before anything of them is read: who gets the partition when this member dies before its first
+        commit would find another end, and skip what lies in between."""
+        if offsets:
+            with self._lock:
+                member_id, generation = self._membership.member_id, self._membership.generation
+            group_offsets.commit(self._client, self._group, member_id, generation,
+                                 {key: OffsetToCommit(offset, expected=NOTHING_COMMITTED)
+                                  for key, offset in offsets.items()}, _QUESTION_S)
 
     # What was returned and committed.
 
@@ -305,16 +323,16 @@ class GroupConsumer:
             mine = {key for key in self._fetcher.partitions if self._membership.may_work(key, now)}
         for key, state in list(self._fetcher.partitions.items()):
             if key in mine:
-                self._returned[key] = (state.position, state.last_epoch)
-            elif state.position != self._returned[key][0]:
-                self._fetcher.seek(key, self._returned[key][0])
+                self._returned[key] = OffsetToCommit(state.position, leader_epoch=state.last_epoch)
+            elif state.position != self._returned[key].offset:
+                self._fetcher.seek(key, self._returned[key].offset)
         names = {self._name(key) for key in mine}
         return [record for record in records if record.topic_partition in names]
 
     def _auto_commit(self, keys):
         try:
             self._commit({key: self._returned[key] for key in keys
-                          if self._committed.get(key) != self._returned[key][0]})
+                          if self._committed.get(key) != self._returned[key].offset})
         except TalosError as error:
             _log.warning("group %s: not committed, will be read again: %s", self._group, error)
 
@@ -329,8 +347,8 @@ class GroupConsumer:
                 raise lease_ended(self._group)
         group_offsets.commit(self._client, self._group, member_id, generation, offsets,
                              min(lease_left_s, self._client.request_timeout_s))
-        for key, (offset, _) in offsets.items():
-            self._committed[key] = offset
+        for key, position in offsets.items():
+            self._committed[key] = position.offset
 
     def _name(self, key):
         state = self._fetcher.partitions[key]

@@ -1,7 +1,15 @@
 """Committed offsets of a group, on the wire. A committed offset is the next one to read."""
 
-from talosmq.errors import error_of_message
+import grpc
+
+from talosmq.errors import Reason, TalosError, error_of_call, error_of_message
 from talosmq.v1 import consumer_pb2
+
+# Of a call: it may have been carried out.
+_OUTCOME_OPEN = {
+    Reason.UNAVAILABLE, Reason.DEADLINE_EXCEEDED, Reason.CANCELLED, Reason.INTERNAL, Reason.METADATA_UNAVAILABLE,
+    Reason.STORAGE_FENCED,
+}
 
 
 def fetch_committed(client, group, keys, timeout_s=None):
@@ -13,19 +21,34 @@ def fetch_committed(client, group, keys, timeout_s=None):
 
 
 def commit(client, group, member_id, generation, offsets, timeout_s):
-    """offsets: {(topic id, partition): (offset, leader epoch of the last record, or -1)}. Raises the first
-    refusal, after the others were committed."""
+    """offsets: {(topic id, partition): OffsetToCommit}. Raises the first refusal, after the others were
+    committed. With an expected offset it is sent once: MAYBE_STORED when the answer is lost, as a repetition
+    could meet its own success."""
     request = consumer_pb2.CommitOffsetsRequest(
         group=group, member_id=member_id, generation=generation,
-        offsets=[consumer_pb2.OffsetCommit(topic_id=t, partition=p, offset=offset, leader_epoch_plus_one=epoch + 1)
-                 for (t, p), (offset, epoch) in offsets.items()])
+        offsets=[consumer_pb2.OffsetCommit(
+            topic_id=topic_id, partition=partition, offset=to.offset, leader_epoch_plus_one=to.leader_epoch + 1,
+            metadata=to.metadata, expected_offset=to.expected) for (topic_id, partition), to in offsets.items()])
 
     def call(services, left_s):
         for answer in services.consumers.CommitOffsets(request, timeout=left_s).partitions:
             if answer.HasField("error"):
                 raise error_of_message(answer.error).about(f"group {group} partition {answer.partition}")
 
-    client.ask(call, timeout_s)
+    if all(to.expected is None for to in offsets.values()):
+        client.ask(call, timeout_s)
+    else:
+        client.change(lambda services, left_s: _told_when_open(call, services, left_s), timeout_s)
+
+
+def _told_when_open(call, services, left_s):
+    try:
+        call(services, left_s)
+    except grpc.RpcError as call_error:
+        error = error_of_call(call_error)
+        if error.reason in _OUTCOME_OPEN:
+            raise TalosError(Reason.MAYBE_STORED, f"the answer to a commit was lost: {error}") from None
+        raise error from None
 
 
 def leave(client, group, member_id, keeps_partitions, timeout_s):

@@ -31,6 +31,18 @@ class Delivery(typing.NamedTuple):
     offset: int
 
 
+NOTHING_COMMITTED = -1
+
+
+class OffsetToCommit(typing.NamedTuple):
+    """How far a group has come with one partition."""
+
+    offset: int  # of the next record to read
+    metadata: str = ""  # of the application, at most 4 KiB
+    expected: int | None = None  # refused with CONFLICT unless this is committed now; or NOTHING_COMMITTED
+    leader_epoch: int = -1  # of the record before it; -1: not known
+
+
 class Place(enum.Enum):
     """Where to begin when no offset is known."""
 

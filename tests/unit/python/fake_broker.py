@@ -165,11 +165,18 @@ class FakeBroker(cluster_pb2_grpc.ClusterServiceServicer, topic_pb2_grpc.TopicSe
     def CommitOffsets(self, request, context):
         self._enter("CommitOffsets", request, context)
         with self.changed:
-            for one in request.offsets:
-                self.committed[(one.topic_id.rstrip(b".").decode(), one.partition)] = one.offset
+            answers = [self._commit(one) for one in request.offsets]
             self.changed.notify_all()
-        return consumer_pb2.CommitOffsetsResponse(partitions=[
-            consumer_pb2.CommittedPartition(topic_id=one.topic_id, partition=one.partition) for one in request.offsets])
+        return consumer_pb2.CommitOffsetsResponse(partitions=answers)
+
+    def _commit(self, one):
+        answer = consumer_pb2.CommittedPartition(topic_id=one.topic_id, partition=one.partition)
+        place = (one.topic_id.rstrip(b".").decode(), one.partition)
+        if one.HasField("expected_offset") and self.committed.get(place, -1) != one.expected_offset:
+            answer.error.CopyFrom(error_pb2.Error(reason=error_pb2.REASON_CONFLICT, message="another is committed"))
+        else:
+            self.committed[place] = one.offset
+        return answer
 
     def FetchOffsets(self, request, context):
         self._enter("FetchOffsets", request, context)

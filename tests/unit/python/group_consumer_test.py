@@ -226,6 +226,25 @@ class GroupConsumerTest(unittest.TestCase):
         self.assertEqual(caught.exception.reason, sdk.Reason.OFFSET_OUT_OF_RANGE)
         self.assertIn("topic t partition 0", caught.exception.message)
 
+    def test_a_start_at_the_end_is_committed_before_anything_is_read(self):
+        # Else who takes over begins at a later end, and skips what this one has not committed.
+        self.broker.append("t", 0, b"old")
+        self.broker.assign(A)
+        consumer = self.consumer(start=sdk.END, auto_commit_s=None,
+                                 on_assigned=lambda _: self.told.append(dict(self.broker.committed)))
+        self.poll_told(consumer, {("t", 0): 1})
+        self.broker.append("t", 0, b"new")
+        self.assertEqual(self.poll_records(consumer, 1), [(A, 1, b"new")])
+
+    def test_a_start_that_cannot_be_committed_is_found_again(self):
+        self.broker.assign(A)
+        self.broker.refuse("CommitOffsets", sdk.Reason.COORDINATOR_NOT_AVAILABLE, sdk.Reason.UNAVAILABLE,
+                           sdk.Reason.NOT_OWNER)
+        consumer = self.consumer(start=sdk.END, auto_commit_s=None)
+        self.poll_told(consumer, ("assigned", [A]))
+        self.assertEqual(self.broker.committed, {("t", 0): 0})
+        self.assertEqual([one.offsets[0].expected_offset for one in self.broker.requests("CommitOffsets")], [-1] * 4)
+
     def test_an_assigned_topic_that_is_no_more_holds_nothing_up(self):
         self.broker.append("t", 0, b"0")
         self.broker.assign(("gone", 0), A)
@@ -246,14 +265,6 @@ class GroupConsumerTest(unittest.TestCase):
         self.broker.assign(A, B)
         self.assertEqual(sorted(self.poll_records(self.consumer(), 4)),
                          [(A, 0, b"0"), (A, 1, b"1"), (A, 2, b"2"), (B, 2, b"2")])
-
-    def test_a_start_at_the_end_is_committed_so_that_nobody_skips(self):
-        self.broker.append("t", 0, b"old")
-        self.broker.assign(A)
-        consumer = self.consumer(start=sdk.END, auto_commit_s=0)
-        self.poll_told(consumer, ("assigned", [A]))
-        consumer.poll(0)
-        self.assertEqual(self.broker.committed, {("t", 0): 1})
 
     def test_a_revoked_partition_is_committed_let_go_and_confirmed_at_once(self):
         for partition in (0, 1):
