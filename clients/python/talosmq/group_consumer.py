@@ -32,7 +32,9 @@ class GroupConsumer:
     """A member of a consumer group: the coordinator gives it partitions of the topics it subscribes to, each
     to one member at a time.
 
-    1. A thread of its own renews the lease; the application may take its time between polls.
+    1. A thread of its own renews the lease; the application may take its time between polls, up to
+       poll_interval_max_s. A member that is not polled for longer leaves the group, so that one that hangs
+       does not keep its partitions for ever; its next poll() calls on_lost and joins again.
     2. When a partition is to go to another member, the next poll() calls on_revoked, commits what earlier
        polls returned (with auto_commit_s), and lets go; until then nobody else gets it.
     3. When the lease ended unrenewed (this process or the coordinator stood still), poll() returns nothing
@@ -41,7 +43,7 @@ class GroupConsumer:
        holds from the first record on, a start at END is committed before anything is returned.
 
     group: its name. instance_id: makes it a static member, which keeps its partitions over a close() and a
-    start within its lease. lease_s: 1 to 600. start: where to begin without a committed offset, START, END
+    start within its lease. lease_s: 1 to 600. poll_interval_max_s: at least 1; None: no limit. start: where to begin without a committed offset, START, END
     or "fail". out_of_range, fetch_bytes: as in Consumer. auto_commit_s: how often poll() commits what
     earlier polls returned; None: only commit() does. on_assigned, on_revoked, on_lost: called inside of
     poll() or close() with a list of TopicPartitions; they may commit and seek.
@@ -51,8 +53,8 @@ class GroupConsumer:
     """
 
     def __init__(self, client, group, *, instance_id="", client_id="talosmq-python", assignor="sticky", lease_s=10.0,
-                 start=START, out_of_range="fail", fetch_bytes=1 << 20, auto_commit_s=5.0, on_assigned=None,
-                 on_revoked=None, on_lost=None):
+                 poll_interval_max_s=300.0, start=START, out_of_range="fail", fetch_bytes=1 << 20, auto_commit_s=5.0,
+                 on_assigned=None, on_revoked=None, on_lost=None):
         check_fetch_options(fetch_bytes, out_of_range)
         if assignor not in ASSIGNORS:
             raise invalid_argument(f"assignor: expected one of {', '.join(ASSIGNORS)}, found {assignor!r}")
@@ -60,6 +62,8 @@ class GroupConsumer:
             raise invalid_argument(f"start: expected START, END or \"fail\", found {start!r}")
         if not 1 <= lease_s <= 600:
             raise invalid_argument(f"lease_s: expected 1 to 600, found {lease_s}")
+        if poll_interval_max_s is not None and poll_interval_max_s < 1:
+            raise invalid_argument(f"poll_interval_max_s: expected at least 1, or None, found {poll_interval_max_s}")
         self._client = client
         self._group = group
         self._instance_id = instance_id
@@ -79,7 +83,9 @@ class GroupConsumer:
         self._begin_failures = 0
         self._is_closed = False
         self._lock = threading.RLock()
-        self._membership = Membership(lease_s, lambda: uuid.uuid4().hex)
+        poll_interval_max_s = float("inf") if poll_interval_max_s is None else poll_interval_max_s
+        self._wait_max_s = poll_interval_max_s / 2  # in one step of a poll
+        self._membership = Membership(lease_s, lambda: uuid.uuid4().hex, poll_interval_max_s)
         self._subscription = None
         self._heartbeats = None
 
@@ -106,9 +112,10 @@ class GroupConsumer:
             assignor=consumer_pb2.Assignor.Value(f"ASSIGNOR_{self._assignor.upper()}"))
         with self._lock:
             self._subscription = subscription
+            self._membership.note_poll(time.monotonic())
             if self._heartbeats is None:
                 self._heartbeats = Heartbeats(self._client, self._membership, self._lock, self._heartbeat_request,
-                                              self._fetcher.wake)
+                                              self._leave_unpolled, self._fetcher.wake)
             else:
                 self._membership.tell_subscription()
                 self._heartbeats.notify()
@@ -120,13 +127,14 @@ class GroupConsumer:
         self._check_open()
         deadline = time.monotonic() + timeout_s
         while True:
+            self._note_poll()
             self._take_in_changes()
             if self._auto_commit_s is not None and time.monotonic() >= self._next_auto_commit:
                 self._next_auto_commit = time.monotonic() + self._auto_commit_s
                 self._auto_commit(list(self._returned))
             now = time.monotonic()
             due = min(deadline, self._next_begin) if self._next_begin > now else deadline
-            records = self._mine(self._fetcher.poll(max(0.0, due - now)))
+            records = self._mine(self._fetcher.poll(min(max(0.0, due - now), self._wait_max_s)))
             if records or time.monotonic() >= deadline:
                 return records
 
@@ -203,6 +211,15 @@ class GroupConsumer:
             subscription=self._subscription if call.tells_subscription else None,
             owned=[consumer_pb2.GroupPartition(topic_id=t, partition=p) for t, p in call.owned],
             lease_ms=int(self._lease_s * 1000), wait_ms=int(self._membership.wait_s * 1000))
+
+    def _note_poll(self):
+        with self._lock:
+            if self._membership.note_poll(time.monotonic()):
+                self._heartbeats.notify()
+
+    def _leave_unpolled(self, member_id):
+        _log.warning("group %s: left it, poll() was not called in time", self._group)
+        return group_offsets.begin_to_leave(self._client, self._group, member_id, bool(self._instance_id), _LEAVE_S)
 
     # What the coordinator has changed.
 

@@ -52,5 +52,15 @@ def _told_when_open(call, services, left_s):
 
 
 def leave(client, group, member_id, keeps_partitions, timeout_s):
-    request = consumer_pb2.LeaveGroupRequest(group=group, member_id=member_id, keeps_partitions=keeps_partitions)
+    request = _leave_request(group, member_id, keeps_partitions)
     client.ask(lambda services, left_s: services.consumers.LeaveGroup(request, timeout=left_s), timeout_s)
+
+
+def begin_to_leave(client, group, member_id, keeps_partitions, timeout_s):
+    """Sends it once. The call that is returned must be kept: gRPC cancels one that nobody refers to."""
+    request = _leave_request(group, member_id, keeps_partitions)
+    return client.services().consumers.LeaveGroup.future(request, timeout=timeout_s)
+
+
+def _leave_request(group, member_id, keeps_partitions):
+    return consumer_pb2.LeaveGroupRequest(group=group, member_id=member_id, keeps_partitions=keeps_partitions)

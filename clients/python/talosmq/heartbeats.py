@@ -1,5 +1,6 @@
 """Keeps a Membership alive: sends its calls and brings the answers back."""
 
+import contextlib
 import threading
 import time
 
@@ -13,18 +14,21 @@ class Heartbeats:
     """A thread that sends what the membership wants to be sent. A call that is sent while another one is
     parked cancels that one.
 
-    make_request(call): the HeartbeatRequest of a Call. on_changes(): there are changes to take in; runs on a
+    make_request(call): the HeartbeatRequest of a Call. leave(member_id): sends a LeaveGroup of the member that
+    nobody polls, and returns the call. on_changes(): there are changes to take in; runs on a
     thread of its own or of gRPC and must not block. The membership is touched under `lock` only.
     Thread-safe.
     """
 
-    def __init__(self, client, membership, lock, make_request, on_changes):
+    def __init__(self, client, membership, lock, make_request, leave, on_changes):
         self._client = client
         self._membership = membership
         self._due = threading.Condition(lock)
         self._make_request = make_request
+        self._leave = leave
         self._on_changes = on_changes
         self._out = None
+        self._leaving = None  # the last LeaveGroup
         self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="talosmq-group", daemon=True)
         self._thread.start()
@@ -48,11 +52,21 @@ class Heartbeats:
                 now = time.monotonic()
                 if self._membership.expire(now):
                     self._on_changes()
+                self._leave_unpolled(now)
                 call = self._membership.next_call(now)
                 if call is not None:
                     self._send(call)
                 left_s = self._membership.next_event_at() - time.monotonic()
                 self._due.wait(min(max(left_s, 0.0), threading.TIMEOUT_MAX))
+
+    def _leave_unpolled(self, now):
+        member_id = self._membership.leave_unpolled(now)
+        if member_id is None:
+            return
+        if self._out is not None:
+            self._out.cancel()
+        with contextlib.suppress(TalosError, ValueError):  # the client is closed
+            self._leaving = self._leave(member_id)  # should it be lost, the lease ends
 
     def _send(self, call):
         if self._out is not None:

@@ -50,9 +50,11 @@ class Membership:
     4. A partition that is lost and assigned again is another ticket: nothing of the old work goes on.
     5. It joins, anew as well, by a call of generation 0; what it joins as it chooses itself, by
        new_member_id(), so that a join whose answer was lost can be repeated.
+    6. When nobody has polled for poll_interval_max_s, it leaves: all is lost, and it is silent until the
+       next poll, which joins anew.
     """
 
-    def __init__(self, lease_s, new_member_id):
+    def __init__(self, lease_s, new_member_id, poll_interval_max_s=float("inf")):
         self.member_id = new_member_id()
         self.generation = 0
         self._new_member_id = new_member_id
@@ -69,6 +71,9 @@ class Membership:
         self._owned = {}  # ticket by partition key
         self._taken = {}  # those that are worked on, with the ticket at the time
         self._last_ticket = 0
+        self._poll_interval_max_s = poll_interval_max_s
+        self._polls_until = float("inf")
+        self._has_left = False
 
     @property
     def wait_s(self):
@@ -86,12 +91,14 @@ class Membership:
         self._next_call_at = 0.0
 
     def next_event_at(self):
-        """When a call is due or the lease ends."""
-        return min(self._next_call_at, self._lease_until)
+        """When a call is due, the lease ends or the time between polls does."""
+        if self._has_left:
+            return float("inf")
+        return min(self._next_call_at, self._lease_until, self._polls_until)
 
     def next_call(self, now):
         """The call to be sent now; None: not yet."""
-        if self.failure is not None or now < self._next_call_at:
+        if self.failure is not None or self._has_left or now < self._next_call_at:
             return None
         self._sequence += 1
         self._next_call_at = float("inf")
@@ -141,6 +148,24 @@ class Membership:
         self._call = None  # it reports as owned what is not any more
         self._next_call_at = min(self._next_call_at, now)
         return self._lose_all()
+
+    def note_poll(self, now):
+        """Returns whether there is a call to be sent."""
+        self._polls_until = now + self._poll_interval_max_s
+        has_left, self._has_left = self._has_left, False
+        if has_left:
+            self._next_call_at = now
+        return has_left
+
+    def leave_unpolled(self, now):
+        """The id under which the group is to be left, when nobody has polled for too long; None: not now."""
+        if self._has_left or self.failure is not None or now < self._polls_until:
+            return None
+        self._has_left = True
+        self._call = None
+        self._lose_all()
+        left, self.member_id = self.member_id, self._new_member_id()
+        return left
 
     def may_work(self, key, now):
         """Whether records of this partition may be handed out."""

@@ -161,6 +161,30 @@ class GroupConsumerTest(unittest.TestCase):
         self.assertIn(("lost", [A]), self.told)
         self.assertEqual(self.broker.requests("CommitOffsets"), [])
 
+    def test_a_member_that_is_not_polled_in_time_leaves_and_joins_again_with_the_next_poll(self):
+        self.broker.append("t", 0, b"0")
+        self.broker.assign(A)
+        consumer = self.consumer(poll_interval_max_s=1, auto_commit_s=0)
+        self.poll_records(consumer, 1)
+        first = consumer.member_id
+        with self.assertLogs("talosmq", "WARNING") as logs:
+            self.broker.wait_for(lambda: self.broker.requests("LeaveGroup"), "has left")
+        self.assertIn("group g", logs.output[0])
+        (left,) = self.broker.requests("LeaveGroup")
+        self.assertEqual((left.member_id, left.keeps_partitions), (first, False))
+        self.assert_raises(sdk.Reason.NOT_OWNER, consumer.commit)
+        heartbeats = len(self.broker.requests("Heartbeat"))
+        self.assertEqual(self.poll_records(consumer, 1), [(A, 0, b"0")], "it was not committed")
+        self.assertEqual(self.told, [("assigned", [A]), ("lost", [A]), ("assigned", [A])])
+        self.assertEqual(self.broker.requests("Heartbeat")[heartbeats].generation, 0)
+
+    def test_a_poll_that_waits_for_long_is_a_poll(self):
+        self.broker.assign(A)
+        consumer = self.consumer(poll_interval_max_s=1)
+        self.poll_told(consumer, ("assigned", [A]))
+        self.assertEqual(consumer.poll(1.5), [])
+        self.assertEqual(self.broker.requests("LeaveGroup"), [])
+
     def test_an_unknown_member_loses_all_and_joins_again(self):
         self.broker.assign(A)
         consumer = self.consumer()
@@ -251,7 +275,7 @@ class GroupConsumerTest(unittest.TestCase):
         self.assertEqual(self.poll_records(self.consumer(), 1), [(A, 0, b"0")])
 
     def test_options_out_of_range_are_told_by_name(self):
-        for option, value in (("lease_s", 0), ("start", "middle"), ("assignor", "best"), ("fetch_bytes", 0)):
+        for option, value in (("lease_s", 0), ("poll_interval_max_s", 0), ("start", "middle"), ("assignor", "best"), ("fetch_bytes", 0)):
             with self.assertRaises(sdk.TalosError) as caught:
                 sdk.GroupConsumer(self.client, "g", **{option: value})
             self.assertIn(option, caught.exception.message)

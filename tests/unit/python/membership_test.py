@@ -160,6 +160,30 @@ class MembershipTest(unittest.TestCase):
         self.pass_time(1)
         self.assertEqual(self.call().generation, 0)
 
+    def test_a_member_that_nobody_polls_leaves_and_is_silent_until_the_next_poll(self):
+        # A handler that hangs kept its partitions for ever, as heartbeats went on.
+        self.member = Membership(LEASE_S, map("m{}".format, range(1000)).__next__, poll_interval_max_s=5)
+        self.member.note_poll(self.now)
+        self.join(A)
+        self.pass_time(4)
+        self.assertFalse(self.member.note_poll(self.now))
+        parked = self.call()
+        self.pass_time(4.9)
+        self.assertIsNone(self.member.leave_unpolled(self.now))
+        self.assertAlmostEqual(self.member.next_event_at() - self.now, 0.1)
+        self.pass_time(0.1)
+        self.assertEqual(self.member.leave_unpolled(self.now), "m0")
+        self.assertIsNone(self.member.leave_unpolled(self.now), "once")
+        self.assert_lost(A)
+        self.assertFalse(self.member.owns(A, self.now))
+        self.assertFalse(self.reply(parked, A, generation=2))
+        self.pass_time(100)
+        self.assertIsNone(self.member.next_call(self.now))
+        self.assertEqual(self.member.next_event_at(), float("inf"))
+        self.assertTrue(self.member.note_poll(self.now))
+        call = self.call()
+        self.assertEqual((call.member_id, call.generation, call.owned), ("m1", 0, ()))
+
     # What goes well.
 
     def test_a_revoked_partition_is_owned_until_it_is_let_go(self):
@@ -247,10 +271,11 @@ class MembershipTest(unittest.TestCase):
 
     def run_random_events(self):
         """The coordinator here grants what it likes; it only believes what the member has reported last."""
+        self.member = Membership(LEASE_S, map("m{}".format, range(1000)).__next__, poll_interval_max_s=20)
         calls, granted_until = [], {}
         last_sequence = 0
         for step in range(2, 300):
-            event = self.draw.randrange(6)
+            event = self.draw.randrange(7)
             if event == 0:
                 self.pass_time(self.draw.choice((0.01, 0.2, 1, 6)))
             elif event == 1 and (call := self.member.next_call(self.now)) is not None:
@@ -269,12 +294,16 @@ class MembershipTest(unittest.TestCase):
                 self.error(self.draw.choice(calls), reason)
             elif event == 4:
                 self.take_all()
+            elif event == 5:
+                self.member.note_poll(self.now)
             else:
                 changes = self.member.changes()
                 self.member.let_go([*changes.lost, *changes.revoked])
             for key in self.works_on():
                 self.assertLess(self.now, granted_until.get(key, 0.0), "works on what it has no lease for")
             self.member.expire(self.now)
+            if self.member.leave_unpolled(self.now) is not None:
+                self.assertEqual(self.works_on(), [])
 
 
 if __name__ == "__main__":
