@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 
-from talosmq import group_offsets
+from talosmq import group_offsets, lease_clock
 from talosmq.client import back_off_s
 from talosmq.consumer import PartitionPosition, check_fetch_options
 from talosmq.errors import Reason, TalosError, invalid_argument
@@ -37,7 +37,7 @@ class GroupConsumer:
        does not keep its partitions for ever; its next poll() calls on_lost and joins again.
     2. When a partition is to go to another member, the next poll() calls on_revoked, commits what earlier
        polls returned (with auto_commit_s), and lets go; until then nobody else gets it.
-    3. When the lease ended unrenewed (this process or the coordinator stood still), poll() returns nothing
+    3. When the lease ended unrenewed (this process, the system or the coordinator stood still), poll() returns nothing
        more of its partitions and calls on_lost; they may be somebody else's. It then joins again.
     4. Every record is returned at least once to some member; twice only what was not committed. So that this
        holds from the first record on, a start at END is committed before anything is returned.
@@ -112,17 +112,18 @@ class GroupConsumer:
             assignor=consumer_pb2.Assignor.Value(f"ASSIGNOR_{self._assignor.upper()}"))
         with self._lock:
             self._subscription = subscription
-            self._membership.note_poll(time.monotonic())
+            self._membership.note_poll(lease_clock.now())
             if self._heartbeats is None:
-                self._heartbeats = Heartbeats(self._client, self._membership, self._lock, self._heartbeat_request,
-                                              self._leave_unpolled, self._fetcher.wake)
+                self._heartbeats = Heartbeats(self._client, self._group, self._membership, self._lock,
+                                              self._heartbeat_request, self._leave_unpolled, self._fetcher.wake)
             else:
                 self._membership.tell_subscription()
                 self._heartbeats.notify()
 
     def poll(self, timeout_s):
         """A list of ConsumedRecords; empty when none came in time. Errors of one partition are raised as
-        Consumer.poll raises them. An error of the group (MEMBER_FENCED: another process has the instance id;
+        Consumer.poll raises them. An error of the group (MEMBER_FENCED: another process has taken the
+        instance id; INSTANCE_IN_USE: another one has had it for two leases;
         GROUP_KIND_MISMATCH, ...) is raised by every poll: the member is out of the group for good."""
         self._check_open()
         deadline = time.monotonic() + timeout_s
@@ -214,7 +215,7 @@ class GroupConsumer:
 
     def _note_poll(self):
         with self._lock:
-            if self._membership.note_poll(time.monotonic()):
+            if self._membership.note_poll(lease_clock.now()):
                 self._heartbeats.notify()
 
     def _leave_unpolled(self, member_id):
@@ -234,7 +235,7 @@ class GroupConsumer:
 
     def _changes(self):
         with self._lock:
-            self._membership.expire(time.monotonic())
+            self._membership.expire(lease_clock.now())
             return self._membership.changes()
 
     def _drop_lost(self, lost):
@@ -335,7 +336,7 @@ class GroupConsumer:
     def _mine(self, records):
         """Those of partitions that this member may work on; notes that they are being returned. The others
         go back, as they are due again when a revocation is taken back before it was heard here."""
-        now = time.monotonic()
+        now = lease_clock.now()
         with self._lock:
             mine = {key for key in self._fetcher.partitions if self._membership.may_work(key, now)}
         for key, state in list(self._fetcher.partitions.items()):
@@ -356,7 +357,7 @@ class GroupConsumer:
     def _commit(self, offsets):
         if not offsets:
             return
-        now = time.monotonic()
+        now = lease_clock.now()
         with self._lock:
             member_id, generation = self._membership.member_id, self._membership.generation
             lease_left_s = self._membership.lease_left_s(now)

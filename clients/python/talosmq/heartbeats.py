@@ -1,13 +1,16 @@
 """Keeps a Membership alive: sends its calls and brings the answers back."""
 
 import contextlib
+import logging
 import threading
-import time
 
 import grpc
 
+from talosmq import lease_clock
 from talosmq.errors import Reason, TalosError, error_of_call
 from talosmq.v1 import consumer_pb2
+
+_log = logging.getLogger("talosmq")
 
 
 class Heartbeats:
@@ -20,8 +23,9 @@ class Heartbeats:
     Thread-safe.
     """
 
-    def __init__(self, client, membership, lock, make_request, leave, on_changes):
+    def __init__(self, client, group, membership, lock, make_request, leave, on_changes):
         self._client = client
+        self._group = group
         self._membership = membership
         self._due = threading.Condition(lock)
         self._make_request = make_request
@@ -49,14 +53,14 @@ class Heartbeats:
     def _run(self):
         with self._due:
             while not self._is_stopping and self._membership.failure is None:
-                now = time.monotonic()
+                now = lease_clock.now()
                 if self._membership.expire(now):
                     self._on_changes()
                 self._leave_unpolled(now)
                 call = self._membership.next_call(now)
                 if call is not None:
                     self._send(call)
-                left_s = self._membership.next_event_at() - time.monotonic()
+                left_s = self._membership.next_event_at() - lease_clock.now()
                 self._due.wait(min(max(left_s, 0.0), threading.TIMEOUT_MAX))
 
     def _leave_unpolled(self, now):
@@ -81,7 +85,7 @@ class Heartbeats:
 
     def _on_answer(self, call, answer):
         with self._due:
-            now = time.monotonic()
+            now = lease_clock.now()
             try:
                 reply = answer.result()
             except grpc.FutureCancelledError:
@@ -90,11 +94,16 @@ class Heartbeats:
                 error = error_of_call(call_error)
                 if error.reason in (Reason.UNAVAILABLE, Reason.DEADLINE_EXCEEDED, Reason.SHUTTING_DOWN):
                     self._client.try_next_server()
+                self._warn(call, error, now)
                 self._note(self._membership.on_error(call, error, now))
                 return
             assigned = [(partition.topic_id, partition.partition) for partition in reply.assigned]
             self._note(self._membership.on_reply(call, reply.member_id, reply.generation, reply.lease_ms / 1000,
                                                  assigned, now))
+
+    def _warn(self, call, error, now):
+        if self._membership.takes_warning(call, now):
+            _log.warning("group %s: not joined, asking on: %s", self._group, error)
 
     def _note(self, has_changes):
         if has_changes:

@@ -7,6 +7,7 @@ from talosmq.client import back_off_s
 from talosmq.errors import Reason, TalosError
 
 _WAIT_MAX_S = 3.0
+_WARNINGS_S = 30.0  # between two of them
 _PACE_SHARE = 100  # of the lease: calls follow each other no faster, changes apart
 
 # Joining again cannot help.
@@ -74,6 +75,8 @@ class Membership:
         self._poll_interval_max_s = poll_interval_max_s
         self._polls_until = float("inf")
         self._has_left = False
+        self._next_warning_at = 0.0
+        self._in_use_since = None  # since when joining has met with nothing but INSTANCE_IN_USE
 
     @property
     def wait_s(self):
@@ -116,6 +119,8 @@ class Membership:
             self._next_call_at = now
             return self.expire(now)
         self._failures = 0
+        self._next_warning_at = 0.0
+        self._in_use_since = None
         self._subscription_told = call.subscription_number
         self.member_id = member_id
         self.generation = generation
@@ -133,13 +138,21 @@ class Membership:
         self._call = None
         self._next_call_at = now + back_off_s(self._failures, error)
         self._failures += 1
-        if error.reason in _FATAL:
+        if error.reason in _FATAL or self._is_in_use_for_long(error, now):
             self.failure = error
             return self._lose_all() or True
         if error.reason == Reason.UNKNOWN_MEMBER:
             self.member_id = self._new_member_id()
             return self._lose_all()
         return self.expire(now)
+
+    def takes_warning(self, call, now):
+        """Whether people should read that this call failed: the first of those that could not join, then one
+        each 30 s."""
+        if call.generation != 0 or now < self._next_warning_at:
+            return False
+        self._next_warning_at = now + _WARNINGS_S
+        return True
 
     def expire(self, now):
         """Stops when the lease ended unrenewed, and joins anew. Returns whether there are changes."""
@@ -212,6 +225,15 @@ class Membership:
                 self._last_ticket += 1
                 self._owned[key] = self._last_ticket
         return (assigned, set(self._owned)) != before
+
+    def _is_in_use_for_long(self, error, now):
+        """One that was killed is forgotten after a lease; what stays for two is another process at work."""
+        if error.reason != Reason.INSTANCE_IN_USE:
+            self._in_use_since = None
+            return False
+        if self._in_use_since is None:
+            self._in_use_since = now
+        return now >= self._in_use_since + 2 * self._lease_s
 
     def _lose_all(self):
         had_any = bool(self._owned)

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 import unittest
+from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 import talosmq_package  # noqa: E402,F401  (makes the package importable)
@@ -232,6 +233,28 @@ class GroupConsumerTest(unittest.TestCase):
         self.assertEqual(self.told, [("assigned", [A]), ("lost", [A])])
         self.assertEqual(len(self.broker.requests("LeaveGroup")), 1)
         self.assertEqual(len(self.poll_records(self.consumer(), 2)), 2, "somebody else gets them")
+
+    def test_a_member_that_cannot_join_says_so_in_the_log(self):
+        self.broker.refuse("Heartbeat", *[sdk.Reason.COORDINATOR_NOT_AVAILABLE] * 3)
+        self.broker.assign(A)
+        with self.assertLogs("talosmq", "WARNING") as logs:
+            self.poll_told(self.consumer(), ("assigned", [A]))
+        (line,) = logs.output
+        self.assertIn("group g: not joined, asking on: COORDINATOR_NOT_AVAILABLE", line)
+
+    def test_a_suspend_of_the_system_counts_for_the_lease(self):
+        # The monotonic clock stands still during one, and the member went on with partitions of others.
+        self.broker.append("t", 0, b"0")
+        self.broker.assign(A)
+        consumer = self.consumer(auto_commit_s=None)
+        self.poll_records(consumer, 1)
+        self.broker.append("t", 0, b"1")
+        read = time.clock_gettime
+        with consumer._lock, mock.patch("time.clock_gettime", lambda of: read(of) + 11 * (of == time.CLOCK_BOOTTIME)):
+            self.assert_raises(sdk.Reason.NOT_OWNER, consumer.commit)
+            self.assertEqual(consumer.poll(0), [])
+            self.assertEqual(self.told[-1], ("lost", [A]))
+        self.assertEqual(self.broker.requests("CommitOffsets"), [])
 
     def test_a_refused_commit_is_told_and_not_repeated(self):
         self.broker.append("t", 0, b"0")

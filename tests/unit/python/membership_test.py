@@ -160,6 +160,36 @@ class MembershipTest(unittest.TestCase):
         self.pass_time(1)
         self.assertEqual(self.call().generation, 0)
 
+    def test_an_instance_that_is_in_use_for_two_leases_ends_it_for_good(self):
+        # It asked on for ever, and said nothing.
+        self.error(self.call(), Reason.INSTANCE_IN_USE)
+        self.pass_time(LEASE_S)
+        self.error(self.call(), Reason.UNAVAILABLE)
+        for seconds in (LEASE_S, 1.9 * LEASE_S):
+            self.pass_time(seconds)
+            self.error(self.call(), Reason.INSTANCE_IN_USE)
+            self.assertIsNone(self.member.failure, "the coordinator was not there all the time")
+        self.pass_time(0.1 * LEASE_S + 0.001)
+        self.assertTrue(self.error(self.member.next_call(self.now + 1), Reason.INSTANCE_IN_USE))
+        self.assertEqual(self.member.failure.reason, Reason.INSTANCE_IN_USE)
+
+    def test_a_member_that_cannot_join_warns_at_once_and_every_30_seconds(self):
+        warnings = []
+        for second in range(70):
+            call = self.call()
+            if self.member.takes_warning(call, self.now):
+                warnings.append(second)
+            self.error(call, Reason.COORDINATOR_NOT_AVAILABLE)
+            self.pass_time(1)
+        self.assertEqual(warnings, [0, 30, 60])
+        self.join(A)
+        self.pass_time(1)
+        call = self.call()
+        self.assertFalse(self.member.takes_warning(call, self.now), "it is a member")
+        self.error(call, Reason.UNKNOWN_MEMBER)
+        self.pass_time(1)
+        self.assertTrue(self.member.takes_warning(self.call(), self.now))
+
     def test_a_member_that_nobody_polls_leaves_and_is_silent_until_the_next_poll(self):
         # A handler that hangs kept its partitions for ever, as heartbeats went on.
         self.member = Membership(LEASE_S, map("m{}".format, range(1000)).__next__, poll_interval_max_s=5)
