@@ -154,7 +154,7 @@ class PythonGroupTest(unittest.TestCase):
         records = []
         self.poll_until([consumer], lambda: len(records) == 100, records)
         consumer.commit()
-        self.assertEqual(sum(consumer.committed().values()), 100)
+        self.assertEqual(sum(one.offset for one in consumer.committed().values()), 100)
         for call in (lambda: self.admin.delete_group("g"), lambda: self.admin.reset_offsets("g", "t", sdk.START)):
             with self.assertRaises(sdk.TalosError) as caught:
                 call()
@@ -172,6 +172,23 @@ class PythonGroupTest(unittest.TestCase):
         consumer.close()
         self.admin.delete_group("g")
         self.assertEqual(self.admin.list_groups(), {})
+
+    def test_commits_carry_metadata_and_compare(self):
+        with sdk.Producer(self.client, "t") as producer:
+            for number in range(5):
+                producer.send(b"%d" % number, partition=0)
+        consumer = self.consumer(auto_commit_s=None)
+        records = []
+        self.poll_until([consumer], lambda: len(records) == 5, records)
+        place = records[0].topic_partition
+        consumer.commit({place: sdk.OffsetToCommit(2, "half", sdk.NOTHING_COMMITTED)})
+        self.assertEqual(consumer.committed()[place][:2], (2, "half"))
+        with self.assertRaises(sdk.TalosError) as caught:
+            consumer.commit({place: sdk.OffsetToCommit(4, expected=3)})
+        self.assertEqual(caught.exception.reason, sdk.Reason.CONFLICT)
+        self.assertEqual(consumer.committed()[place].offset, 2)
+        consumer.commit_async().result(PATIENCE_S)
+        self.assertEqual(consumer.committed()[place][:2], (5, ""))
 
     def poll_until(self, consumers, condition, records=None):
         deadline = time.monotonic() + PATIENCE_S

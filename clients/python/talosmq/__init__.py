@@ -7,7 +7,9 @@ from talosmq.consumer import Consumer
 from talosmq.errors import Reason, TalosError
 from talosmq.group_consumer import GroupConsumer
 from talosmq.producer import Producer
-from talosmq.record import END, START, ConsumedRecord, Delivery, TopicPartition
+from talosmq.record import (END, NOTHING_COMMITTED, START, CommittedOffset, ConsumedRecord, Delivery, OffsetToCommit,
+                            TopicPartition)
 
-__all__ = ["END", "START", "Admin", "Client", "ConsumedRecord", "Consumer", "Delivery", "GroupConsumer", "Producer",
-           "Reason", "TalosError", "TopicPartition", "__version__"]
+__all__ = ["END", "NOTHING_COMMITTED", "START", "Admin", "Client", "CommittedOffset", "ConsumedRecord", "Consumer",
+           "Delivery", "GroupConsumer", "OffsetToCommit", "Producer", "Reason", "TalosError", "TopicPartition",
+           "__version__"]

@@ -8,6 +8,7 @@ import uuid
 
 from talosmq import group_offsets, lease_clock
 from talosmq.client import back_off_s
+from talosmq.commit_queue import CommitQueue
 from talosmq.consumer import PartitionPosition, check_fetch_options
 from talosmq.errors import Reason, TalosError, invalid_argument
 from talosmq.fetcher import Fetcher
@@ -78,7 +79,8 @@ class GroupConsumer:
         self._on_lost = on_lost or (lambda partitions: None)
         self._fetcher = Fetcher(client, fetch_bytes, out_of_range)
         self._returned = {}  # by key: the OffsetToCommit behind what poll() has returned
-        self._committed = {}  # by key: the last of these offsets that was committed
+        self._committed = {}  # by key: the last of these offsets that was committed, and waited for
+        self._commits = CommitQueue(client, group)
         self._next_begin = 0.0
         self._begin_failures = 0
         self._is_closed = False
@@ -140,20 +142,24 @@ class GroupConsumer:
                 return records
 
     def commit(self, offsets=None):
-        """Commits what poll() has returned so far, or {TopicPartition: offset}, each the next one to read.
-        NOT_OWNER: the partition, or the lease, is gone; its records will be read again by who has it."""
-        if offsets is None:
-            chosen = {key: position for key, position in self._returned.items()
-                      if self._committed.get(key) != position.offset}
-        else:
-            chosen = {self._key(partition): OffsetToCommit(offset) for partition, offset in offsets.items()}
-        self._commit(chosen)
+        """Commits what poll() has returned so far, or {TopicPartition: offset or OffsetToCommit}, each offset
+        the next one to read; after all that commit_async() was given. NOT_OWNER: the partition, or the lease,
+        is gone; its records will be read again by who has it. CONFLICT: not what was expected; MAYBE_STORED:
+        an expected offset was given, and the answer was lost. An error is the first; others may be committed."""
+        self._commit(self._chosen(offsets))
+
+    def commit_async(self, offsets=None):
+        """The same in the background: returns a concurrent.futures.Future of None. Its callbacks run on a thread
+        of the consumer's own, and must neither block nor call the consumer. NOT_OWNER, INVALID_ARGUMENT and
+        OVERLOADED, when 1,000 commits wait, are raised at once. What is let go of, or left by close(), waits for
+        these commits."""
+        return self._submit(self._chosen(offsets))
 
     def committed(self):
-        """{TopicPartition: offset} of the assigned ones that have a committed offset."""
+        """{TopicPartition: CommittedOffset} of the assigned ones that have one."""
         keys = list(self._fetcher.partitions)
         found = group_offsets.fetch_committed(self._client, self._group, keys) if keys else {}
-        return {self._name(key): offset for key, offset in found.items()}
+        return {self._name(key): committed for key, committed in found.items()}
 
     def assignment(self):
         """The TopicPartitions that poll() reads."""
@@ -194,6 +200,7 @@ class GroupConsumer:
             self._drop_lost(self._changes().lost)
             finish(list(self._fetcher.partitions))
         finally:
+            self._commits.close()
             if self._heartbeats is not None:
                 self._heartbeats.stop()
             self._fetcher.close()
@@ -247,6 +254,8 @@ class GroupConsumer:
         try:
             self._finish(keys)
         finally:
+            if keys:
+                self._commits.drain()
             self._forget(keys)
 
     def _finish(self, keys):
@@ -277,7 +286,8 @@ class GroupConsumer:
         try:
             images = self._images_of({topic_id for topic_id, _ in added})
             keys = [key for key in added if key[0] in images and key[1] < len(images[key[0]].leaders)]
-            committed = group_offsets.fetch_committed(self._client, self._group, keys, _QUESTION_S) if keys else {}
+            found = group_offsets.fetch_committed(self._client, self._group, keys, _QUESTION_S) if keys else {}
+            committed = {key: one.offset for key, one in found.items()}
             offsets = self._starts(images, keys, committed)
             self._begin_failures = 0
         except TalosError as error:
@@ -354,19 +364,27 @@ class GroupConsumer:
         except TalosError as error:
             _log.warning("group %s: not committed, will be read again: %s", self._group, error)
 
+    def _chosen(self, offsets):
+        if offsets is None:
+            return {key: position for key, position in self._returned.items()
+                    if self._committed.get(key) != position.offset}
+        return {self._key(partition): to if isinstance(to, OffsetToCommit) else OffsetToCommit(to)
+                for partition, to in offsets.items()}
+
     def _commit(self, offsets):
-        if not offsets:
-            return
+        if offsets:
+            self._submit(offsets).result()
+            for key, position in offsets.items():
+                self._committed[key] = position.offset
+
+    def _submit(self, offsets):
         now = lease_clock.now()
         with self._lock:
             member_id, generation = self._membership.member_id, self._membership.generation
             lease_left_s = self._membership.lease_left_s(now)
             if not all(self._membership.owns(key, now) for key in offsets):
                 raise lease_ended(self._group)
-        group_offsets.commit(self._client, self._group, member_id, generation, offsets,
-                             min(lease_left_s, self._client.request_timeout_s))
-        for key, position in offsets.items():
-            self._committed[key] = position.offset
+        return self._commits.submit(member_id, generation, offsets, min(lease_left_s, self._client.request_timeout_s))
 
     def _name(self, key):
         state = self._fetcher.partitions[key]

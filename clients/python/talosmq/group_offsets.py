@@ -3,6 +3,7 @@
 import grpc
 
 from talosmq.errors import Reason, TalosError, error_of_call, error_of_message
+from talosmq.record import CommittedOffset
 from talosmq.v1 import consumer_pb2
 
 # Of a call: it may have been carried out.
@@ -13,11 +14,12 @@ _OUTCOME_OPEN = {
 
 
 def fetch_committed(client, group, keys, timeout_s=None):
-    """{(topic id, partition): offset} of those keys that have one."""
+    """{(topic id, partition): CommittedOffset} of those keys that have one."""
     request = consumer_pb2.FetchOffsetsRequest(
         group=group, partitions=[consumer_pb2.GroupPartition(topic_id=t, partition=p) for t, p in keys])
     found = client.ask(lambda services, left_s: services.consumers.FetchOffsets(request, timeout=left_s), timeout_s)
-    return {(o.topic_id, o.partition): o.offset for o in found.offsets if o.HasField("offset")}
+    return {(o.topic_id, o.partition): CommittedOffset(o.offset, o.metadata, o.committed_ms)
+            for o in found.offsets if o.HasField("offset")}
 
 
 def commit(client, group, member_id, generation, offsets, timeout_s):

@@ -43,6 +43,14 @@ class OffsetToCommit(typing.NamedTuple):
     leader_epoch: int = -1  # of the record before it; -1: not known
 
 
+class CommittedOffset(typing.NamedTuple):
+    """What a group has committed of one partition."""
+
+    offset: int  # of the next record to read
+    metadata: str
+    committed_ms: int  # since 1970
+
+
 class Place(enum.Enum):
     """Where to begin when no offset is known."""
 

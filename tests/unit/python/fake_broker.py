@@ -30,6 +30,7 @@ class FakeBroker(cluster_pb2_grpc.ClusterServiceServicer, topic_pb2_grpc.TopicSe
         self.calls = []  # (method, request)
         self.cancelled = []  # sequences of heartbeats that the member gave up
         self.committed = {}  # by (topic name, partition)
+        self.metadata = {}  # of these
         self._is_over = False
         self._server = grpc.server(concurrent.futures.ThreadPoolExecutor(32))
         for add in (cluster_pb2_grpc.add_ClusterServiceServicer_to_server,
@@ -176,15 +177,17 @@ class FakeBroker(cluster_pb2_grpc.ClusterServiceServicer, topic_pb2_grpc.TopicSe
             answer.error.CopyFrom(error_pb2.Error(reason=error_pb2.REASON_CONFLICT, message="another is committed"))
         else:
             self.committed[place] = one.offset
+            self.metadata[place] = one.metadata
         return answer
 
     def FetchOffsets(self, request, context):
         self._enter("FetchOffsets", request, context)
         with self.changed:
+            places = [(one.topic_id.rstrip(b".").decode(), one.partition) for one in request.partitions]
             return consumer_pb2.FetchOffsetsResponse(offsets=[
-                consumer_pb2.CommittedOffset(topic_id=one.topic_id, partition=one.partition,
-                                             offset=self.committed.get((one.topic_id.rstrip(b".").decode(), one.partition)))
-                for one in request.partitions])
+                consumer_pb2.CommittedOffset(topic_id=topic_id(place[0]), partition=place[1],
+                                             offset=self.committed.get(place), metadata=self.metadata.get(place))
+                for place in places])
 
     def LeaveGroup(self, request, context):
         self._enter("LeaveGroup", request, context)

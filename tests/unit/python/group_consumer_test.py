@@ -265,6 +265,30 @@ class GroupConsumerTest(unittest.TestCase):
         self.assert_raises(sdk.Reason.NOT_OWNER, consumer.commit)
         self.assertEqual(len(self.broker.requests("CommitOffsets")), 1)
 
+    def test_a_commit_that_expects_something_is_sent_once_and_a_lost_answer_is_told(self):
+        self.broker.assign(A)
+        consumer = self.consumer(auto_commit_s=None)
+        self.poll_told(consumer, ("assigned", [A]))
+        for reason in (sdk.Reason.UNAVAILABLE, sdk.Reason.INTERNAL, sdk.Reason.STORAGE_FENCED):
+            self.broker.refuse("CommitOffsets", reason)
+            self.assert_raises(sdk.Reason.MAYBE_STORED, consumer.commit, {A: sdk.OffsetToCommit(1, expected=3)})
+        self.broker.refuse("CommitOffsets", sdk.Reason.OVERLOADED)
+        self.assert_raises(sdk.Reason.OVERLOADED, consumer.commit, {A: sdk.OffsetToCommit(1, expected=3)})
+        self.assertEqual(len(self.broker.requests("CommitOffsets")), 4)
+        self.assert_raises(sdk.Reason.CONFLICT, consumer.commit, {A: sdk.OffsetToCommit(1, expected=3)})
+
+    def test_commits_that_wait_are_bounded_and_end_with_the_lease(self):
+        self.broker.lease_ms = 1000
+        self.broker.assign(A)
+        consumer = self.consumer(lease_s=1, auto_commit_s=None)
+        self.poll_told(consumer, ("assigned", [A]))
+        self.broker.refuse("CommitOffsets", None)
+        self.addCleanup(self.broker.refuse, "CommitOffsets")
+        futures = [consumer.commit_async({A: offset}) for offset in range(1000)]
+        self.assert_raises(sdk.Reason.OVERLOADED, consumer.commit_async, {A: 1})
+        reasons = {future.exception(PATIENCE_S).reason for future in futures}
+        self.assertEqual(reasons, {sdk.Reason.DEADLINE_EXCEEDED})
+
     def test_without_a_committed_offset_start_fail_tells(self):
         self.broker.assign(A)
         consumer = self.consumer(start="fail")
@@ -356,7 +380,28 @@ class GroupConsumerTest(unittest.TestCase):
         self.assertEqual(self.broker.committed, {("t", 0): 2})
         last = self.broker.requests("CommitOffsets")[-1].offsets[0]
         self.assertEqual(last.leader_epoch_plus_one, 4)
-        self.assertEqual(consumer.committed(), {A: 2})
+        self.assertEqual(consumer.committed(), {A: sdk.CommittedOffset(2, "", 0)})
+
+    def test_commits_carry_metadata_and_compare(self):
+        self.broker.append("t", 0, b"0")
+        self.broker.assign(A)
+        consumer = self.consumer(auto_commit_s=None)
+        self.poll_records(consumer, 1)
+        consumer.commit({A: sdk.OffsetToCommit(5, "half", sdk.NOTHING_COMMITTED)})
+        self.assertEqual(consumer.committed(), {A: sdk.CommittedOffset(5, "half", 0)})
+
+    def test_commits_in_the_background_come_in_order_and_before_a_leave(self):
+        self.broker.append("t", 0, b"0")
+        self.broker.assign(A)
+        consumer = self.consumer(auto_commit_s=None)
+        self.poll_records(consumer, 1)
+        futures = [consumer.commit_async({A: offset}) for offset in range(20)] + [consumer.commit_async()]
+        consumer.close()
+        self.assertEqual([future.done() and future.result() for future in futures], [None] * 21)
+        self.assertEqual([one.offsets[0].offset for one in self.broker.requests("CommitOffsets")], [*range(20), 1])
+        methods = [method for method, _ in self.broker.calls if method in ("CommitOffsets", "LeaveGroup")]
+        self.assertEqual(methods[-1], "LeaveGroup")
+        self.assert_raises(sdk.Reason.CLOSED, consumer.commit_async, {A: 1})
 
     def test_a_changed_subscription_is_told_at_once(self):
         self.broker.assign(A)
