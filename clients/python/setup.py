@@ -1,4 +1,6 @@
-"""Builds the package; the stubs in talosmq/v1 are made from the repository's .proto files on the way."""
+"""Builds the package; the stubs in talosmq/v1 are made from the .proto files on the way.
+
+They are the repository's; a source distribution brings copies of them."""
 
 import pathlib
 import shutil
@@ -7,8 +9,11 @@ import sys
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
-PROTO = pathlib.Path(__file__).resolve().parent.parent.parent / "proto"
+HERE = pathlib.Path(__file__).resolve().parent
+REPOSITORY_PROTO = HERE.parent.parent / "proto"
+PROTO = HERE / "proto" if (HERE / "proto").exists() else REPOSITORY_PROTO
 DEBIAN_PLUGIN = "grpc_python_plugin"  # of protobuf-compiler-grpc
 
 
@@ -20,17 +25,33 @@ def protoc_command():
     return [sys.executable, "-m", "grpc_tools.protoc"]
 
 
+def proto_files():
+    """Relative to PROTO."""
+    found = sorted(path.relative_to(PROTO) for path in (PROTO / "talosmq" / "v1").glob("*.proto"))
+    if not found:
+        sys.exit(f"setup: expected .proto files in {PROTO}, found none; build inside of the repository or from "
+                 "a source distribution")
+    return found
+
+
 class BuildWithStubs(build_py):
     def run(self):
         super().run()
-        protos = sorted(path.relative_to(PROTO) for path in (PROTO / "talosmq" / "v1").glob("*.proto"))
-        if not protos:
-            sys.exit(f"setup: expected .proto files in {PROTO}, found none; build inside of the repository")
+        protos = proto_files()
         out = pathlib.Path(self.build_lib)
         out.mkdir(parents=True, exist_ok=True)
         subprocess.run([*protoc_command(), "-I", PROTO, "--python_out", out, "--grpc_python_out", out, *protos],
                        check=True)
         (out / "talosmq" / "v1" / "__init__.py").touch()
+
+
+class SdistWithProtos(sdist):
+    def make_release_tree(self, base_dir, files):
+        super().make_release_tree(base_dir, files)
+        for path in proto_files():
+            target = pathlib.Path(base_dir) / "proto" / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(PROTO / path, target)
 
 
 setup(
@@ -41,5 +62,5 @@ setup(
     python_requires=">=3.11",
     install_requires=["grpcio>=1.51", "protobuf>=4.21"],
     extras_require={"fast": ["crc32c"], "lz4": ["lz4"], "snappy": ["python-snappy"]},
-    cmdclass={"build_py": BuildWithStubs},
+    cmdclass={"build_py": BuildWithStubs, "sdist": SdistWithProtos},
 )
