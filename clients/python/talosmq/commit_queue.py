@@ -23,7 +23,8 @@ class CommitQueue:
         """A Future, which has ended after timeout_s, all waiting included, or little more. offsets: as of
         group_offsets.commit. OVERLOADED: WAITING_MAX wait. CLOSED."""
         if not self._room.acquire(blocking=False):
-            raise TalosError(Reason.OVERLOADED, f"group {self._group}: expected at most {WAITING_MAX} commits that wait")
+            raise TalosError(Reason.OVERLOADED,
+                             f"group {self._group}: expected at most {WAITING_MAX} commits that wait, found as many")
         deadline = time.monotonic() + timeout_s
         try:
             future = self._executor.submit(self._commit, member_id, generation, offsets, deadline)

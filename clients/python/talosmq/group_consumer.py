@@ -14,7 +14,7 @@ from talosmq.errors import Reason, TalosError, invalid_argument
 from talosmq.fetcher import Fetcher
 from talosmq.heartbeats import Heartbeats
 from talosmq.membership import Membership, lease_ended
-from talosmq.offsets import find_offsets
+from talosmq.offsets import check_position, find_offsets
 from talosmq.record import END, NOTHING_COMMITTED, START, OffsetToCommit, TopicPartition
 from talosmq.v1 import consumer_pb2
 
@@ -38,29 +38,38 @@ class GroupConsumer:
        does not keep its partitions for ever; its next poll() calls on_lost and joins again.
     2. When a partition is to go to another member, the next poll() calls on_revoked, commits what earlier
        polls returned (with auto_commit_s), and lets go; until then nobody else gets it.
-    3. When the lease ended unrenewed (this process, the system or the coordinator stood still), poll() returns nothing
-       more of its partitions and calls on_lost; they may be somebody else's. It then joins again.
+    3. When the lease ended unrenewed (this process, the system or the coordinator stood still), poll() returns
+       nothing more of its partitions and calls on_lost; they may be somebody else's. It then joins again.
     4. Every record is returned at least once to some member; twice only what was not committed. So that this
-       holds from the first record on, a start at END is committed before anything is returned.
+       holds from the first record on, a start but at START is committed before anything is returned.
 
     group: its name. instance_id: makes it a static member, which keeps its partitions over a close() and a
-    start within its lease. lease_s: 1 to 600. poll_interval_max_s: at least 1; None: no limit. start: where to begin without a committed offset, START, END
-    or "fail". out_of_range, fetch_bytes: as in Consumer. auto_commit_s: how often poll() commits what
-    earlier polls returned; None: only commit() does. on_assigned, on_revoked, on_lost: called inside of
-    poll() or close() with a list of TopicPartitions; they may commit and seek.
+    start within its lease. lease_s: 1 to 600. poll_interval_max_s: at least 1; None: no limit.
+
+    Where it begins with a partition is the first of these that says something. reset: a position (see
+    Consumer), whatever is committed; for each partition the first time that this member gets it, also from
+    another member, so it is for members that begin together (Admin.reset_offsets moves a whole group once).
+    given: {TopicPartition: offset}, the first time only. What the group has committed. start: a position, or
+    "fail".
+
+    out_of_range, fetch_bytes: as in Consumer. auto_commit_s: how often poll() commits what earlier polls
+    returned; None: only commit() does. on_assigned, on_revoked, on_lost: called inside of poll() or close()
+    with a list of TopicPartitions; they may commit and seek.
 
     Thread-compatible: one thread at a time. Lives inside its Client. close() it, or use it in a with
     statement: else its partitions wait until the lease ends.
     """
 
     def __init__(self, client, group, *, instance_id="", client_id="talosmq-python", assignor="sticky", lease_s=10.0,
-                 poll_interval_max_s=300.0, start=START, out_of_range="fail", fetch_bytes=1 << 20, auto_commit_s=5.0,
-                 on_assigned=None, on_revoked=None, on_lost=None):
+                 poll_interval_max_s=300.0, reset=None, given=None, start=START, out_of_range="fail",
+                 fetch_bytes=1 << 20, auto_commit_s=5.0, on_assigned=None, on_revoked=None, on_lost=None):
         check_fetch_options(fetch_bytes, out_of_range)
         if assignor not in ASSIGNORS:
             raise invalid_argument(f"assignor: expected one of {', '.join(ASSIGNORS)}, found {assignor!r}")
-        if start not in (START, END, "fail"):
-            raise invalid_argument(f"start: expected START, END or \"fail\", found {start!r}")
+        if start != "fail":
+            check_position("start", start)
+        if reset is not None:
+            check_position("reset", reset)
         if not 1 <= lease_s <= 600:
             raise invalid_argument(f"lease_s: expected 1 to 600, found {lease_s}")
         if poll_interval_max_s is not None and poll_interval_max_s < 1:
@@ -71,7 +80,10 @@ class GroupConsumer:
         self._client_id = client_id
         self._assignor = assignor
         self._lease_s = lease_s
+        self._reset = reset
+        self._given = dict(given or {})
         self._start = start
+        self._begun = set()  # keys that it has had
         self._auto_commit_s = auto_commit_s
         self._next_auto_commit = 0.0
         self._on_assigned = on_assigned or (lambda partitions: None)
@@ -288,7 +300,7 @@ class GroupConsumer:
             keys = [key for key in added if key[0] in images and key[1] < len(images[key[0]].leaders)]
             found = group_offsets.fetch_committed(self._client, self._group, keys, _QUESTION_S) if keys else {}
             committed = {key: one.offset for key, one in found.items()}
-            offsets = self._starts(images, keys, committed)
+            offsets, committed = self._starts(images, keys, committed)
             self._begin_failures = 0
         except TalosError as error:
             if not error.is_transient and error.reason not in _BEGIN_LATER:
@@ -302,6 +314,7 @@ class GroupConsumer:
             self._fetcher.add(images[key[0]], key[1], offsets[key])
             self._returned[key] = OffsetToCommit(offsets[key])
             self._committed[key] = committed.get(key)
+            self._begun.add(key)
         if begun:
             self._on_assigned([self._name(key) for key in begun])
 
@@ -321,25 +334,37 @@ class GroupConsumer:
         return images
 
     def _starts(self, images, keys, committed):
-        unknown = [key for key in keys if key not in committed]
-        if unknown and self._start == "fail":
-            topic_id, partition = unknown[0]
-            raise TalosError(Reason.OFFSET_OUT_OF_RANGE, f"group {self._group} topic {images[topic_id].name} partition "
-                             f"{partition}: expected a committed offset, found none")
-        found = dict(zip(unknown, find_offsets(self._client, [(*key, self._start) for key in unknown], _QUESTION_S)))
-        if self._start is not START:
-            self._commit_starts(found)
-        return committed | found
+        """Where to begin with each, and what is committed then. The first of the reset, what is given, what is
+        committed, and the start. All but a start at START is committed before anything is read: who gets the
+        partition when this member dies before its first commit would begin elsewhere, and skip what lies in
+        between."""
+        positions = {key: self._position_of(key, images[key[0]].name, committed) for key in keys}
+        found = find_offsets(self._client, [(*key, position) for key, position in positions.items()], _QUESTION_S)
+        offsets = dict(zip(positions, found))
+        unsaid = {key: offset for key, offset in offsets.items()
+                  if offset != committed.get(key) and (positions[key] is not START or key in committed)}
+        self._commit_starts({key: OffsetToCommit(offset, expected=committed.get(key, NOTHING_COMMITTED))
+                             for key, offset in unsaid.items()})
+        return offsets, committed | unsaid
+
+    def _position_of(self, key, topic, committed):
+        if key not in self._begun and self._reset is not None:
+            return self._reset
+        place = TopicPartition(topic, key[1])
+        if key not in self._begun and place in self._given:
+            return self._given[place]
+        if key in committed:
+            return committed[key]
+        if self._start == "fail":
+            raise TalosError(Reason.OFFSET_OUT_OF_RANGE, f"group {self._group} topic {topic} partition {key[1]}: "
+                             "expected a committed offset, found none")
+        return self._start
 
     def _commit_starts(self, offsets):
-        """Before anything of them is read: who gets the partition when this member dies before its first
-        commit would find another end, and skip what lies in between."""
         if offsets:
             with self._lock:
                 member_id, generation = self._membership.member_id, self._membership.generation
-            group_offsets.commit(self._client, self._group, member_id, generation,
-                                 {key: OffsetToCommit(offset, expected=NOTHING_COMMITTED)
-                                  for key, offset in offsets.items()}, _QUESTION_S)
+            group_offsets.commit(self._client, self._group, member_id, generation, offsets, _QUESTION_S)
 
     # What was returned and committed.
 

@@ -30,17 +30,22 @@ def find_offsets(client, questions, timeout_s=None):
     return offsets
 
 
+def check_position(name, position):
+    """INVALID_ARGUMENT naming the option, unless it is a position."""
+    is_moment = isinstance(position, datetime.datetime) and position.tzinfo is not None
+    if position not in (START, END) and not isinstance(position, int) and not is_moment:
+        raise invalid_argument(f"{name}: expected START, END, an offset or a datetime with a zone, found {position!r}")
+
+
 def _query(topic_id, partition, position):
+    check_position("position", position)
     query = message_pb2.OffsetQuery(topic_id=topic_id, partition=partition)
     if position is START:
         query.start = True
     elif position is END:
         query.end = True
-    elif isinstance(position, datetime.datetime) and position.tzinfo is not None:
-        query.time_ms = int(position.timestamp() * 1000)
     else:
-        raise invalid_argument(
-            f"position: expected START, END, an offset or a datetime with a zone, found {position!r}")
+        query.time_ms = int(position.timestamp() * 1000)
     return query
 
 

@@ -322,7 +322,7 @@ class GroupConsumerTest(unittest.TestCase):
         self.assertEqual(self.poll_records(self.consumer(), 1), [(A, 0, b"0")])
 
     def test_options_out_of_range_are_told_by_name(self):
-        for option, value in (("lease_s", 0), ("poll_interval_max_s", 0), ("start", "middle"), ("assignor", "best"), ("fetch_bytes", 0)):
+        for option, value in (("lease_s", 0), ("poll_interval_max_s", 0), ("start", "middle"), ("reset", "fail"), ("assignor", "best"), ("fetch_bytes", 0)):
             with self.assertRaises(sdk.TalosError) as caught:
                 sdk.GroupConsumer(self.client, "g", **{option: value})
             self.assertIn(option, caught.exception.message)
@@ -336,6 +336,31 @@ class GroupConsumerTest(unittest.TestCase):
         self.broker.assign(A, B)
         self.assertEqual(sorted(self.poll_records(self.consumer(), 4)),
                          [(A, 0, b"0"), (A, 1, b"1"), (A, 2, b"2"), (B, 2, b"2")])
+
+    def test_a_given_offset_goes_before_what_is_committed_and_holds_once(self):
+        for partition in (0, 1):
+            self.broker.append("t", partition, b"0", b"1", b"2")
+        self.broker.committed |= {("t", 0): 2, ("t", 1): 2}
+        self.broker.assign(A, B)
+        consumer = self.consumer(given={A: 1}, auto_commit_s=None)
+        self.assertEqual(sorted(self.poll_records(consumer, 3)), [(A, 1, b"1"), (A, 2, b"2"), (B, 2, b"2")])
+        self.assertEqual(self.broker.committed, {("t", 0): 1, ("t", 1): 2}, "else a death would skip from 1 to 2")
+        consumer.commit()
+        self.broker.assign(B)
+        self.poll_told(consumer, ("revoked", [A]))
+        self.broker.append("t", 0, b"3")
+        self.broker.assign(A, B)
+        self.assertEqual(self.poll_records(consumer, 1), [(A, 3, b"3")])
+
+    def test_a_reset_goes_before_all(self):
+        self.broker.append("t", 0, b"0", b"1", b"2")
+        self.broker.committed[("t", 0)] = 3
+        self.broker.assign(A, B)
+        consumer = self.consumer(reset=sdk.START, given={A: 1}, auto_commit_s=None)
+        self.assertEqual([offset for _, offset, _ in self.poll_records(consumer, 3)], [0, 1, 2])
+        self.assertEqual(self.broker.committed, {("t", 0): 0}, "B begins at START without being committed")
+        consumer.commit()
+        self.assertEqual(self.broker.committed[("t", 0)], 3)
 
     def test_a_revoked_partition_is_committed_let_go_and_confirmed_at_once(self):
         for partition in (0, 1):
