@@ -322,7 +322,8 @@ class GroupConsumerTest(unittest.TestCase):
         self.assertEqual(self.poll_records(self.consumer(), 1), [(A, 0, b"0")])
 
     def test_options_out_of_range_are_told_by_name(self):
-        for option, value in (("lease_s", 0), ("poll_interval_max_s", 0), ("start", "middle"), ("reset", "fail"), ("assignor", "best"), ("fetch_bytes", 0)):
+        for option, value in (("lease_s", 0), ("poll_interval_max_s", 0), ("start", "middle"), ("reset", "fail"),
+                              ("assignor", "best"), ("fetch_bytes", 0)):
             with self.assertRaises(sdk.TalosError) as caught:
                 sdk.GroupConsumer(self.client, "g", **{option: value})
             self.assertIn(option, caught.exception.message)
