@@ -75,7 +75,9 @@ struct StartOptions {
   std::map<NamedPartition, Offset> given = {};
   // Then what the group has committed. Then, when this member had the partition before and nothing
   // was committed, where it began that time.
-  /// Start, end, an offset or a time.
+  /// Start, end, an offset or a time. The end and a time are committed as offsets before anything
+  /// is read, unless something is: who takes over from a member that died before its first commit
+  /// begins there, too.
   Position otherwise = AtStart{};
 };
 

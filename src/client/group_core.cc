@@ -8,8 +8,17 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 namespace talosmq::client {
+namespace {
+
+/// Whether the same position is another offset when records come or time goes by.
+bool IsFleeting(const Position& position) {
+  return std::holds_alternative<AtEnd>(position) || std::holds_alternative<absl::Time>(position);
+}
+
+}  // namespace
 
 std::shared_ptr<GroupCore> GroupCore::Create(ClientCore& core, const GroupOptions& options,
                                              std::weak_ptr<GroupCoreListener> listener) {
@@ -120,21 +129,48 @@ void GroupCore::FindStarts(uint64_t number, const TopicImagePtr& topic,
               });
 }
 
-void GroupCore::OnStarts(uint64_t number, const TopicImagePtr& topic,
-                         const std::vector<Wanted>& wanted, const std::vector<Offset>& starts) {
+void GroupCore::OnStarts(uint64_t number, const TopicImagePtr& topic, std::vector<Wanted> wanted,
+                         const std::vector<Offset>& starts) {
+  const auto lookup = lookups_.find(number);
+  if (lookup == lookups_.end()) return;
+  const std::vector<PartitionId>& still_wanted = lookup->second.partitions;
+  std::vector<OffsetCommit> commits;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const bool is_fleeting = IsFleeting(std::exchange(wanted[i].position, starts[i]));
+    if (!is_fleeting || wanted[i].committed) continue;
+    if (std::ranges::find(still_wanted, wanted[i].partition) == still_wanted.end()) continue;
+    wanted[i].committed = starts[i];
+    commits.push_back({.partition = {.topic_id = topic->id, .partition = wanted[i].partition},
+                       .offset = starts[i],
+                       .expected = kNothingCommitted});
+  }
+  if (commits.empty()) return Tell(number, topic, wanted);
+  member_->Commit(std::move(commits),
+                  [weak = weak_from_this(), number, topic,
+                   wanted = std::move(wanted)](const std::vector<absl::Status>& outcomes) {
+                    const auto self = weak.lock();
+                    if (self == nullptr) return;
+                    const auto failed = std::ranges::find_if_not(outcomes, &absl::Status::ok);
+                    // One that was committed after all is found when asked for again.
+                    if (failed != outcomes.end()) return self->TryLater(number, *failed);
+                    self->Tell(number, topic, wanted);
+                  });
+}
+
+void GroupCore::Tell(uint64_t number, const TopicImagePtr& topic,
+                     const std::vector<Wanted>& wanted) {
   const auto lookup = lookups_.find(number);
   if (lookup == lookups_.end()) return;
   const std::vector<PartitionId> still_wanted = std::move(lookup->second.partitions);
   lookups_.erase(lookup);
   std::vector<GroupStart> started;
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    if (std::ranges::find(still_wanted, wanted[i].partition) == still_wanted.end()) continue;
-    const TopicPartition source{.topic_id = topic->id, .partition = wanted[i].partition};
-    begun_.try_emplace(source, starts[i]);
-    started.push_back({.topic = topic,
-                       .partition = source,
-                       .offset = starts[i],
-                       .committed = wanted[i].committed});
+  for (const Wanted& start : wanted) {
+    if (std::ranges::find(still_wanted, start.partition) == still_wanted.end()) continue;
+    const TopicPartition source{.topic_id = topic->id, .partition = start.partition};
+    const Offset offset = std::get<Offset>(start.position);
+    begun_.try_emplace(source, offset);
+    started.push_back(
+        {.topic = topic, .partition = source, .offset = offset, .committed = start.committed});
   }
   if (const auto listener = listener_.lock()) listener->OnStarted(std::move(started));
 }

@@ -40,6 +40,9 @@ class GroupCoreListener {
 /// A member of a group that knows where to begin: finds out the start of each partition that it is
 /// assigned, for as long as that takes, before anybody hears of it.
 ///
+/// Invariant: a start that would be another one when asked for later (the end, a time) is committed
+/// before anybody hears of it, unless the group has committed something: who takes over from a
+/// member that died before its first commit begins there as well.
 /// Confined to the client's executor, but for IsLive(), which is thread-safe. Shared by the facade
 /// and the callbacks under way; lives inside its ClientCore.
 class GroupCore final : public GroupMemberListener, public std::enable_shared_from_this<GroupCore> {
@@ -71,7 +74,7 @@ class GroupCore final : public GroupMemberListener, public std::enable_shared_fr
     std::vector<PartitionId> partitions;
     int failures = 0;
   };
-  /// A start that has only to be asked for.
+  /// A start that has only to be asked for; then its position is an offset.
   struct Wanted {
     PartitionId partition;
     Position position;
@@ -83,8 +86,9 @@ class GroupCore final : public GroupMemberListener, public std::enable_shared_fr
   void FindTopic(uint64_t number);
   void FindCommitted(uint64_t number, const TopicImagePtr& topic);
   void FindStarts(uint64_t number, const TopicImagePtr& topic, const CommittedOffsets& committed);
-  void OnStarts(uint64_t number, const TopicImagePtr& topic, const std::vector<Wanted>& wanted,
+  void OnStarts(uint64_t number, const TopicImagePtr& topic, std::vector<Wanted> wanted,
                 const std::vector<Offset>& starts);
+  void Tell(uint64_t number, const TopicImagePtr& topic, const std::vector<Wanted>& wanted);
   Wanted WantedStart(const TopicImage& topic, PartitionId partition,
                      const CommittedOffsets& committed) const;
   void TryLater(uint64_t number, const absl::Status& why);

@@ -21,6 +21,7 @@ using ::testing::IsEmpty;
 
 constexpr char kHeartbeat[] = "/talosmq.v1.ConsumerService/Heartbeat";
 constexpr char kFetchOffsets[] = "/talosmq.v1.ConsumerService/FetchOffsets";
+constexpr char kCommit[] = "/talosmq.v1.ConsumerService/CommitOffsets";
 
 class NoRandom final : public base::Random {
  public:
@@ -68,7 +69,7 @@ class GroupCoreTest : public ::testing::Test {
     net_->topics["events"] = {ScriptedTransport::IdOf(1), {{0, 4}, {0, 4}}};
     net_->log_start = 100;
     net_->log_end = 200;
-    net_->held_methods = {kHeartbeat, kFetchOffsets};
+    net_->held_methods = {kHeartbeat, kFetchOffsets, kCommit};
     core_ = std::make_unique<ClientCore>(
         ClientOptions{.server = "seed:1"}, std::move(transport),
         ClientCore::Deps{.executor = executor_, .clock = clock_, .random = random_});
@@ -98,6 +99,46 @@ class GroupCoreTest : public ::testing::Test {
     group_->OnAssigned(partitions);
     Run();
   }
+  /// The same, as the group tells it: what it is assigned can be committed.
+  void Join(const std::vector<int32_t>& numbers) {
+    group_->Start();
+    Run();
+    v1::HeartbeatResponse response;
+    response.set_generation(1);
+    response.set_lease_ms(10'000);
+    for (const int32_t number : numbers) {
+      v1::GroupPartition& partition = *response.add_assigned();
+      partition.set_topic_id(std::string(P(number).topic_id.bytes()));
+      partition.set_partition(number);
+    }
+    std::exchange(net_->held_calls.back().reply, nullptr)(response.SerializeAsString());
+    Run();
+  }
+  /// The commit under way, as "0@5" of partition 0 and offset 5 when nothing is committed yet.
+  std::vector<std::string> Committing() {
+    v1::CommitOffsetsRequest request;
+    EXPECT_EQ(net_->held_calls.back().method, kCommit);
+    request.ParseFromString(net_->held_calls.back().body);
+    std::vector<std::string> offsets;
+    for (const v1::OffsetCommit& offset : request.offsets()) {
+      EXPECT_EQ(offset.expected_offset(), kNothingCommitted.value());
+      offsets.push_back(std::to_string(offset.partition()) + "@" + std::to_string(offset.offset()));
+    }
+    return offsets;
+  }
+  void AnswerCommit(v1::Reason reason) {
+    v1::CommitOffsetsRequest request;
+    request.ParseFromString(net_->held_calls.back().body);
+    v1::CommitOffsetsResponse response;
+    for (const v1::OffsetCommit& offset : request.offsets()) {
+      v1::CommittedPartition& partition = *response.add_partitions();
+      partition.set_topic_id(offset.topic_id());
+      partition.set_partition(offset.partition());
+      if (reason != v1::REASON_NONE) partition.mutable_error()->set_reason(reason);
+    }
+    std::exchange(net_->held_calls.back().reply, nullptr)(response.SerializeAsString());
+    Run();
+  }
   /// Answers the newest question about what is committed.
   void AnswerCommitted(const std::map<int32_t, int64_t>& offsets) {
     v1::FetchOffsetsResponse response;
@@ -121,11 +162,33 @@ class GroupCoreTest : public ::testing::Test {
 };
 
 TEST_F(GroupCoreTest, BeginsWhereTheGroupHasCommittedElseByDefault) {
-  Start({.otherwise = AtEnd{}});
+  Start({});
   Assign({0, 1});
   EXPECT_THAT(reader_->Take(), IsEmpty());
   AnswerCommitted({{1, 150}});
+  EXPECT_THAT(reader_->Take(), ElementsAre("started 0@100", "started 1@150"));
+}
+
+TEST_F(GroupCoreTest, AStartAtTheEndIsCommittedBeforeAnybodyHearsOfIt) {
+  Start({.otherwise = AtEnd{}});
+  Join({0, 1});
+  AnswerCommitted({{1, 150}});
+  EXPECT_THAT(reader_->Take(), IsEmpty()) << "if it died now, the next one would begin later";
+  EXPECT_THAT(Committing(), ElementsAre("0@200"));
+  AnswerCommit(v1::REASON_NONE);
   EXPECT_THAT(reader_->Take(), ElementsAre("started 0@200", "started 1@150"));
+}
+
+TEST_F(GroupCoreTest, AStartThatSomebodyHasCommittedMeanwhileIsTaken) {
+  Start({.otherwise = absl::UnixEpoch()});
+  Join({0});
+  AnswerCommitted({});
+  EXPECT_THAT(Committing(), ElementsAre("0@200"));
+  AnswerCommit(v1::REASON_CONFLICT);
+  EXPECT_THAT(reader_->Take(), IsEmpty());
+  Advance(absl::Seconds(1));
+  AnswerCommitted({{0, 170}});
+  EXPECT_THAT(reader_->Take(), ElementsAre("started 0@170"));
 }
 
 TEST_F(GroupCoreTest, AGivenPositionIsUsedOnce) {
@@ -150,14 +213,14 @@ TEST_F(GroupCoreTest, TheResetSwitchComesBeforeEverythingOnce) {
 }
 
 TEST_F(GroupCoreTest, ADefaultThatWasUsedIsKeptWhenNothingWasCommittedSince) {
-  Start({.otherwise = AtEnd{}});
+  Start({});
   Assign({0});
   AnswerCommitted({});
-  EXPECT_THAT(reader_->Take(), ElementsAre("started 0@200"));
-  net_->log_end = 300;
+  EXPECT_THAT(reader_->Take(), ElementsAre("started 0@100"));
+  net_->log_start = 150;
   Assign({0});
   AnswerCommitted({});
-  EXPECT_THAT(reader_->Take(), ElementsAre("started 0@200")) << "200 to 300 are not skipped";
+  EXPECT_THAT(reader_->Take(), ElementsAre("started 0@100")) << "what was trimmed is told";
 }
 
 TEST_F(GroupCoreTest, WhatIsRevokedWhileItsStartIsAskedForIsNeverHeardOf) {
