@@ -92,6 +92,8 @@ struct GroupOptions {
   std::string client_id = {};  ///< For people, at most 100 bytes.
   /// How long the group waits for a member of which it hears nothing. 1 s to 10 min.
   absl::Duration lease = absl::Seconds(10);
+  /// How long the clean end may wait for the servers, see Close and Stop. 100 ms to 10 min.
+  absl::Duration close_timeout = absl::Seconds(10);
   StartOptions start = {};
 };
 

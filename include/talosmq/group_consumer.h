@@ -72,8 +72,8 @@ using CommitCallback = std::function<void(const absl::Status& status)>;
 /// 4. What is fetched ahead is about prefetch_bytes.
 ///
 /// Thread-compatible: one thread polls, and calls the rest. Lives inside its Client; the batches it
-/// gave live longer. The destructor leaves the group without committing. When the process dies, the
-/// others go on at what was committed, one lease later. After fork() see Client.
+/// gave live longer. The destructor leaves the group without committing, within 1 s. When the
+/// process dies, the others go on at what was committed, one lease later. After fork() see Client.
 class GroupConsumer {
  public:
   /// kInvalidArgument naming key, range and value. Joins in the background; what the group says
@@ -100,17 +100,20 @@ class GroupConsumer {
   virtual absl::Status Pause(const NamedPartition& partition) = 0;
   virtual absl::Status Resume(const NamedPartition& partition) = 0;
 
-  // Commits are made one after the other. kNotOwner, kIllegalGeneration, kUnknownMember: the
+  // Commits are made one after the other. Each ends within request_timeout (kDeadlineExceeded), or
+  // with the lease: kUnknownMember. kNotOwner, kIllegalGeneration, kUnknownMember: the
   // partition has gone to another member; kConflict: not what was expected; kMaybeStored: an
-  // expected offset was given, and the answer was lost. What fails for now is tried again up to
-  // request_timeout. An error is that of the first partition that failed; others may be committed.
+  // expected offset was given, and the answer was lost. What fails for now is tried again until
+  // then. Partitions are let go of after the commits that were made before. An error is that of the
+  // first partition that failed; others may be committed.
 
   /// Commits all that was polled, of every partition.
   virtual absl::Status CommitSync() = 0;
   /// Commits these; each partition at most once.
   virtual absl::Status CommitSync(const std::vector<OffsetToCommit>& offsets) = 0;
-  /// The same, in the background. `done` may be empty; it runs on the client's own thread and must
-  /// not block. kOverloaded at once, when 1,000 commits wait.
+  /// The same, in the background. `done` may be empty; it runs once, on the client's own thread, at
+  /// the latest when the consumer is closed or destroyed (kClosed), and must not block. kOverloaded
+  /// at once, when 1,000 commits wait.
   virtual void CommitAsync(CommitCallback done) = 0;
   virtual void CommitAsync(const std::vector<OffsetToCommit>& offsets, CommitCallback done) = 0;
 
@@ -124,8 +127,10 @@ class GroupConsumer {
   virtual int64_t skipped_records() const = 0;
 
   /// The clean end: commits what was polled (with auto_commit), calls on_revoked for everything,
-  /// and leaves the group, so that others go on at once. An error tells what was not committed, or
-  /// that the group has not heard of it and waits for the lease to end. Later calls but the
+  /// waits for every commit under way, and leaves the group, so that others go on at once: all that
+  /// within close_timeout, what on_revoked does but for its commits not counted. An error tells
+  /// what was not committed, or that the group has not heard of it (kDeadlineExceeded: in time) and
+  /// waits for the lease to end. Every CommitCallback has run when it returns. Later calls but the
   /// destructor fail with kClosed.
   virtual absl::Status Close() = 0;
 };

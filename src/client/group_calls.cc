@@ -6,7 +6,10 @@
 #include "client/retry.h"
 #include "talosmq/error.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <utility>
 
 namespace talosmq::client {
@@ -34,16 +37,26 @@ class Commit : public std::enable_shared_from_this<Commit> {
   }
 
   void Try() {
+    sent_ = std::min(open_.size(), kCommitPartitionsMax);
     v1::CommitOffsetsRequest request;
     request.set_group(identity_.group);
     request.set_member_id(identity_.member_id);
     request.set_generation(identity_.generation);
-    for (const size_t i : open_) Write(commits_[i], *request.add_offsets());
+    for (size_t n = 0; n < sent_; ++n) Write(commits_[open_[n]], *request.add_offsets());
     core_.CallTyped<Response>(
         "/talosmq.v1.ConsumerService/CommitOffsets", request, CallPolicy::kOnce,
         [self = shared_from_this()](const absl::StatusOr<Response>& response) {
           self->OnAnswer(response);
         });
+  }
+
+  void End(const absl::Status& why) {
+    for (size_t n = 0; n < open_.size(); ++n) {
+      const bool is_open = n < sent_ && commits_[open_[n]].expected.has_value();
+      outcomes_[open_[n]] =
+          is_open ? MakeError(Reason::kMaybeStored, base::FromAbsl(why.message())) : why;
+    }
+    Tell();
   }
 
  private:
@@ -68,10 +81,17 @@ class Commit : public std::enable_shared_from_this<Commit> {
                                   ": the server sent no outcome"));
   }
 
+  void Tell() {
+    if (std::exchange(is_told_, true)) return;
+    done_(std::move(outcomes_));
+  }
+
   void OnAnswer(const absl::StatusOr<Response>& response) {
-    std::vector<size_t> again;
+    if (is_told_) return;
+    const auto unsent = open_.begin() + static_cast<std::ptrdiff_t>(std::exchange(sent_, 0));
+    std::vector<size_t> again(unsent, open_.end());
     absl::Status why;
-    for (const size_t i : open_) {
+    for (const size_t i : std::span(open_.begin(), unsent)) {
       outcomes_[i] = OutcomeOf(commits_[i], response);
       if (!IsGroupTransient(outcomes_[i])) continue;
       if (IsOutcomeOpen(commits_[i], outcomes_[i])) {
@@ -82,10 +102,13 @@ class Commit : public std::enable_shared_from_this<Commit> {
       why = outcomes_[i];
     }
     open_ = std::move(again);
-    if (open_.empty()) return done_(std::move(outcomes_));
+    if (open_.empty()) return Tell();
+    if (why.ok()) return Try();
     const absl::Duration pause = core_.PauseAfter(failures_++, why);
-    if (core_.clock().Monotonic() + pause >= deadline_) return done_(std::move(outcomes_));
-    core_.executor().PostAfter(pause, [self = shared_from_this()] { self->Try(); });
+    if (core_.clock().Monotonic() + pause >= deadline_) return End(why);
+    core_.executor().PostAfter(pause, [self = shared_from_this()] {
+      if (!self->is_told_) self->Try();
+    });
   }
 
   ClientCore& core_;
@@ -93,6 +116,8 @@ class Commit : public std::enable_shared_from_this<Commit> {
   const std::vector<OffsetCommit> commits_;
   std::vector<absl::Status> outcomes_;
   std::vector<size_t> open_;  ///< Of commits_: without an outcome that holds.
+  size_t sent_ = 0;           ///< Of open_, from its begin: those in the call under way.
+  bool is_told_ = false;
   CommitDone done_;
   const absl::Duration deadline_;
   int failures_ = 0;
@@ -141,10 +166,14 @@ absl::StatusOr<CommittedOffsets> ReadCommittedOffsets(
   return committed;
 }
 
-void CommitOffsets(ClientCore& core, GroupIdentity identity, std::vector<OffsetCommit> commits,
-                   CommitDone done) {
-  if (commits.empty()) return done({});
-  std::make_shared<Commit>(core, std::move(identity), std::move(commits), std::move(done))->Try();
+EndCommit CommitOffsets(ClientCore& core, GroupIdentity identity, std::vector<OffsetCommit> commits,
+                        CommitDone done) {
+  const auto commit =
+      std::make_shared<Commit>(core, std::move(identity), std::move(commits), std::move(done));
+  commit->Try();
+  return [weak = std::weak_ptr(commit)](const absl::Status& why) {
+    if (const auto alive = weak.lock()) alive->End(why);
+  };
 }
 
 void FetchCommittedOffsets(ClientCore& core, std::string group,

@@ -44,12 +44,19 @@ absl::StatusOr<TopicPartition> ReadGroupPartition(const std::string& topic_id, i
 absl::StatusOr<CommittedOffsets> ReadCommittedOffsets(
     const google::protobuf::RepeatedPtrField<v1::CommittedOffset>& offsets);
 
-/// Commits, all the time as the same identity, and tells the outcome of each in their order. Sends
-/// what failed transiently again, up to the client's request_timeout. A commit with an expected
-/// offset whose answer was lost is sent once: its outcome is kMaybeStored. Each partition at most
-/// once. Confined to the executor.
-void CommitOffsets(ClientCore& core, GroupIdentity identity, std::vector<OffsetCommit> commits,
-                   CommitDone done);
+/// Ends a commit that is under way: what has no outcome yet has this one.
+using EndCommit = base::Callback<const absl::Status&>;
+
+/// Partitions in one call; a server takes no more.
+inline constexpr size_t kCommitPartitionsMax = 10'000;
+
+/// Commits, all the time as the same identity, and tells the outcome of each in their order: within
+/// EndCommit, or later than this call. Makes calls of kCommitPartitionsMax. Sends what failed
+/// transiently again, up to the client's request_timeout. A commit with an expected offset whose
+/// answer was lost is sent once: its outcome is kMaybeStored. Each partition at most once. Confined
+/// to the executor.
+EndCommit CommitOffsets(ClientCore& core, GroupIdentity identity, std::vector<OffsetCommit> commits,
+                        CommitDone done);
 
 /// What is committed of these partitions; of all that the group has when there are none. What was
 /// never committed is left out. Asks again while the answer is transient, up to the client's

@@ -23,6 +23,8 @@ namespace {
 
 /// As of a Consumer's Poll.
 constexpr int64_t kPollBytes = int64_t{1} << 20;
+/// Of a destructor, which tells nobody how it went.
+constexpr absl::Duration kDestroyTimeout = absl::Seconds(1);
 
 /// A partition of this member.
 struct Held {
@@ -58,7 +60,11 @@ class BlockingGroupConsumer final : public GroupConsumer {
 
   ~BlockingGroupConsumer() override {
     TALOSMQ_CHECK(!client_.executor().IsCurrent()) << "a consumer destroyed by a callback";
-    if (!is_closed_) Leave().IgnoreError();
+    if (!is_closed_) {
+      BoundBy(client_.clock().Monotonic() +
+              std::min(kDestroyTimeout, options_.member.close_timeout));
+      Leave().IgnoreError();
+    }
     client::PendingResult<bool> closed;
     client_.executor().Post([group = std::move(group_), reader = std::move(reader_),
                              done = closed.callback()]() mutable {
@@ -207,8 +213,12 @@ class BlockingGroupConsumer final : public GroupConsumer {
     TALOSMQ_RETURN_IF_ERROR(CheckOpen());
     std::vector<TopicPartition> all;
     for (const auto& [partition, held] : held_) all.push_back(partition);
+    const absl::Duration deadline = client_.clock().Monotonic() + options_.member.close_timeout;
+    BoundBy(deadline);
     const absl::Status committed = options_.auto_commit ? CommitAtEnd() : absl::OkStatus();
+    BoundBy(deadline);
     LetGo(all, options_.on_revoked);
+    BoundBy(deadline);
     const absl::Status left = Leave();
     return committed.ok() ? left : committed;
   }
@@ -350,6 +360,13 @@ class BlockingGroupConsumer final : public GroupConsumer {
       for (const TopicPartition& partition : going) reader->Remove(partition);
       group->Release(going);
     });
+  }
+
+  /// All commits, and leaving, end by then.
+  void BoundBy(absl::Duration deadline) {
+    const absl::Duration left = deadline - client_.clock().Monotonic();
+    client_.executor().Post(
+        [group = group_, left = std::max(left, absl::ZeroDuration())] { group->SetTimeout(left); });
   }
 
   absl::Status Leave() {

@@ -56,6 +56,7 @@ class GroupCore final : public GroupMemberListener, public std::enable_shared_fr
   void Commit(std::vector<OffsetCommit> commits, CommitDone done) {
     member_->Commit(std::move(commits), std::move(done));
   }
+  void SetTimeout(absl::Duration timeout) { member_->SetTimeout(timeout); }
   /// Closes, and tells the group.
   void Leave(base::Callback<absl::Status> done);
   /// Tells nobody anything more.

@@ -46,7 +46,8 @@ GroupMember::GroupMember(ClientCore& core, GroupOptions options,
     : core_(core),
       options_(std::move(options)),
       listener_(std::move(listener)),
-      id_(base::NewTopicId(core.random()).ToString()) {}
+      id_(base::NewTopicId(core.random()).ToString()),
+      timeout_(core.options().request_timeout) {}
 
 void GroupMember::Start() { BeatSoon(); }
 
@@ -57,6 +58,10 @@ void GroupMember::Subscribe(GroupSubscription subscription) {
 }
 
 void GroupMember::Release(const std::vector<TopicPartition>& partitions) {
+  AfterCommits([this, partitions] { ReleaseNow(partitions); });
+}
+
+void GroupMember::ReleaseNow(const std::vector<TopicPartition>& partitions) {
   std::vector<TopicPartition> back;
   bool owns_less = false;
   for (const TopicPartition& partition : partitions) {
@@ -101,6 +106,7 @@ void GroupMember::Commit(std::vector<OffsetCommit> commits, CommitDone done) {
   commits_.push_back(
       {.identity = {.group = options_.group, .member_id = id_, .generation = generation_},
        .commits = std::move(sent),
+       .deadline = core_.clock().Monotonic() + timeout_,
        .done = [outcomes = std::move(outcomes),
                 done = std::move(done)](const std::vector<absl::Status>& answered) mutable {
          auto answer = answered.begin();
@@ -109,21 +115,90 @@ void GroupMember::Commit(std::vector<OffsetCommit> commits, CommitDone done) {
          }
          done(std::move(outcomes));
        }});
-  if (commits_.size() == 1) CommitNext();
+  if (!std::exchange(is_committing_, true)) CommitNext();
+}
+
+void GroupMember::AfterCommits(base::Task task) {
+  commits_.push_back({.deadline = core_.clock().Monotonic() + timeout_,
+                      .done = [task = std::move(task)](
+                                  const std::vector<absl::Status>& /*none*/) mutable { task(); }});
+  if (!std::exchange(is_committing_, true)) CommitNext();
 }
 
 void GroupMember::CommitNext() {
-  PendingCommit& next = commits_.front();
-  CommitOffsets(core_, std::move(next.identity), std::move(next.commits),
-                [self = shared_from_this()](std::vector<absl::Status> outcomes) {
-                  CommitDone done = std::move(self->commits_.front().done);
-                  self->commits_.pop_front();
-                  if (!self->commits_.empty()) self->CommitNext();
-                  done(std::move(outcomes));
-                });
+  while (!commits_.empty()) {
+    PendingCommit& next = commits_.front();
+    const size_t count = next.commits.size();
+    if (count > 0 && core_.clock().Monotonic() < next.deadline) {
+      end_commit_ = CommitOffsets(core_, std::move(next.identity), std::move(next.commits),
+                                  [self = shared_from_this()](std::vector<absl::Status> outcomes) {
+                                    self->OnCommitted(std::move(outcomes));
+                                  });
+      ArmCommitTimer();
+      return;
+    }
+    CommitDone done = std::move(next.done);
+    commits_.pop_front();
+    done(std::vector<absl::Status>(count, TooLate()));
+  }
+  is_committing_ = false;
+}
+
+void GroupMember::OnCommitted(std::vector<absl::Status> outcomes) {
+  end_commit_ = nullptr;
+  core_.executor().Cancel(commit_timer_);
+  CommitDone done = std::move(commits_.front().done);
+  commits_.pop_front();
+  done(std::move(outcomes));
+  CommitNext();
+}
+
+void GroupMember::ArmCommitTimer() {
+  core_.executor().Cancel(commit_timer_);
+  const absl::Duration left = commits_.front().deadline - core_.clock().Monotonic();
+  commit_timer_ = core_.executor().PostAfter(left, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr || !self->end_commit_) return;
+    // One that was posted before it was cancelled may be of an earlier commit.
+    if (self->core_.clock().Monotonic() < self->commits_.front().deadline) return;
+    std::exchange(self->end_commit_, nullptr)(self->TooLate());
+  });
+}
+
+void GroupMember::SetTimeout(absl::Duration timeout) {
+  timeout_ = timeout;
+  const absl::Duration deadline = core_.clock().Monotonic() + timeout;
+  for (PendingCommit& commit : commits_) commit.deadline = std::min(commit.deadline, deadline);
+  if (end_commit_) ArmCommitTimer();
+}
+
+void GroupMember::EndCommits(const absl::Status& why) {
+  std::deque<PendingCommit> ending = std::exchange(commits_, {});
+  if (end_commit_) {
+    commits_.push_back(std::move(ending.front()));
+    ending.pop_front();
+    std::exchange(end_commit_, nullptr)(why);
+  }
+  for (PendingCommit& commit : ending) {
+    commit.done(std::vector<absl::Status>(commit.commits.size(), why));
+  }
+}
+
+absl::Status GroupMember::TooLate() const {
+  return MakeError(
+      Reason::kDeadlineExceeded,
+      base::StrCat("group ", options_.group, ": the coordinator did not answer within ",
+                   base::FromAbsl(absl::FormatDuration(timeout_))));
 }
 
 void GroupMember::Leave(base::Callback<absl::Status> done) {
+  const absl::Duration deadline = core_.clock().Monotonic() + timeout_;
+  AfterCommits([self = shared_from_this(), deadline, done = std::move(done)]() mutable {
+    self->SendLeave(deadline, std::move(done));
+  });
+}
+
+void GroupMember::SendLeave(absl::Duration deadline, base::Callback<absl::Status> done) {
   const bool was_ever_there = sequence_ > 0;
   Close();
   if (!was_ever_there) return done(absl::OkStatus());
@@ -131,6 +206,11 @@ void GroupMember::Leave(base::Callback<absl::Status> done) {
   request.set_group(options_.group);
   request.set_member_id(id_);
   request.set_keeps_partitions(!options_.instance_id.empty());
+  // Told once, by the answer or by the clock.
+  const auto tell = std::make_shared<base::Callback<absl::Status>>(std::move(done));
+  core_.executor().PostAfter(deadline - core_.clock().Monotonic(), [tell, late = TooLate()] {
+    if (*tell) std::exchange(*tell, nullptr)(late);
+  });
   using Response = v1::LeaveGroupResponse;
   Retry<Response>::Start(
       core_,
@@ -138,9 +218,10 @@ void GroupMember::Leave(base::Callback<absl::Status> done) {
         core.CallTyped<Response>("/talosmq.v1.ConsumerService/LeaveGroup", request,
                                  CallPolicy::kAnyServer, std::move(answer));
       },
-      [done = std::move(done)](const absl::StatusOr<Response>& response) mutable {
+      [tell](const absl::StatusOr<Response>& response) {
         const bool is_gone = ReasonOf(response.status()) == Reason::kUnknownMember;
-        done(is_gone ? absl::OkStatus() : response.status());
+        if (!*tell) return;
+        std::exchange(*tell, nullptr)(is_gone ? absl::OkStatus() : response.status());
       });
 }
 
@@ -149,6 +230,8 @@ void GroupMember::Close() {
   core_.executor().Cancel(beat_timer_);
   core_.executor().Cancel(lease_timer_);
   lease_end_ns_ = 0;
+  EndCommits(MakeError(Reason::kClosed,
+                       base::StrCat("group ", options_.group, ": the consumer is closed")));
 }
 
 bool GroupMember::IsLive() const {
@@ -320,6 +403,7 @@ void GroupMember::Lose(const absl::Status& why) {
   letting_go_.insert(held_.begin(), held_.end());
   held_.clear();
   lost_ = letting_go_;
+  EndCommits(MakeError(Reason::kUnknownMember, base::FromAbsl(why.message())));
   BeatAfter(core_.PauseAfter(failures_++, why));
   const std::vector<TopicPartition> lost = ListOf(letting_go_);
   const auto listener = listener_.lock();

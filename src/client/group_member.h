@@ -45,6 +45,8 @@ class GroupMemberListener {
 /// 2. What it reports as its own is all that was assigned and not yet released.
 /// 3. Its lease is counted by the monotonic clock from when the heartbeat that renewed it was sent;
 ///    when it ends unrenewed, everything is lost, and the member joins anew.
+/// 4. The group hears that a partition is let go of, or that the member leaves, after the commits
+///    that were made before.
 /// Confined to the client's executor, but for IsLive(), which is thread-safe. Shared by the facade
 /// and the callbacks under way; lives inside its ClientCore.
 class GroupMember final : public std::enable_shared_from_this<GroupMember> {
@@ -53,16 +55,21 @@ class GroupMember final : public std::enable_shared_from_this<GroupMember> {
 
   void Start();
   void Subscribe(GroupSubscription subscription);
-  /// The listener has let go of them.
+  /// The listener has let go of them; the group hears it once the commits before it have ended.
   void Release(const std::vector<TopicPartition>& partitions);
-  /// As the member that it is now, see CommitOffsets; behind the commits before it. kOverloaded for
-  /// each when too many wait. kUnknownMember: lost, and not yet released; kNotOwner: never
-  /// assigned, or released.
+  /// As the member that it is now, see CommitOffsets; behind the commits before it, and no longer
+  /// than request_timeout from this call. kOverloaded for each when too many wait. kUnknownMember:
+  /// lost, and not yet released, or the lease ends meanwhile; kNotOwner: never assigned, or
+  /// released.
   void Commit(std::vector<OffsetCommit> commits, CommitDone done);
-  /// Tells the group, once, that the member lets go of everything, and closes. A static member's
-  /// partitions wait for it. OK when the group has no such member any more.
+  /// Instead of request_timeout, for commits that wait, those to come, and Leave.
+  void SetTimeout(absl::Duration timeout);
+  /// Tells the group, once and after the commits before it, that the member lets go of everything,
+  /// and closes. A static member's partitions wait for it. OK when the group has no such member any
+  /// more; kDeadlineExceeded: no answer within the timeout.
   void Leave(base::Callback<absl::Status> done);
-  /// Sends and tells nothing more; the group learns it when the lease ends.
+  /// Sends and tells nothing more, but kClosed to whoever waits for a commit; the group learns it
+  /// when the lease ends.
   void Close();
 
   /// Whether the lease runs: what was assigned and not lost may be worked on.
@@ -87,14 +94,23 @@ class GroupMember final : public std::enable_shared_from_this<GroupMember> {
   void RenewLease(absl::Duration end);
   void Lose(const absl::Status& why);
   void Fail(const absl::Status& why);
+  void ReleaseNow(const std::vector<TopicPartition>& partitions);
+  void SendLeave(absl::Duration deadline, base::Callback<absl::Status> done);
+  /// Runs it when the commits before it have ended.
+  void AfterCommits(base::Task task);
   void CommitNext();
+  void OnCommitted(std::vector<absl::Status> outcomes);
+  void ArmCommitTimer();
+  void EndCommits(const absl::Status& why);
+  absl::Status TooLate() const;
   absl::Status CheckCommit(const TopicPartition& partition) const;
 
   static constexpr size_t kCommitsMax = 1000;
   struct PendingCommit {
-    GroupIdentity identity;
-    std::vector<OffsetCommit> commits;
-    CommitDone done;
+    GroupIdentity identity = {};
+    std::vector<OffsetCommit> commits = {};  ///< None: `done` has only waited for its turn.
+    absl::Duration deadline = {};            ///< By the monotonic clock; ascending.
+    CommitDone done = {};
   };
 
   ClientCore& core_;
@@ -114,7 +130,11 @@ class GroupMember final : public std::enable_shared_from_this<GroupMember> {
   std::atomic<int64_t> lease_end_ns_{0};
   base::TimerId lease_timer_ = base::TimerId::kNone;
   base::TimerId beat_timer_ = base::TimerId::kNone;
-  std::deque<PendingCommit> commits_;  ///< The first one is under way.
+  absl::Duration timeout_;
+  std::deque<PendingCommit> commits_;
+  bool is_committing_ = false;  ///< Somebody goes on with commits_.
+  EndCommit end_commit_;        ///< Set: the first one is under way.
+  base::TimerId commit_timer_ = base::TimerId::kNone;
   bool is_beat_posted_ = false;
   bool is_closed_ = false;
 };

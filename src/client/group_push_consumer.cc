@@ -45,6 +45,8 @@ class LaneGroupPushConsumer final : public GroupPushConsumer {
   }
 
   absl::Status Stop() override {
+    client_.executor().Post(
+        [group = group_, timeout = options_.member.close_timeout] { group->SetTimeout(timeout); });
     client::PendingResult<bool> ended;
     control_.Post([this, done = ended.callback()]() mutable { EndAll(std::move(done)); });
     ended.Wait();

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -134,6 +135,22 @@ TEST_F(GroupCallsTest, AComparisonThatWasCertainlyNotMadeIsMadeAgain) {
   Answer({v1::REASON_CONFLICT});
   ASSERT_TRUE(reasons_.has_value());
   EXPECT_THAT(*reasons_, ElementsAre(Reason::kConflict));
+}
+
+TEST_F(GroupCallsTest, MorePartitionsThanOneCallTakesGoInSeveral) {
+  std::vector<OffsetCommit> commits;
+  for (int32_t number = 0; number < 10'001; ++number) {
+    commits.push_back({.partition = P(number), .offset = Offset(5)});
+  }
+  Commit(std::move(commits));
+  EXPECT_EQ(LastRequest().offsets_size(), 10'000);
+  Answer(std::vector<v1::Reason>(10'000, v1::REASON_NONE));
+  EXPECT_FALSE(reasons_.has_value());
+  EXPECT_EQ(LastRequest().offsets_size(), 1);
+  Answer({v1::REASON_NOT_OWNER});
+  ASSERT_TRUE(reasons_.has_value());
+  EXPECT_EQ(std::ranges::count(*reasons_, Reason::kNone), 10'000);
+  EXPECT_EQ(reasons_->back(), Reason::kNotOwner);
 }
 
 TEST_F(GroupCallsTest, APartitionWithoutAnOutcomeIsAnError) {

@@ -8,7 +8,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -131,6 +134,47 @@ class GroupMemberTest : public ::testing::Test {
     Run();
   }
   void RefuseLast(Reason reason) { Refuse(asked() - 1, reason); }
+  size_t CallsOf(std::string_view method) const {
+    return static_cast<size_t>(std::ranges::count(
+        net_->held_calls, method, [](const auto& call) { return std::string_view(call.method); }));
+  }
+  v1::HeartbeatRequest LastHeartbeat() const {
+    size_t index = asked() - 1;
+    while (net_->held_calls.at(index).method != kHeartbeat) --index;
+    return Request(index);
+  }
+  /// Answers the newest heartbeat that waits, without news.
+  void KeepAlive() {
+    size_t index = asked() - 1;
+    while (net_->held_calls.at(index).method != kHeartbeat) --index;
+    if (net_->held_calls.at(index).reply != nullptr) Answer(index, 1, {0});
+  }
+  /// commits_ gets "OFFSET REASON".
+  void Commit(int32_t number, int64_t offset) {
+    member_->Commit({{.partition = P(number), .offset = Offset(offset)}},
+                    [this, offset](const std::vector<absl::Status>& outcomes) {
+                      commits_.push_back(std::to_string(offset) + " " +
+                                         std::string(ReasonName(ReasonOf(outcomes.at(0)))));
+                    });
+    Run();
+  }
+  /// Answers the oldest commit that waits.
+  void AnswerCommit() {
+    const auto call = std::ranges::find_if(net_->held_calls, [](const auto& held) {
+      return held.method == kCommit && held.reply != nullptr;
+    });
+    ASSERT_NE(call, net_->held_calls.end());
+    v1::CommitOffsetsRequest request;
+    request.ParseFromString(call->body);
+    v1::CommitOffsetsResponse response;
+    for (const v1::OffsetCommit& offset : request.offsets()) {
+      v1::CommittedPartition& partition = *response.add_partitions();
+      partition.set_topic_id(offset.topic_id());
+      partition.set_partition(offset.partition());
+    }
+    std::exchange(call->reply, nullptr)(response.SerializeAsString());
+    Run();
+  }
   /// Joined in generation 1 with these, and told so.
   void Join(const std::vector<int32_t>& assigned) {
     Start();
@@ -145,6 +189,7 @@ class GroupMemberTest : public ::testing::Test {
   std::unique_ptr<ClientCore> core_;
   std::shared_ptr<Worker> worker_ = std::make_shared<Worker>();
   std::shared_ptr<GroupMember> member_;
+  std::vector<std::string> commits_;
 };
 
 TEST_F(GroupMemberTest, JoinsWithAnIdOfItsOwnAndItsSubscription) {
@@ -440,6 +485,92 @@ TEST_F(GroupMemberTest, CommitsAreMadeOneAfterTheOther) {
   RefuseLast(Reason::kNotOwner);
   request.ParseFromString(net_->held_calls.back().body);
   EXPECT_EQ(request.offsets(0).offset(), 6);
+}
+
+TEST_F(GroupMemberTest, ACommitEndsWithinItsTimeFromTheCallHoweverManyWait) {
+  net_->held_methods.insert(kCommit);
+  Join({0});
+  for (const int64_t offset : {5, 6, 7}) {
+    Commit(0, offset);
+    Advance(absl::Seconds(1));
+    KeepAlive();
+  }
+  for (int second = 3; second < 30; ++second) {
+    EXPECT_THAT(commits_, IsEmpty()) << second;
+    Advance(absl::Seconds(1));
+    KeepAlive();
+  }
+  EXPECT_THAT(commits_, ElementsAre("5 DeadlineExceeded"));
+  Advance(absl::Seconds(1));
+  EXPECT_THAT(commits_, ElementsAre("5 DeadlineExceeded", "6 DeadlineExceeded"));
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(commits_.back(), "7 DeadlineExceeded");
+}
+
+TEST_F(GroupMemberTest, WithTheLeaseEndsEveryCommitThatWaits) {
+  net_->held_methods.insert(kCommit);
+  Join({0});
+  for (const int64_t offset : {5, 6, 7}) Commit(0, offset);
+  Advance(absl::Seconds(9.9));
+  EXPECT_THAT(commits_, IsEmpty());
+  Advance(absl::Seconds(0.1));
+  EXPECT_THAT(commits_, ElementsAre("5 UnknownMember", "6 UnknownMember", "7 UnknownMember"));
+  EXPECT_EQ(CallsOf(kCommit), 1U);
+}
+
+TEST_F(GroupMemberTest, APartitionIsSetFreeAfterTheCommitsBeforeIt) {
+  net_->held_methods.insert(kCommit);
+  Join({0, 1});
+  AnswerLast(2, {0});
+  Commit(1, 5);
+  Commit(1, 6);
+  member_->Release({P(1)});
+  Run();
+  EXPECT_THAT(Owned(LastHeartbeat()), ElementsAre(0, 1));
+  AnswerCommit();
+  EXPECT_THAT(Owned(LastHeartbeat()), ElementsAre(0, 1));
+  AnswerCommit();
+  EXPECT_THAT(commits_, ElementsAre("5 None", "6 None"));
+  EXPECT_THAT(Owned(LastHeartbeat()), ElementsAre(0));
+}
+
+TEST_F(GroupMemberTest, TheMemberLeavesAfterTheCommitsBeforeIt) {
+  net_->held_methods.insert(kCommit);
+  Join({0});
+  Commit(0, 5);
+  Commit(0, 6);
+  member_->Leave([](const absl::Status& /*left*/) {});
+  Run();
+  EXPECT_EQ(CallsOf(kLeave), 0U);
+  AnswerCommit();
+  EXPECT_EQ(CallsOf(kLeave), 0U);
+  AnswerCommit();
+  EXPECT_EQ(CallsOf(kLeave), 1U);
+  EXPECT_THAT(commits_, ElementsAre("5 None", "6 None"));
+}
+
+TEST_F(GroupMemberTest, LeavingASilentGroupEndsInTime) {
+  net_->held_methods.insert(kCommit);
+  Join({0});
+  Commit(0, 5);
+  member_->SetTimeout(absl::Seconds(4));
+  Advance(absl::Seconds(1));
+  std::optional<Reason> left;
+  member_->Leave([&](const absl::Status& status) { left = ReasonOf(status); });
+  Advance(absl::Seconds(3));
+  EXPECT_THAT(commits_, ElementsAre("5 DeadlineExceeded"));
+  EXPECT_EQ(CallsOf(kLeave), 1U) << "it may come through";
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(left, Reason::kDeadlineExceeded);
+}
+
+TEST_F(GroupMemberTest, WhoeverWaitsForACommitIsToldWhenItCloses) {
+  net_->held_methods.insert(kCommit);
+  Join({0});
+  Commit(0, 5);
+  Commit(0, 6);
+  member_->Close();
+  EXPECT_THAT(commits_, ElementsAre("5 Closed", "6 Closed"));
 }
 
 TEST_F(GroupMemberTest, LeavingIsSaidOnceAndEndsTheHeartbeats) {
