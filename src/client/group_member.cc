@@ -15,6 +15,8 @@ namespace talosmq::client {
 namespace {
 
 constexpr absl::Duration kWaitMax = absl::Seconds(3);
+/// Between two words about the same trouble.
+constexpr absl::Duration kWarningInterval = absl::Seconds(30);
 
 std::vector<TopicPartition> ListOf(const std::set<TopicPartition>& partitions) {
   return {partitions.begin(), partitions.end()};
@@ -229,13 +231,18 @@ void GroupMember::Close() {
   is_closed_ = true;
   core_.executor().Cancel(beat_timer_);
   core_.executor().Cancel(lease_timer_);
-  lease_end_ns_ = 0;
+  lease_end_ns_ = kEnded;
   EndCommits(MakeError(Reason::kClosed,
                        base::StrCat("group ", options_.group, ": the consumer is closed")));
 }
 
 bool GroupMember::IsLive() const {
-  return absl::ToInt64Nanoseconds(core_.clock().Monotonic()) < lease_end_ns_.load();
+  const int64_t now = absl::ToInt64Nanoseconds(core_.clock().Monotonic());
+  int64_t end = lease_end_ns_.load();
+  while (end <= now) {
+    if (end == kEnded || lease_end_ns_.compare_exchange_weak(end, kEnded)) return false;
+  }
+  return true;
 }
 
 void GroupMember::BeatSoon() {
@@ -313,27 +320,26 @@ void GroupMember::OnAnswer(uint64_t sequence, absl::Duration sent,
 }
 
 void GroupMember::OnReply(absl::Duration sent, const v1::HeartbeatResponse& reply) {
-  const absl::Duration lease_end = sent + absl::Milliseconds(reply.lease_ms());
-  const absl::Duration now = core_.clock().Monotonic();
-  // Who has seen that the lease was over has stopped for good.
-  const bool was_over = generation_ != 0 && !IsLive();
-  if (was_over || lease_end <= now) {
-    Lose(MakeError(Reason::kUnknownMember,
-                   base::StrCat("group ", options_.group, ": the answer that renewed the lease of ",
-                                "member ", id_, " came after its end")));
-    return;
-  }
   Partitions assigned;
   for (const v1::GroupPartition& message : reply.assigned()) {
     const auto partition = ReadGroupPartition(message.topic_id(), message.partition());
     if (!partition.ok()) return OnRefused(partition.status());
     assigned.insert(*partition);
   }
+  const absl::Duration lease_end = sent + absl::Milliseconds(reply.lease_ms());
+  if (!RenewLease(lease_end)) {
+    Lose(MakeError(Reason::kUnknownMember,
+                   base::StrCat("group ", options_.group, ": the answer that renewed the lease of ",
+                                "member ", id_, " came after its end")));
+    return;
+  }
   const bool is_news = reply.generation() != generation_ || assigned != assigned_;
   failures_ = 0;
+  next_warning_ = absl::ZeroDuration();
+  in_use_since_ = std::nullopt;
   generation_ = reply.generation();
   subscription_known_ = std::max(subscription_known_, subscription_sent_);
-  RenewLease(lease_end);
+  const absl::Duration now = core_.clock().Monotonic();
   // A server that answers at once without news is not asked again at once.
   const absl::Duration wait = std::min({kWaitMax, options_.lease / 3, lease_end - now});
   if (is_news) {
@@ -370,11 +376,31 @@ void GroupMember::OnRefused(const absl::Status& why) {
     Fail(why);
     return;
   }
+  const absl::Duration now = core_.clock().Monotonic();
+  if (reason == Reason::kInstanceInUse) {
+    // A place that is only vacant is free for another by then.
+    if (now - in_use_since_.value_or(now) > 2 * options_.lease) return Fail(why);
+    in_use_since_ = in_use_since_.value_or(now);
+  }
+  TellTrouble(why);
   BeatAfter(core_.PauseAfter(failures_++, why));
 }
 
-void GroupMember::RenewLease(absl::Duration end) {
-  lease_end_ns_ = absl::ToInt64Nanoseconds(end);
+void GroupMember::TellTrouble(const absl::Status& why) {
+  const absl::Duration now = core_.clock().Monotonic();
+  if (now < next_warning_) return;
+  next_warning_ = now + kWarningInterval;
+  base::LogWarning("sdk", "group ", options_.group, ": member ", id_,
+                   generation_ == 0 ? " cannot join yet: " : " cannot renew its lease yet: ",
+                   base::FromAbsl(why.message()));
+}
+
+bool GroupMember::RenewLease(absl::Duration end) {
+  int64_t known = lease_end_ns_.load();
+  const absl::Duration now = core_.clock().Monotonic();
+  const bool was_over = generation_ != 0 && absl::Nanoseconds(known) <= now;
+  if (was_over || end <= now) return false;
+  if (!lease_end_ns_.compare_exchange_strong(known, absl::ToInt64Nanoseconds(end))) return false;
   core_.executor().Cancel(lease_timer_);
   lease_timer_ =
       core_.executor().PostAfter(end - core_.clock().Monotonic(), [weak = weak_from_this()] {
@@ -382,6 +408,7 @@ void GroupMember::RenewLease(absl::Duration end) {
           self->OnLeaseTimer();
         }
       });
+  return true;
 }
 
 void GroupMember::OnLeaseTimer() {
@@ -395,7 +422,7 @@ void GroupMember::OnLeaseTimer() {
 void GroupMember::Lose(const absl::Status& why) {
   base::LogWarning("sdk", base::FromAbsl(why.message()), "; joining anew");
   generation_ = 0;
-  lease_end_ns_ = 0;
+  lease_end_ns_ = kEnded;
   core_.executor().Cancel(lease_timer_);
   // The answer of a heartbeat that is under way is not applied to what comes now.
   ++sequence_;

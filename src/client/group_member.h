@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -72,7 +73,8 @@ class GroupMember final : public std::enable_shared_from_this<GroupMember> {
   /// when the lease ends.
   void Close();
 
-  /// Whether the lease runs: what was assigned and not lost may be worked on.
+  /// Whether the lease runs: what was assigned and not lost may be worked on. Once it was false,
+  /// everything is lost: whoever has stopped for it need not look again.
   bool IsLive() const;
   const std::string& id() const { return id_; }
   int32_t generation() const { return generation_; }
@@ -91,7 +93,9 @@ class GroupMember final : public std::enable_shared_from_this<GroupMember> {
   void OnRefused(const absl::Status& why);
   void Assign(Partitions assigned);
   void OnLeaseTimer();
-  void RenewLease(absl::Duration end);
+  /// False, and nothing changed: too late, or somebody has been told that the lease is over.
+  bool RenewLease(absl::Duration end);
+  void TellTrouble(const absl::Status& why);
   void Lose(const absl::Status& why);
   void Fail(const absl::Status& why);
   void ReleaseNow(const std::vector<TopicPartition>& partitions);
@@ -105,6 +109,7 @@ class GroupMember final : public std::enable_shared_from_this<GroupMember> {
   absl::Status TooLate() const;
   absl::Status CheckCommit(const TopicPartition& partition) const;
 
+  static constexpr int64_t kEnded = 0;
   static constexpr size_t kCommitsMax = 1000;
   struct PendingCommit {
     GroupIdentity identity = {};
@@ -120,6 +125,8 @@ class GroupMember final : public std::enable_shared_from_this<GroupMember> {
   int32_t generation_ = 0;  ///< 0: not joined.
   uint64_t sequence_ = 0;   ///< Of the last heartbeat sent.
   int failures_ = 0;        ///< Since the last answer.
+  absl::Duration next_warning_ = absl::ZeroDuration();
+  std::optional<absl::Duration> in_use_since_;  ///< Told kInstanceInUse, and no answer since.
   uint64_t subscription_number_ = 1;
   uint64_t subscription_known_ = 0;  ///< The last that the group has taken.
   uint64_t subscription_sent_ = 0;   ///< That of the last heartbeat.
@@ -127,7 +134,8 @@ class GroupMember final : public std::enable_shared_from_this<GroupMember> {
   Partitions held_;                  ///< Told as assigned, and neither revoked nor lost.
   Partitions letting_go_;            ///< Told as revoked or lost, and not released.
   Partitions lost_;                  ///< Of letting_go_.
-  std::atomic<int64_t> lease_end_ns_{0};
+  /// Monotonic; kEnded: over, and no answer to a heartbeat of before renews it.
+  mutable std::atomic<int64_t> lease_end_ns_{kEnded};
   base::TimerId lease_timer_ = base::TimerId::kNone;
   base::TimerId beat_timer_ = base::TimerId::kNone;
   absl::Duration timeout_;

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,6 +34,22 @@ class NoRandom final : public base::Random {
 TopicPartition P(int32_t number) {
   return {.topic_id = ScriptedTransport::IdOf(1), .partition = PartitionId(number)};
 }
+
+/// A clock during which other threads run: `after_read` is called whenever it was read.
+class BusyClock final : public base::Clock {
+ public:
+  explicit BusyClock(const support::ManualClock& clock) : clock_(clock) {}
+  absl::Time Now() const override { return clock_.Now(); }
+  absl::Duration Monotonic() const override {
+    const absl::Duration now = clock_.Monotonic();
+    if (after_read) after_read();
+    return now;
+  }
+  std::function<void()> after_read;
+
+ private:
+  const support::ManualClock& clock_;
+};
 
 /// Writes down what the member tells; lets go when the test says so.
 class Worker final : public GroupMemberListener {
@@ -70,7 +87,7 @@ class GroupMemberTest : public ::testing::Test {
     net_->held_methods = {kHeartbeat, kLeave};
     core_ = std::make_unique<ClientCore>(
         ClientOptions{.server = "seed:1"}, std::move(transport),
-        ClientCore::Deps{.executor = executor_, .clock = clock_, .random = random_});
+        ClientCore::Deps{.executor = executor_, .clock = busy_clock_, .random = random_});
   }
   ~GroupMemberTest() override {
     if (member_ != nullptr) member_->Close();
@@ -183,6 +200,7 @@ class GroupMemberTest : public ::testing::Test {
   }
 
   support::ManualClock clock_;
+  BusyClock busy_clock_{clock_};
   support::ManualExecutor executor_{clock_};
   NoRandom random_;
   ScriptedTransport* net_ = nullptr;
@@ -361,6 +379,44 @@ TEST_F(GroupMemberTest, ALeaseThatWasSeenToBeOverIsNotRenewed) {
   AnswerLast(1, {0});
   EXPECT_FALSE(member_->IsLive()) << "whoever has stopped for it would stand still for ever";
   EXPECT_THAT(worker_->Take(), ElementsAre("lost 0"));
+}
+
+TEST_F(GroupMemberTest, WhoeverSawTheLeaseEndDuringItsRenewalIsToldOfTheLoss) {
+  // A lane looks at the lease just when it ends, between any two looks of the executor.
+  for (int read = 1; read <= 6; ++read) {
+    member_ = nullptr;
+    Join({0});
+    const size_t before = asked();
+    while (asked() == before) Advance(absl::Milliseconds(100));
+    clock_.Advance(absl::Seconds(10) - absl::Milliseconds(4701));
+    int reads = 0;
+    bool saw_the_end = false;
+    busy_clock_.after_read = [&] {
+      if (++reads != read) return;
+      clock_.Advance(absl::Milliseconds(200));
+      saw_the_end = !member_->IsLive();
+    };
+    AnswerLast(1, {0});
+    busy_clock_.after_read = nullptr;
+    EXPECT_EQ(saw_the_end, !worker_->Take().empty()) << "at read " << read;
+  }
+}
+
+TEST_F(GroupMemberTest, AnotherWithTheSameInstanceIdIsEndedByTwoLeases) {
+  Start("rack-7");
+  testing::internal::CaptureStderr();
+  const absl::Duration begin = clock_.Monotonic();
+  while (worker_->told.empty() && clock_.Monotonic() < begin + absl::Minutes(1)) {
+    if (net_->held_calls.back().reply != nullptr) RefuseLast(Reason::kInstanceInUse);
+    Advance(absl::Milliseconds(500));
+  }
+  EXPECT_THAT(worker_->Take(), ElementsAre("failed InstanceInUse"));
+  EXPECT_GT(clock_.Monotonic(), begin + absl::Seconds(20));
+  EXPECT_LT(clock_.Monotonic(), begin + absl::Seconds(22));
+  const std::string logged = testing::internal::GetCapturedStderr();
+  const size_t first = logged.find("cannot join yet");
+  EXPECT_NE(first, std::string::npos);
+  EXPECT_EQ(logged.find("cannot join yet", first + 1), std::string::npos) << "one in 30 s";
 }
 
 TEST_F(GroupMemberTest, AnUnknownMemberLosesEverythingAndJoinsAnew) {
