@@ -19,6 +19,6 @@ absl::Time SystemClock::CoarseNow() const {
   return absl::UnixEpoch() + Read(CLOCK_REALTIME_COARSE);
 }
 
-absl::Duration SystemClock::Monotonic() const { return Read(CLOCK_MONOTONIC); }
+absl::Duration SystemClock::Monotonic() const { return Read(CLOCK_BOOTTIME); }
 
 }  // namespace talosmq::base

@@ -14,7 +14,9 @@ class Clock {
   /// Now(), as of the last tick of the machine's timer: up to 10 ms behind and a quarter of the
   /// price. For stamping millions of records a second.
   virtual absl::Time CoarseNow() const { return Now(); }
-  /// Time since an unspecified point; never goes back. For deadlines, leases and waits.
+  /// Time since an unspecified point; never goes back, and goes on while the machine is suspended:
+  /// who sleeps past the end of a lease must see that when it wakes. For deadlines, leases and
+  /// waits.
   virtual absl::Duration Monotonic() const = 0;
 };
 
