@@ -33,7 +33,7 @@ struct GroupConsumerOptions {
   std::function<void(const std::string& topic, const SkippedOffsets& skipped)> on_skipped = {};
 
   // All run inside of Poll, on_revoked also inside of Close, and may call the consumer, but for
-  // Poll and Close.
+  // Poll and Close, which fail there with kInvalidArgument.
 
   /// These are read from now on: may Seek or Pause them before anything is fetched.
   PartitionsCallback on_assigned = {};
@@ -89,8 +89,10 @@ class GroupConsumer {
   /// when none came. Commits, lets go of partitions and takes new ones first; that may take up to
   /// request_timeout when the coordinator of the group cannot be reached.
   /// Errors of one partition as of Consumer::Poll. kInvalidArgument, kGroupFull,
-  /// kGroupKindMismatch, kInconsistentProtocol, ...: the group refuses this member for good, which
-  /// every later Poll tells, too.
+  /// kGroupKindMismatch, kInconsistentProtocol, kInstanceInUse (for two leases), ...: the group
+  /// refuses this member for good, which every later Poll tells, too. While it cannot join for
+  /// another reason, it tries again, and logs a warning at once and every 30 s. kInvalidArgument
+  /// also within a callback, as of Close.
   virtual absl::StatusOr<PolledGroupRecords> Poll(absl::Duration wait) = 0;
 
   // kNotOwner: not a partition of this member (any more).

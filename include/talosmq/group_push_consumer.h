@@ -93,7 +93,8 @@ class GroupPushConsumer {
 
   /// The clean end: waits for each Process that runs and for every Shutdown, commits, and leaves
   /// the group. A commit lasts at most close_timeout from now on, and so does leaving. Idempotent.
-  /// An error: the group has not heard of it and waits for the lease to end.
+  /// An error: the group has not heard of it and waits for the lease to end. Neither this nor the
+  /// destructor within a callback or a processor: they would wait for themselves, and abort.
   virtual absl::Status Stop() = 0;
 
   /// Of all partitions of this member, by topic and number; `position` is one past the last record

@@ -15,7 +15,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <map>
+#include <string_view>
 #include <utility>
 
 namespace talosmq {
@@ -59,7 +61,8 @@ class BlockingGroupConsumer final : public GroupConsumer {
   }
 
   ~BlockingGroupConsumer() override {
-    TALOSMQ_CHECK(!client_.executor().IsCurrent()) << "a consumer destroyed by a callback";
+    TALOSMQ_CHECK(!client_.executor().IsCurrent() && !is_in_callback_)
+        << "a consumer destroyed by a callback";
     if (!is_closed_) {
       BoundBy(client_.clock().Monotonic() +
               std::min(kDestroyTimeout, options_.member.close_timeout));
@@ -88,6 +91,7 @@ class BlockingGroupConsumer final : public GroupConsumer {
 
   absl::StatusOr<PolledGroupRecords> Poll(absl::Duration wait) override {
     TALOSMQ_RETURN_IF_ERROR(CheckOpen());
+    TALOSMQ_RETURN_IF_ERROR(CheckNotInCallback("Poll"));
     const absl::Duration deadline = client_.clock().Monotonic() + wait;
     CommitWhenDue();
     PolledGroupRecords polled;
@@ -211,6 +215,7 @@ class BlockingGroupConsumer final : public GroupConsumer {
 
   absl::Status Close() override {
     TALOSMQ_RETURN_IF_ERROR(CheckOpen());
+    TALOSMQ_RETURN_IF_ERROR(CheckNotInCallback("Close"));
     std::vector<TopicPartition> all;
     for (const auto& [partition, held] : held_) all.push_back(partition);
     const absl::Duration deadline = client_.clock().Monotonic() + options_.member.close_timeout;
@@ -236,6 +241,20 @@ class BlockingGroupConsumer final : public GroupConsumer {
     if (!is_closed_) return absl::OkStatus();
     return MakeError(Reason::kClosed,
                      base::StrCat("the consumer of group ", options_.member.group, " is closed"));
+  }
+
+  absl::Status CheckNotInCallback(std::string_view what) const {
+    if (!is_in_callback_) return absl::OkStatus();
+    return MakeError(Reason::kInvalidArgument,
+                     base::StrCat("group ", options_.member.group, ": ", what, " in a callback"));
+  }
+
+  template <typename... Args>
+  void Tell(const std::function<void(const Args&...)>& callback, const Args&... args) {
+    if (!callback) return;
+    is_in_callback_ = true;
+    callback(args...);
+    is_in_callback_ = false;
   }
 
   absl::Status NotHeld(const NamedPartition& partition) const {
@@ -278,7 +297,7 @@ class BlockingGroupConsumer final : public GroupConsumer {
         client::TakeChunk(chunk.chunk, *held.topic, fetch_options_, client_.metrics(), held.polled);
     skipped_records_ += taken.skipped_records;
     for (const SkippedOffsets& skipped : taken.skipped) {
-      if (options_.on_skipped) options_.on_skipped(held.topic->name, skipped);
+      Tell(options_.on_skipped, held.topic->name, skipped);
     }
     for (RecordBatchView& batch : taken.batches) {
       polled.batches.push_back({.partition = NameOf(*entry), .records = std::move(batch)});
@@ -323,7 +342,7 @@ class BlockingGroupConsumer final : public GroupConsumer {
       held.polled.position = start.offset;
       names.push_back(NameOf(*held_.insert_or_assign(start.partition, std::move(held)).first));
     }
-    if (options_.on_assigned) options_.on_assigned(names);
+    Tell(options_.on_assigned, names);
     for (const client::GroupStart& start : started) {
       HeldPartition& held = *held_.find(start.partition);
       const bool is_fetched = held.second.polled.generation != 0;
@@ -354,7 +373,7 @@ class BlockingGroupConsumer final : public GroupConsumer {
       names.push_back(NameOf(*held));
     }
     if (going.empty()) return;
-    if (callback) callback(names);
+    Tell(callback, names);
     for (const TopicPartition& partition : going) held_.erase(partition);
     client_.executor().Post([group = group_, reader = reader_, going = std::move(going)] {
       for (const TopicPartition& partition : going) reader->Remove(partition);
@@ -470,6 +489,7 @@ class BlockingGroupConsumer final : public GroupConsumer {
   absl::Status pending_error_;  ///< Of one partition, to be told by the next Poll.
   absl::Status failed_;         ///< The group refuses the member.
   bool is_closed_ = false;
+  bool is_in_callback_ = false;
 };
 
 }  // namespace

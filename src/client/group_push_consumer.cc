@@ -39,12 +39,12 @@ class LaneGroupPushConsumer final : public GroupPushConsumer {
   }
 
   ~LaneGroupPushConsumer() override {
-    TALOSMQ_CHECK(!client_.executor().IsCurrent()) << "a consumer destroyed by a callback";
     Stop().IgnoreError();
     control_.Stop();
   }
 
   absl::Status Stop() override {
+    TALOSMQ_CHECK(!IsOwnThread()) << "a group push consumer stopped by its own callback";
     client_.executor().Post(
         [group = group_, timeout = options_.member.close_timeout] { group->SetTimeout(timeout); });
     client::PendingResult<bool> ended;
@@ -78,6 +78,14 @@ class LaneGroupPushConsumer final : public GroupPushConsumer {
   }
 
  private:
+  /// On which waiting for the end would be waiting for oneself.
+  bool IsOwnThread() const {
+    if (client_.executor().IsCurrent() || control_.IsCurrent()) return true;
+    const base::MutexLock lock(mutex_);
+    return std::ranges::any_of(lanes_,
+                               [](const auto& lane) { return lane.second.lane->IsCurrent(); });
+  }
+
   struct Lane {
     std::string topic;
     std::shared_ptr<PushLane> lane;

@@ -54,6 +54,8 @@ class PushLane {
   /// Stop's first half: what waits is thrown away from now on. For ending many lanes side by side.
   void BeginStop();
 
+  /// Whether this is the lane's own thread. Thread-safe.
+  bool IsCurrent() const { return thread_.IsCurrent(); }
   int64_t bytes() const { return bytes_.load(); }
   PartitionPosition position() const {
     return {.partition = options_.source.partition,
