@@ -92,6 +92,11 @@ struct GroupOptions {
   std::string client_id = {};  ///< For people, at most 100 bytes.
   /// How long the group waits for a member of which it hears nothing. 1 s to 10 min.
   absl::Duration lease = absl::Seconds(10);
+  /// How long the application may be busy with what it was given, between two Polls, in a callback,
+  /// or in one call of a GroupProcessor. A member that is busy longer (seen up to a quarter later)
+  /// leaves the group and loses its partitions, so that others read on; it joins anew when the
+  /// application comes back. 1 s or more; infinite: it may for ever.
+  absl::Duration poll_interval_max = absl::Minutes(5);
   /// How long the clean end may wait for the servers, see Close and Stop. 100 ms to 10 min.
   absl::Duration close_timeout = absl::Seconds(10);
   StartOptions start = {};

@@ -68,7 +68,8 @@ using CommitCallback = std::function<void(const absl::Status& status)>;
 /// 2. With auto_commit every record is processed at least once, also when members die: a record is
 ///    committed only by a Poll, or Close, that comes after the Poll that returned it.
 /// 3. Heartbeats go on whether or not anybody polls. But partitions are let go of inside of Poll
-///    only, so a member that polls no more keeps what it has as long as its process lives.
+///    only; a member that does not poll for poll_interval_max leaves, the next Poll tells on_lost,
+///    and nothing from before can be committed.
 /// 4. What is fetched ahead is about prefetch_bytes.
 ///
 /// Thread-compatible: one thread polls, and calls the rest. Lives inside its Client; the batches it

@@ -32,8 +32,9 @@ class Checkpointer {
 
 /// What an application does with the records of one partition of its group. All calls come from one
 /// thread, the partition's own, in this order: Init once, Process for each batch, Shutdown once.
-/// They may block as long as they like: that holds back this partition alone. They must not throw,
-/// and must not stop their consumer.
+/// They may block: that holds back this partition alone, up to poll_interval_max, after which the
+/// member leaves the group and loses all its partitions. They must not throw, and must not stop
+/// their consumer.
 class GroupProcessor {
  public:
   virtual ~GroupProcessor() = default;

@@ -57,7 +57,9 @@ class BlockingGroupConsumer final : public GroupConsumer {
       done(std::move(group));
     });
     group_ = made.Wait();
-    next_commit_ = client_.clock().Monotonic() + options_.auto_commit_interval;
+    const absl::Duration now = client_.clock().Monotonic();
+    next_commit_ = now + options_.auto_commit_interval;
+    reader_->SetBusySince(now);
   }
 
   ~BlockingGroupConsumer() override {
@@ -92,6 +94,21 @@ class BlockingGroupConsumer final : public GroupConsumer {
   absl::StatusOr<PolledGroupRecords> Poll(absl::Duration wait) override {
     TALOSMQ_RETURN_IF_ERROR(CheckOpen());
     TALOSMQ_RETURN_IF_ERROR(CheckNotInCallback("Poll"));
+    ComeBack();
+    absl::StatusOr<PolledGroupRecords> polled = PollOnce(wait);
+    reader_->SetBusySince(client_.clock().Monotonic());
+    return polled;
+  }
+
+  /// The application is at hand; a member that has left because it was not returns.
+  void ComeBack() {
+    const absl::Duration busy = client_.clock().Monotonic() - reader_->busy_since();
+    reader_->SetBusySince(absl::InfiniteDuration());
+    if (busy <= options_.member.poll_interval_max) return;
+    client_.executor().Post([group = group_] { group->CheckPresence(); });
+  }
+
+  absl::StatusOr<PolledGroupRecords> PollOnce(absl::Duration wait) {
     const absl::Duration deadline = client_.clock().Monotonic() + wait;
     CommitWhenDue();
     PolledGroupRecords polled;
@@ -253,7 +270,9 @@ class BlockingGroupConsumer final : public GroupConsumer {
   void Tell(const std::function<void(const Args&...)>& callback, const Args&... args) {
     if (!callback) return;
     is_in_callback_ = true;
+    reader_->SetBusySince(client_.clock().Monotonic());
     callback(args...);
+    ComeBack();
     is_in_callback_ = false;
   }
 

@@ -29,7 +29,37 @@ std::shared_ptr<GroupCore> GroupCore::Create(ClientCore& core, const GroupOption
 
 GroupCore::GroupCore(ClientCore& core, const GroupOptions& options,
                      std::weak_ptr<GroupCoreListener> listener)
-    : core_(core), group_(options.group), start_(options.start), listener_(std::move(listener)) {}
+    : core_(core),
+      group_(options.group),
+      start_(options.start),
+      poll_interval_max_(options.poll_interval_max),
+      listener_(std::move(listener)) {}
+
+void GroupCore::Start() {
+  member_->Start();
+  WatchPresence();
+}
+
+void GroupCore::WatchPresence() {
+  if (poll_interval_max_ == absl::InfiniteDuration()) return;
+  core_.executor().PostAfter(poll_interval_max_ / 4, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    self->CheckPresence();
+    self->WatchPresence();
+  });
+}
+
+void GroupCore::CheckPresence() {
+  const auto listener = listener_.lock();
+  if (listener == nullptr) return;
+  const absl::Duration busy = core_.clock().Monotonic() - listener->busy_since();
+  if (busy <= poll_interval_max_) return member_->Return();
+  member_->StayAway(MakeError(
+      Reason::kUnknownMember,
+      base::StrCat("group ", group_, ": the application is busy for more than poll_interval_max, ",
+                   base::FromAbsl(absl::FormatDuration(poll_interval_max_)))));
+}
 
 void GroupCore::Leave(base::Callback<absl::Status> done) {
   lookups_.clear();

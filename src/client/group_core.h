@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,6 +28,12 @@ struct GroupStart {
   std::optional<Offset> committed;
 };
 
+/// As nanoseconds of an infinite busy_since().
+inline constexpr int64_t kNotBusy = std::numeric_limits<int64_t>::max();
+inline absl::Duration BusySince(int64_t since_ns) {
+  return since_ns == kNotBusy ? absl::InfiniteDuration() : absl::Nanoseconds(since_ns);
+}
+
 /// Who reads what a member is given; the rules of GroupMemberListener hold. Called on the executor.
 class GroupCoreListener {
  public:
@@ -35,6 +42,9 @@ class GroupCoreListener {
   virtual void OnRevoked(const std::vector<TopicPartition>& partitions) = 0;
   virtual void OnLost(const std::vector<TopicPartition>& partitions, const absl::Status& why) = 0;
   virtual void OnFailed(const absl::Status& why) = 0;
+  /// Since when the application works on what it was given, or on a callback, by the monotonic
+  /// clock; infinite: it does not.
+  virtual absl::Duration busy_since() const = 0;
 };
 
 /// A member of a group that knows where to begin: finds out the start of each partition that it is
@@ -43,14 +53,17 @@ class GroupCoreListener {
 /// Invariant: a start that would be another one when asked for later (the end, a time) is committed
 /// before anybody hears of it, unless the group has committed something: who takes over from a
 /// member that died before its first commit begins there as well.
-/// Confined to the client's executor, but for IsLive(), which is thread-safe. Shared by the facade
-/// and the callbacks under way; lives inside its ClientCore.
+/// Confined to the client's executor, but for IsLive() and clock(), which are thread-safe. Shared
+/// by the facade and the callbacks under way; lives inside its ClientCore.
 class GroupCore final : public GroupMemberListener, public std::enable_shared_from_this<GroupCore> {
  public:
   static std::shared_ptr<GroupCore> Create(ClientCore& core, const GroupOptions& options,
                                            std::weak_ptr<GroupCoreListener> listener);
 
-  void Start() { member_->Start(); }
+  void Start();
+  /// Leaves the group when the application is busy for longer than poll_interval_max, and returns
+  /// when it is not. Looks by itself every quarter of that.
+  void CheckPresence();
   void Subscribe(GroupSubscription subscription) { member_->Subscribe(std::move(subscription)); }
   void Release(const std::vector<TopicPartition>& partitions) { member_->Release(partitions); }
   void Commit(std::vector<OffsetCommit> commits, CommitDone done) {
@@ -62,6 +75,7 @@ class GroupCore final : public GroupMemberListener, public std::enable_shared_fr
   /// Tells nobody anything more.
   void Close();
   bool IsLive() const { return member_->IsLive(); }
+  const base::Clock& clock() const { return core_.clock(); }
 
   void OnAssigned(const std::vector<TopicPartition>& partitions) override;
   void OnRevoked(const std::vector<TopicPartition>& partitions) override;
@@ -84,6 +98,7 @@ class GroupCore final : public GroupMemberListener, public std::enable_shared_fr
 
   GroupCore(ClientCore& core, const GroupOptions& options,
             std::weak_ptr<GroupCoreListener> listener);
+  void WatchPresence();
   void FindTopic(uint64_t number);
   void FindCommitted(uint64_t number, const TopicImagePtr& topic);
   void FindStarts(uint64_t number, const TopicImagePtr& topic, const CommittedOffsets& committed);
@@ -99,6 +114,7 @@ class GroupCore final : public GroupMemberListener, public std::enable_shared_fr
   ClientCore& core_;
   const std::string group_;
   const StartOptions start_;
+  const absl::Duration poll_interval_max_;
   const std::weak_ptr<GroupCoreListener> listener_;
   std::shared_ptr<GroupMember> member_;
   std::map<uint64_t, Lookup> lookups_;

@@ -20,7 +20,13 @@ void GroupLaneProcessor::Init(PartitionId partition, Offset start) {
   given_ = start;
   // A start that nobody has committed is committed as well: who takes over begins there.
   deps_.progress->processed = start.value();
+  NoteBusy();
   deps_.processor->Init({.topic = options_.topic, .partition = partition}, start);
+  deps_.progress->busy_since_ns = kNotBusy;
+}
+
+void GroupLaneProcessor::NoteBusy() {
+  deps_.progress->busy_since_ns = absl::ToInt64Nanoseconds(deps_.group->clock().Monotonic());
 }
 
 absl::Status GroupLaneProcessor::CheckLive() const {
@@ -33,7 +39,10 @@ absl::Status GroupLaneProcessor::CheckLive() const {
 absl::Status GroupLaneProcessor::Process(const RecordBatchView& records) {
   TALOSMQ_RETURN_IF_ERROR(CheckLive());
   given_ = records.records().back().offset + 1;
-  TALOSMQ_RETURN_IF_ERROR(deps_.processor->Process(records, *this));
+  NoteBusy();
+  const absl::Status processed = deps_.processor->Process(records, *this);
+  deps_.progress->busy_since_ns = kNotBusy;
+  TALOSMQ_RETURN_IF_ERROR(processed);
   deps_.progress->processed = given_.value();
   uncommitted_records_ += static_cast<int64_t>(records.records().size());
   if (options_.auto_commit && uncommitted_records_ >= options_.commit_records) {
@@ -48,8 +57,10 @@ absl::Status GroupLaneProcessor::Process(const RecordBatchView& records) {
 
 void GroupLaneProcessor::Shutdown(const absl::Status& why) {
   const absl::Status live = CheckLive();
+  NoteBusy();
   deps_.processor->Shutdown(why.ok() ? live : why, *this);
   deps_.processor = nullptr;
+  deps_.progress->busy_since_ns = kNotBusy;
   if (options_.auto_commit && CheckLive().ok()) {
     // What it says has been logged.
     if (const auto next = deps_.progress->TakeUncommitted()) CommitAndWait(*next).IgnoreError();

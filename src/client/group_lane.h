@@ -24,6 +24,8 @@ struct LaneProgress {
   std::atomic<int64_t> committed{kNothing};  ///< Handed over to be, or before.
   /// The lease has ended, or the partition is another's: nothing can be committed.
   std::atomic<bool> is_lost{false};
+  /// When the call of the processor that runs began; kNotBusy: none runs.
+  std::atomic<int64_t> busy_since_ns{kNotBusy};
 
   /// What is processed and not committed; taken as committed from now on.
   std::optional<Offset> TakeUncommitted();
@@ -59,6 +61,7 @@ class GroupLaneProcessor final : public Processor, public Checkpointer {
   absl::Status Commit(Offset next) override;
 
  private:
+  void NoteBusy();
   absl::Status CheckLive() const;
   absl::Status CommitAndWait(Offset next);
 

@@ -205,14 +205,31 @@ void GroupMember::SendLeave(absl::Duration deadline, base::Callback<absl::Status
   Close();
   if (!was_ever_there) return done(absl::OkStatus());
   v1::LeaveGroupRequest request;
-  request.set_group(options_.group);
-  request.set_member_id(id_);
   request.set_keeps_partitions(!options_.instance_id.empty());
   // Told once, by the answer or by the clock.
   const auto tell = std::make_shared<base::Callback<absl::Status>>(std::move(done));
   core_.executor().PostAfter(deadline - core_.clock().Monotonic(), [tell, late = TooLate()] {
     if (*tell) std::exchange(*tell, nullptr)(late);
   });
+  CallLeave(std::move(request), [tell](const absl::Status& status) {
+    if (*tell) std::exchange(*tell, nullptr)(status);
+  });
+}
+
+void GroupMember::StayAway(const absl::Status& why) {
+  if (is_closed_ || std::exchange(is_away_, true)) return;
+  Lose(why);
+  // A static member keeps nothing either: others are to read on.
+  if (sequence_ > 0) CallLeave({}, [](const absl::Status& /*told when the lease ends*/) {});
+}
+
+void GroupMember::Return() {
+  if (std::exchange(is_away_, false)) BeatSoon();
+}
+
+void GroupMember::CallLeave(v1::LeaveGroupRequest request, base::Callback<absl::Status> done) {
+  request.set_group(options_.group);
+  request.set_member_id(id_);
   using Response = v1::LeaveGroupResponse;
   Retry<Response>::Start(
       core_,
@@ -220,10 +237,9 @@ void GroupMember::SendLeave(absl::Duration deadline, base::Callback<absl::Status
         core.CallTyped<Response>("/talosmq.v1.ConsumerService/LeaveGroup", request,
                                  CallPolicy::kAnyServer, std::move(answer));
       },
-      [tell](const absl::StatusOr<Response>& response) {
+      [done = std::move(done)](const absl::StatusOr<Response>& response) mutable {
         const bool is_gone = ReasonOf(response.status()) == Reason::kUnknownMember;
-        if (!*tell) return;
-        std::exchange(*tell, nullptr)(is_gone ? absl::OkStatus() : response.status());
+        done(is_gone ? absl::OkStatus() : response.status());
       });
 }
 
@@ -263,7 +279,7 @@ void GroupMember::BeatAfter(absl::Duration pause) {
 }
 
 void GroupMember::Beat() {
-  if (is_closed_) return;
+  if (is_closed_ || is_away_) return;
   const absl::Duration now = core_.clock().Monotonic();
   absl::Duration wait = std::min({kWaitMax, options_.lease / 3, core_.answer_wait_max() / 2});
   // A renewal must come back well before the lease ends.

@@ -65,6 +65,9 @@ class GroupMember final : public std::enable_shared_from_this<GroupMember> {
   void Commit(std::vector<OffsetCommit> commits, CommitDone done);
   /// Instead of request_timeout, for commits that wait, those to come, and Leave.
   void SetTimeout(absl::Duration timeout);
+  /// Leaves the group, which loses everything, until Return; for a member whose application hangs.
+  void StayAway(const absl::Status& why);
+  void Return();
   /// Tells the group, once and after the commits before it, that the member lets go of everything,
   /// and closes. A static member's partitions wait for it. OK when the group has no such member any
   /// more; kDeadlineExceeded: no answer within the timeout.
@@ -99,6 +102,7 @@ class GroupMember final : public std::enable_shared_from_this<GroupMember> {
   void Lose(const absl::Status& why);
   void Fail(const absl::Status& why);
   void ReleaseNow(const std::vector<TopicPartition>& partitions);
+  void CallLeave(v1::LeaveGroupRequest request, base::Callback<absl::Status> done);
   void SendLeave(absl::Duration deadline, base::Callback<absl::Status> done);
   /// Runs it when the commits before it have ended.
   void AfterCommits(base::Task task);
@@ -144,6 +148,7 @@ class GroupMember final : public std::enable_shared_from_this<GroupMember> {
   EndCommit end_commit_;        ///< Set: the first one is under way.
   base::TimerId commit_timer_ = base::TimerId::kNone;
   bool is_beat_posted_ = false;
+  bool is_away_ = false;
   bool is_closed_ = false;
 };
 

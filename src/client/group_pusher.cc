@@ -1,5 +1,6 @@
 #include "client/group_pusher.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace talosmq::client {
@@ -60,7 +61,17 @@ void GroupPusher::Remove(const TopicPartition& partition) {
       topics_.erase(entry);
     }
   }
-  if (!is_closed_) group_->Release({partition});
+  if (is_closed_) return;
+  group_->Release({partition});
+  group_->CheckPresence();
+}
+
+absl::Duration GroupPusher::busy_since() const {
+  int64_t since_ns = kNotBusy;
+  for (const auto& [partition, lane] : lanes_) {
+    since_ns = std::min(since_ns, lane->busy_since_ns.load());
+  }
+  return BusySince(since_ns);
 }
 
 PushCore* GroupPusher::Find(const TopicPartition& partition) {

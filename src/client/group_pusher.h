@@ -55,6 +55,7 @@ class GroupPusher final : public GroupCoreListener,
   void OnRevoked(const std::vector<TopicPartition>& partitions) override;
   void OnLost(const std::vector<TopicPartition>& partitions, const absl::Status& why) override;
   void OnFailed(const absl::Status& why) override;
+  absl::Duration busy_since() const override;
 
  private:
   struct Topic {

@@ -6,6 +6,7 @@
 #include "client/group_queue.h"
 #include "talosmq/consumer.h"
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -19,8 +20,8 @@ namespace talosmq::client {
 ///
 /// Invariant: a topic is fetched by one FetchCore, with its share of prefetch_bytes, while one of
 /// its partitions is read.
-/// Confined to the client's executor. Shared by the facade and what is posted; lives inside its
-/// ClientCore.
+/// Confined to the client's executor, but for SetBusySince. Shared by the facade and what is
+/// posted; lives inside its ClientCore.
 class GroupReader final : public GroupCoreListener,
                           public std::enable_shared_from_this<GroupReader> {
  public:
@@ -34,11 +35,14 @@ class GroupReader final : public GroupCoreListener,
   void Remove(const TopicPartition& partition);
   void ReturnCredit(const TopicPartition& partition, int64_t bytes);
   void Close();
+  /// Thread-safe. Infinite: the application is not busy.
+  void SetBusySince(absl::Duration since) { busy_since_ns_ = absl::ToInt64Nanoseconds(since); }
 
   void OnStarted(std::vector<GroupStart> started) override;
   void OnRevoked(const std::vector<TopicPartition>& partitions) override;
   void OnLost(const std::vector<TopicPartition>& partitions, const absl::Status& why) override;
   void OnFailed(const absl::Status& why) override;
+  absl::Duration busy_since() const override { return BusySince(busy_since_ns_); }
 
  private:
   struct Topic {
@@ -51,6 +55,7 @@ class GroupReader final : public GroupCoreListener,
   const ConsumerOptions options_;
   const std::shared_ptr<GroupQueue> queue_;
   std::map<TopicId, Topic> topics_;
+  std::atomic<int64_t> busy_since_ns_{kNotBusy};
 };
 
 }  // namespace talosmq::client

@@ -102,6 +102,8 @@ absl::Status CheckOptions(const GroupOptions& options) {
   TALOSMQ_RETURN_IF_ERROR(CheckSize("instance_id", options.instance_id, 0, 100));
   TALOSMQ_RETURN_IF_ERROR(CheckSize("client_id", options.client_id, 0, 100));
   TALOSMQ_RETURN_IF_ERROR(CheckRange("lease", options.lease, absl::Seconds(1), absl::Minutes(10)));
+  TALOSMQ_RETURN_IF_ERROR(CheckRange("poll_interval_max", options.poll_interval_max,
+                                     absl::Seconds(1), absl::InfiniteDuration()));
   TALOSMQ_RETURN_IF_ERROR(CheckRange("close_timeout", options.close_timeout,
                                      absl::Milliseconds(100), absl::Minutes(10)));
   return CheckSubscription(options.subscription);

@@ -1,8 +1,9 @@
 // The facades of group members with their real threads; the group and the log are the test's.
 
+#include "talosmq/group_consumer.h"
+
 #include "client/connect.h"
 #include "talosmq/error.h"
-#include "talosmq/group_consumer.h"
 #include "talosmq/group_push_consumer.h"
 
 #include "absl/synchronization/notification.h"
@@ -25,9 +26,7 @@ using ::testing::Pair;
 
 constexpr absl::Duration kLong = absl::Minutes(1);
 
-NamedPartition P(int32_t number) {
-  return {.topic = "events", .partition = PartitionId(number)};
-}
+NamedPartition P(int32_t number) { return {.topic = "events", .partition = PartitionId(number)}; }
 
 class GroupConsumerTest : public ::testing::Test {
  protected:
@@ -89,11 +88,11 @@ TEST_F(GroupConsumerTest, WhatWasPolledIsCommittedBeforeItsPartitionGoes) {
   std::vector<std::string> told;
   net_->Store(3);
   net_->Assign({0, 1});
-  const auto consumer = Join(
-      {.on_assigned = Note(told, "assigned"), .on_revoked = [&](const auto& partitions) {
-         Note(told, "revoked")(partitions);
-         EXPECT_THAT(net_->committed(), ElementsAre(Pair(0, 3)));
-       }});
+  const auto consumer =
+      Join({.on_assigned = Note(told, "assigned"), .on_revoked = [&](const auto& partitions) {
+              Note(told, "revoked")(partitions);
+              EXPECT_THAT(net_->committed(), ElementsAre(Pair(0, 3)));
+            }});
   while (consumer->positions().size() < 2) ASSERT_TRUE(consumer->Poll(absl::ZeroDuration()).ok());
   ASSERT_TRUE(consumer->Pause(P(1)).ok());
   PollUntil(*consumer, [&] { return consumer->position(P(0)).value() == Offset(3); });

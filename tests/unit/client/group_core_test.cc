@@ -48,9 +48,11 @@ class Reader final : public GroupCoreListener {
     Note("lost", partitions);
   }
   void OnFailed(const absl::Status& /*why*/) override { told.emplace_back("failed"); }
+  absl::Duration busy_since() const override { return is_busy_since; }
   std::vector<std::string> Take() { return std::exchange(told, {}); }
 
   std::vector<std::string> told;
+  absl::Duration is_busy_since = absl::InfiniteDuration();
 
  private:
   void Note(const std::string& what, const std::vector<TopicPartition>& partitions) {
@@ -84,6 +86,7 @@ class GroupCoreTest : public ::testing::Test {
     group_ = GroupCore::Create(*core_,
                                {.group = "billing",
                                 .subscription = {.topics = {"events"}, .patterns = {}},
+                                .poll_interval_max = absl::Seconds(4),
                                 .start = std::move(start)},
                                reader_);
     executor_.RunUntilIdle();
@@ -279,6 +282,32 @@ TEST_F(GroupCoreTest, APartitionThatIsNewerThanWhatIsKnownOfItsTopicIsWaitedFor)
   Advance(absl::Seconds(1));
   AnswerCommitted({});
   EXPECT_THAT(reader_->Take(), ElementsAre("started 2@100"));
+}
+
+TEST_F(GroupCoreTest, AMemberWhoseApplicationHangsLeavesUntilItComesBack) {
+  Start({});
+  Join({0});
+  AnswerCommitted({});
+  EXPECT_THAT(reader_->Take(), ElementsAre("started 0@100"));
+  reader_->is_busy_since = clock_.Monotonic();
+  Advance(absl::Seconds(4));
+  EXPECT_THAT(reader_->Take(), IsEmpty());
+  Advance(absl::Seconds(1));
+  EXPECT_THAT(reader_->Take(), ElementsAre("lost 0"));
+  EXPECT_EQ(net_->CountCalls("/talosmq.v1.ConsumerService/LeaveGroup"), 1);
+  Reason committed = Reason::kNone;
+  group_->Commit(
+      {{.partition = P(0), .offset = Offset(101)}},
+      [&](const std::vector<absl::Status>& outcomes) { committed = ReasonOf(outcomes.at(0)); });
+  Run();
+  EXPECT_EQ(committed, Reason::kUnknownMember);
+  const int64_t heartbeats = net_->CountCalls(kHeartbeat);
+  Advance(absl::Seconds(60));
+  EXPECT_EQ(net_->CountCalls(kHeartbeat), heartbeats) << "it does not hold what others should get";
+  reader_->is_busy_since = absl::InfiniteDuration();
+  group_->CheckPresence();
+  Run();
+  EXPECT_EQ(net_->CountCalls(kHeartbeat), heartbeats + 1);
 }
 
 TEST_F(GroupCoreTest, NothingIsToldAfterItIsClosed) {
