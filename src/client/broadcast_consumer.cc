@@ -25,7 +25,7 @@ class FileBroadcastConsumer final : public BroadcastConsumer {
         file_system_(std::move(file_system)),
         saved_at_(client.clock().Monotonic()) {}
 
-  /// Begins where the file says, or the options do.
+  /// Begins where the file says, or without one the options, and keeps that.
   absl::Status Begin(std::unique_ptr<Consumer> consumer) {
     consumer_ = std::move(consumer);
     TALOSMQ_ASSIGN_OR_RETURN(const std::optional<client::KeptPositions> kept,
@@ -39,11 +39,13 @@ class FileBroadcastConsumer final : public BroadcastConsumer {
     }
     for (; read_partitions_ < consumer_->partition_count(); ++read_partitions_) {
       const PartitionId partition(read_partitions_);
-      Position from = options_.start;
+      // What came into being while this instance was away is read from its start.
+      Position from = kept ? Position(AtStart()) : options_.start;
       if (kept && kept->offsets.contains(partition)) from = kept->offsets.at(partition);
       TALOSMQ_RETURN_IF_ERROR(consumer_->Add(partition, from));
     }
-    return absl::OkStatus();
+    // The end would be another one after a crash before the first Save.
+    return Save();
   }
 
   absl::StatusOr<PolledRecords> Poll(absl::Duration wait) override {

@@ -186,6 +186,54 @@ TEST_F(GroupTest, RecordsOfThePollThatWasNotFollowedAreReadAgain) {
   EXPECT_EQ(Read(*again, static_cast<size_t>(3 - committed)).back(), "0:2");
 }
 
+TEST_F(GroupTest, WhoTakesOverFromAMemberThatBeganAtTheEndSkipsNothing) {
+  CreateTopic(1);
+  Store(0, 0, 3);
+  GroupConsumerOptions options{.member = Member(), .auto_commit = false};
+  options.member.start.otherwise = AtEnd{};
+  {
+    auto consumer = Join(options);
+    PollUntil(*consumer, [&](size_t /*read*/) { return Owned(*consumer).size() == 1; });
+    Store(0, 3, 2);
+    Read(*consumer, 2);
+    // Goes without a commit, as by kill -9.
+  }
+  Store(0, 5, 1);
+  const auto next = Join(options);
+  EXPECT_THAT(Read(*next, 3), ElementsAre("0:3", "0:4", "0:5"));
+}
+
+TEST_F(GroupTest, CommitsUnderWayEndBeforeTheMemberLeaves) {
+  CreateTopic(1);
+  Store(0, 0, 3);
+  auto consumer = Join({.member = Member(), .auto_commit = false});
+  Read(*consumer, 3);
+  std::vector<absl::Status> ended;
+  for (const int64_t offset : {1, 2, 3}) {
+    consumer->CommitAsync({{.partition = P(0), .offset = Offset(offset)}},
+                          [&](const absl::Status& status) { ended.push_back(status); });
+  }
+  ASSERT_TRUE(consumer->Close().ok());
+  EXPECT_THAT(ended, ElementsAre(absl::OkStatus(), absl::OkStatus(), absl::OkStatus()));
+  EXPECT_EQ(CommittedOf(0), 3);
+}
+
+TEST_F(GroupTest, CallbacksThatPollOrCloseAreRefused) {
+  CreateTopic(1);
+  Store(0, 0, 1);
+  std::vector<Reason> told;
+  std::unique_ptr<GroupConsumer> consumer;
+  const auto callback = [&](const std::vector<NamedPartition>& /*partitions*/) {
+    told.push_back(ReasonOf(consumer->Poll(absl::ZeroDuration()).status()));
+    told.push_back(ReasonOf(consumer->Close()));
+  };
+  consumer = Join({.member = Member(), .on_assigned = callback, .on_revoked = callback});
+  EXPECT_THAT(Read(*consumer, 1), ElementsAre("0:0"));
+  EXPECT_TRUE(consumer->Close().ok());
+  EXPECT_THAT(told, ElementsAre(Reason::kInvalidArgument, Reason::kInvalidArgument,
+                                Reason::kInvalidArgument, Reason::kInvalidArgument));
+}
+
 TEST_F(GroupTest, CloseCommitsWhatWasPolled) {
   CreateTopic(1);
   Store(0, 0, 3);
@@ -491,6 +539,26 @@ TEST_F(GroupTest, ABroadcastConsumerGoesOnWhereItsFileSays) {
   const auto damaged = BroadcastConsumer::Create(*client_, topic_, options);
   EXPECT_EQ(ReasonOf(damaged.status()), Reason::kCorruptData) << damaged.status();
   EXPECT_THAT(std::string(damaged.status().message()), HasSubstr(options.positions_file));
+}
+
+TEST_F(GroupTest, ABroadcastConsumerThatBeginsAtTheEndSkipsNothingLater) {
+  CreateTopic(1);
+  Store(0, 0, 2);
+  const BroadcastConsumerOptions options{.positions_file = directory_->path() + "/end",
+                                         .start = AtEnd{}};
+  // Gone before it has saved anything of its own.
+  ASSERT_TRUE(BroadcastConsumer::Create(*client_, topic_, options).ok());
+  Store(0, 2, 1);
+  ASSERT_TRUE(admin_->AddPartitions(topic_, 2).ok());
+  Store(1, 3, 1);
+  const auto client = Connect();
+  auto consumer = BroadcastConsumer::Create(*client, topic_, options);
+  ASSERT_TRUE(consumer.ok()) << consumer.status();
+  std::map<int32_t, int64_t> positions;
+  for (const PartitionPosition& at : (*consumer)->positions()) {
+    positions[at.partition.value()] = at.position.value();
+  }
+  EXPECT_THAT(positions, ElementsAre(testing::Pair(0, 2), testing::Pair(1, 0)));
 }
 
 TEST_F(GroupTest, PositionsOfAnotherTopicAreRefused) {
