@@ -62,6 +62,15 @@ TEST_F(ConsumerTest, HeartbeatReachesTheCoordinatorWhole) {
   EXPECT_EQ(response.assigned(1).partition(), 1);
 }
 
+TEST_F(ConsumerTest, AHeartbeatNamesAsManyPartitionsAsAMemberMayOwn) {
+  v1::HeartbeatRequest request;
+  for (int32_t number = 0; number < 30'000; ++number) AddPartition(*request.add_owned(), number);
+  v1::HeartbeatResponse response;
+  const auto context = Context();
+  ASSERT_TRUE(consumers_->Heartbeat(context.get(), request, &response).ok());
+  EXPECT_EQ(groups_.heartbeat.owned.size(), 30'000U);
+}
+
 TEST_F(ConsumerTest, LeaseThatIsNotSaidIsTenSeconds) {
   v1::HeartbeatResponse response;
   const auto context = Context();
