@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Has kafka-python read golden_messages.txt and write it again: a third implementation.
+"""Has kafka-python read golden_messages.txt and write it again: one more implementation.
 
 Usage: pip install kafka-python==3.0.12, then check_golden.py. Prints how many lines it read, and
 which versions it does not know. It drops unknown tags, so that a "tags" line has to become the
