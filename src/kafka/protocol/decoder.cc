@@ -51,10 +51,9 @@ std::string_view Decoder::TakeText(size_t bytes, std::string_view field) {
 }
 
 uint32_t Decoder::UnsignedVarint(std::string_view field) {
-  constexpr size_t kLast = base::kVarint32BytesMax - 1;
   const std::byte* const begin = next_;
   uint64_t value = 0;
-  for (size_t i = 0; i <= kLast; ++i) {
+  for (size_t i = 0; i < base::kVarint32BytesMax; ++i) {
     const std::byte* const from = Take(1, field);
     if (from == nullptr) return 0;
     value |= (std::to_integer<uint64_t>(*from) & 0x7f) << (7 * i);

@@ -101,7 +101,7 @@ class Encoder {
   static void CheckLeftOut([[maybe_unused]] bool is_default,
                            [[maybe_unused]] std::string_view field) {
 #ifndef NDEBUG
-    TALOSMQ_CHECK(is_default) << field;
+    if (!is_default) base::CheckFailure(__FILE__, __LINE__, "is_default").stream() << field;
 #endif
   }
 

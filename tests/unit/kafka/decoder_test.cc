@@ -22,8 +22,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::StartsWith;
-using std::string_literals::operator""s;
-using std::string_view_literals::operator""sv;
+using namespace std::string_view_literals;
 
 /// What is wrong with `bytes` as that message; empty when nothing is.
 template <typename Message>
@@ -58,6 +57,9 @@ TEST(DecoderTest, ACountBeyondTheBytesLeftMakesNothing) {
   expect_refused("\x7f\xff\xff\xff\0\0\0\0\0\0"sv, 0,
                  "DeleteGroupsRequest.groups at byte 0: expected at most 6 items in the bytes "
                  "left, found a count of 2147483647");
+  expect_refused("\0\0\0\7\0\0\0\0\0\0"sv, 0,
+                 "DeleteGroupsRequest.groups at byte 0: expected at most 6 items in the bytes "
+                 "left, found a count of 7");
   expect_refused("\xff\xff\xff\xff\x0f\0\0\0\0\0"sv, 2,
                  "DeleteGroupsRequest.groups at byte 0: expected at most 5 items in the bytes "
                  "left, found a count of 4294967294");
@@ -71,7 +73,7 @@ TEST(DecoderTest, ACountTakesMemoryForTheBytesLeftAtMost) {
   const std::string bytes = "\xe9\x07" + std::string(1000, '\x02');
   DeleteGroupsRequest request;
   EXPECT_FALSE(DecodeAll(bytes, 2, request).ok());
-  EXPECT_LE(request.groups.capacity() * sizeof(request.groups[0]),
+  EXPECT_LE(request.groups.capacity() * sizeof(std::string_view),
             bytes.size() * kDecodedBytesPerByteMax);
 }
 
@@ -133,7 +135,7 @@ TEST(DecoderTest, ATagIsReadToItsEnd) {
 
 TEST(DecoderTest, AnyOtherByteThanZeroIsTrue) {
   for (const char value : {'\1', '\2', '\xff'}) {
-    const std::string bytes = "\0\0\0\0"s + value;
+    const std::string bytes = std::string("\0\0\0\0"sv) + value;
     MetadataRequest request;
     ASSERT_TRUE(DecodeAll(bytes, 4, request).ok());
     EXPECT_TRUE(request.allow_auto_topic_creation);
