@@ -17,6 +17,8 @@ namespace {
 constexpr absl::Duration kWaitMax = absl::Seconds(3);
 /// Between two words about the same trouble.
 constexpr absl::Duration kWarningInterval = absl::Seconds(30);
+/// A coordinator that is made or loads, as for the first group of all, is no trouble.
+constexpr absl::Duration kCoordinatorPatience = absl::Seconds(1);
 
 std::vector<TopicPartition> ListOf(const std::set<TopicPartition>& partitions) {
   return {partitions.begin(), partitions.end()};
@@ -404,7 +406,10 @@ void GroupMember::OnRefused(const absl::Status& why) {
 
 void GroupMember::TellTrouble(const absl::Status& why) {
   const absl::Duration now = core_.clock().Monotonic();
-  if (now < next_warning_) return;
+  if (failures_ == 0) failing_since_ = now;
+  const bool may_be_starting = ReasonOf(why) == Reason::kCoordinatorNotAvailable &&
+                               now - failing_since_ < kCoordinatorPatience;
+  if (may_be_starting || now < next_warning_) return;
   next_warning_ = now + kWarningInterval;
   base::LogWarning("sdk", "group ", options_.group, ": member ", id_,
                    generation_ == 0 ? " cannot join yet: " : " cannot renew its lease yet: ",
