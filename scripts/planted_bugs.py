@@ -132,6 +132,12 @@ BUGS = (
         "  kv::WriteBatch first;\n  first.Put(point_key_, EncodePoint(point));\n"
         "  TALOSMQ_RETURN_IF_ERROR(store_.Write(first, kv::Durability::kUnsynced));\n",
         "group_test", "OffsetViewTest.*"),
+    Bug("G5", "a view older than what compaction has taken is believed", "broker/group_coordinator.cc",
+        "!is_of_this_log || next < history.compacted_end", "!is_of_this_log", "broker_test", "GroupViewTest.*"),
+    Bug("G5", "a view of another history is believed", "broker/group_coordinator.cc",
+        "history.epoch_end && next <= *history.epoch_end;", "true;", "broker_test", "GroupViewTest.*"),
+    Bug("G5", "a view that has failed takes what comes later", "group/offset_view.cc",
+        "  TALOSMQ_RETURN_IF_ERROR(trouble_);\n", "", "broker_test", "GroupTest.WorksWithoutItsView"),
     Bug("G6", "a partition is handed over while its owner works on it", "group/native_group.cc",
         "if (!is_heard || std::ranges::binary_search(request.owned, owned.partition)) {", "if (!is_heard) {",
         "group_model_test", "*", is_short=True),
