@@ -13,12 +13,13 @@ BUILD=(
   libgrpc++-dev libgrpc-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libprotoc-dev
   librocksdb-dev libre2-dev libabsl-dev libisal-dev libspdlog-dev libfmt-dev
   libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libssl-dev
-  libcpp-httplib-dev prometheus-cpp-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev
+  libasio-dev libcpp-httplib-dev prometheus-cpp-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev
   python3
 )
 PACKAGE=(dpkg-dev file)
 TEST=(
   libgtest-dev libgmock-dev libbenchmark-dev python3-grpcio python3-protobuf python3-yaml openssl
+  kcat librdkafka-dev python3-kafka python3-confluent-kafka
   python3-setuptools python3-crc32c python3-lz4 python3-snappy
   "${PACKAGE[@]}" debootstrap systemd
 )

@@ -100,7 +100,7 @@ start_server() {
   step "starting the server"
   # With --keep it outlives the terminal and the pipe that this script may write to.
   nohup "$bin/talosmqd" --data-dir "$work/data" \
-    --set grpc.listen=127.0.0.1:0 --set http.listen=127.0.0.1:0 </dev/null >"$log" 2>&1 &
+    --set grpc.listen=127.0.0.1:0 --set http.listen=127.0.0.1:0 --set kafka.listen=127.0.0.1:0 </dev/null >"$log" 2>&1 &
   server=$!
   local tries=300
   until [ -s "$work/data/listeners.json" ]; do

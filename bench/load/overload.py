@@ -24,7 +24,7 @@ READY_SECONDS = 30
 def start_server(bin_dir, data, *settings):
     log = open(data.parent / "server.log", "wb")
     server = subprocess.Popen([bin_dir / "talosmqd", "--data-dir", data, "--set", "grpc.listen=127.0.0.1:0",
-                               "--set", "http.listen=127.0.0.1:0", *settings], stdout=log, stderr=log)
+                               "--set", "http.listen=127.0.0.1:0", "--set", "kafka.listen=127.0.0.1:0", *settings], stdout=log, stderr=log)
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         try:

@@ -25,7 +25,7 @@ stop() {
 }
 trap stop EXIT
 
-"$bin/talosmqd" --data-dir "$work/data" --set grpc.listen=127.0.0.1:0 --set http.listen=127.0.0.1:0 \
+"$bin/talosmqd" --data-dir "$work/data" --set grpc.listen=127.0.0.1:0 --set http.listen=127.0.0.1:0 --set kafka.listen=127.0.0.1:0 \
   >"$work/server.log" 2>&1 &
 server=$!
 for _ in $(seq 200); do

@@ -98,13 +98,17 @@ absl::Status CheckListeners(const ServerConfig& config) {
   }
   const auto kafka = ParseNamedAddresses(config.kafka_listen);
   if (!kafka.ok()) return Invalid("kafka.listen", base::FromAbsl(kafka.status().message()));
-  for (const ListenAddress& address : *kafka) {
-    TALOSMQ_RETURN_IF_ERROR(CheckExposed("kafka.listen", address, kNoTls, config));
+  for (const NamedAddress& listener : *kafka) {
+    TALOSMQ_RETURN_IF_ERROR(CheckExposed("kafka.listen", listener.address, kNoTls, config));
   }
   if (!config.kafka_advertised.empty()) {
     const auto advertised = ParseNamedAddresses(config.kafka_advertised);
     if (!advertised.ok()) {
       return Invalid("kafka.advertised", base::FromAbsl(advertised.status().message()));
+    }
+    if (!std::ranges::is_permutation(*kafka, *advertised, {}, &NamedAddress::name,
+                                     &NamedAddress::name)) {
+      return Invalid("kafka.advertised", "expected the names of kafka.listen, each once");
     }
   }
   if (!config.grpc_advertised.empty()) {

@@ -201,13 +201,12 @@ std::vector<ConfigKey> ListenerKeys() {
           [](auto& c) -> auto& { return c.http_tls; }),
       TextKey(
           "kafka.listen",
-          "The port for Kafka clients. It is checked and accepted; the port is not built yet "
-          "and stays shut.",
+          "The ports for Kafka clients, each with a name when there are several networks.",
           "HOST:PORT or NAME=HOST:PORT,...", [](auto& c) -> auto& { return c.kafka_listen; }),
       TextKey(
           "kafka.advertised",
           "The addresses that Kafka clients are told, under the names of kafka.listen. Empty: "
-          "the ones that are listened on.",
+          "the one that a client has connected to.",
           "HOST:PORT or NAME=HOST:PORT,...", [](auto& c) -> auto& { return c.kafka_advertised; }),
       TextKey(
           "tls.cert",

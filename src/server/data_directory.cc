@@ -127,8 +127,10 @@ absl::Status DataDirectory::DescribeStoreError(const absl::Status& status) const
 }
 
 absl::Status DataDirectory::WriteListeners(const ListenerPorts& ports) {
-  const nlohmann::ordered_json object = {
-      {"format", kListenersFormat}, {"grpc", ports.grpc}, {"http", ports.http}};
+  const nlohmann::ordered_json object = {{"format", kListenersFormat},
+                                         {"grpc", ports.grpc},
+                                         {"http", ports.http},
+                                         {"kafka", ports.kafka}};
   return io::WriteFileAtomically(file_system_, listeners_path(),
                                  base::AsBytes(object.dump(2) + "\n"));
 }

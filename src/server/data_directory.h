@@ -18,6 +18,7 @@ namespace talosmq::server {
 struct ListenerPorts {
   std::string grpc;  ///< HOST:PORT as really listened on.
   std::string http;
+  std::vector<std::string> kafka;  ///< In the order of kafka.listen.
 };
 
 /// The data directory as a whole: that one server only has it, whose it is, and what it tells

@@ -69,10 +69,10 @@ absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view text) {
   return address;
 }
 
-absl::StatusOr<std::vector<ListenAddress>> ParseNamedAddresses(std::string_view text) {
-  std::vector<ListenAddress> addresses;
+absl::StatusOr<std::vector<NamedAddress>> ParseNamedAddresses(std::string_view text) {
+  std::vector<NamedAddress> addresses;
   if (text.find('=') == std::string_view::npos) {
-    TALOSMQ_ASSIGN_OR_RETURN(addresses.emplace_back(), ParseListenAddress(text));
+    TALOSMQ_ASSIGN_OR_RETURN(addresses.emplace_back().address, ParseListenAddress(text));
     return addresses;
   }
   std::set<std::string_view> names;
@@ -84,8 +84,9 @@ absl::StatusOr<std::vector<ListenAddress>> ParseNamedAddresses(std::string_view 
       return Expected("NAME=HOST:PORT", entry);
     }
     if (!names.insert(name).second) return Expected("each name once", text);
-    const std::string_view address = entry.substr(equals + 1);
-    TALOSMQ_ASSIGN_OR_RETURN(addresses.emplace_back(), ParseListenAddress(address));
+    NamedAddress& named =
+        addresses.emplace_back(NamedAddress{.name = std::string(name), .address = {}});
+    TALOSMQ_ASSIGN_OR_RETURN(named.address, ParseListenAddress(entry.substr(equals + 1)));
   }
   return addresses;
 }

@@ -21,7 +21,11 @@ struct ListenAddress {
 /// kInvalidArgument, with what was expected.
 absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view text);
 
-/// Checks `HOST:PORT` or `NAME=HOST:PORT,...` as kafka.listen has it; returns the addresses.
-absl::StatusOr<std::vector<ListenAddress>> ParseNamedAddresses(std::string_view text);
+struct NamedAddress {
+  std::string name;  ///< Empty when there is one only, without a name.
+  ListenAddress address;
+};
+/// `HOST:PORT` or `NAME=HOST:PORT,...` as kafka.listen has it.
+absl::StatusOr<std::vector<NamedAddress>> ParseNamedAddresses(std::string_view text);
 
 }  // namespace talosmq::server

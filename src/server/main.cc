@@ -48,8 +48,6 @@ sigset_t BlockStopSignals() {
 
 void TellStart(const ServerConfig& config) {
   base::LogInfo("server", "talosmqd ", Version(), ": data directory ", config.data_dir);
-  base::LogInfo("server", "kafka.listen ", config.kafka_listen,
-                " is accepted; the Kafka port is not built yet and stays shut");
   if (config.insecure_network) {
     base::LogWarning("server",
                      "security.insecure_network is set: listeners off loopback let "

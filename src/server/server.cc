@@ -10,6 +10,7 @@
 #include "group/offset_view.h"
 #include "http/http_front.h"
 #include "http/prometheus_registry.h"
+#include "kafka/kafka_front.h"
 #include "kv/store.h"
 #include "metadata/embedded/embedded_store.h"
 #include "metadata/image_publisher.h"
@@ -57,6 +58,25 @@ absl::Status RemoveFiles(io::FileSystem& file_system, const std::string& directo
   return file_system.RemoveDirectory(directory);
 }
 
+/// Checked already: the names fit.
+std::vector<kafka::KafkaListener> KafkaListenersOf(const ServerConfig& config) {
+  std::vector<kafka::KafkaListener> listeners;
+  const auto named = ParseNamedAddresses(config.kafka_listen);
+  const auto advertised = config.kafka_advertised.empty()
+                              ? std::vector<NamedAddress>()
+                              : ParseNamedAddresses(config.kafka_advertised).value();
+  for (const NamedAddress& listener : named.value()) {
+    kafka::KafkaListener& made = listeners.emplace_back();
+    made.host = listener.address.host;
+    made.port = static_cast<uint16_t>(listener.address.port);
+    const auto told = std::ranges::find(advertised, listener.name, &NamedAddress::name);
+    if (told == advertised.end()) continue;
+    made.advertised_host = told->address.host;
+    made.advertised_port = static_cast<uint16_t>(told->address.port);
+  }
+  return listeners;
+}
+
 std::vector<broker::HealthProblem> WarningsOf(const ServerConfig& config) {
   std::vector<broker::HealthProblem> warnings;
   const auto warn = [&warnings](std::string_view listener, const ListenAddress& address) {
@@ -68,6 +88,9 @@ std::vector<broker::HealthProblem> WarningsOf(const ServerConfig& config) {
   };
   if (config.tls.ca.empty()) warn("grpc", config.grpc_listen);
   if (config.tls.ca.empty() || !config.http_tls) warn("http", config.http_listen);
+  for (const NamedAddress& listener : ParseNamedAddresses(config.kafka_listen).value()) {
+    warn("kafka", listener.address);
+  }
   return warnings;
 }
 
@@ -138,6 +161,7 @@ class Node final : public Server {
   NoDumps no_dumps_;
   std::unique_ptr<http::HttpFront> http_;
   std::unique_ptr<rpc::GrpcFront> grpc_;
+  std::unique_ptr<kafka::KafkaFront> kafka_;
 };
 
 absl::Status Node::OpenDirectory() {
@@ -286,6 +310,16 @@ absl::Status Node::StartFronts() {
                                                   .groups = broker_->groups(),
                                                   .clock = dependencies_.clock,
                                                   .metrics = *metrics_}));
+  const kafka::KafkaFrontOptions kafka{.listeners = KafkaListenersOf(config_),
+                                       .threads = static_cast<int>(ShardsOf(config_))};
+  TALOSMQ_ASSIGN_OR_RETURN(kafka_, kafka::KafkaFront::Start(kafka, {.messages = broker_->messages(),
+                                                                    .topics = broker_->topics(),
+                                                                    .groups = broker_->groups(),
+                                                                    .cluster = *cluster_,
+                                                                    .clock = dependencies_.clock}));
+  for (size_t i = 0; i < kafka.listeners.size(); ++i) {
+    ports_.kafka.push_back(ListenAddress{kafka.listeners[i].host, kafka_->ports()[i]}.ToString());
+  }
   ports_.grpc = ListenAddress{config_.grpc_listen.host, grpc_->port()}.ToString();
   ports_.http = ListenAddress{config_.http_listen.host, http_->port()}.ToString();
   if (config_.grpc_listen.port == 0) {
@@ -301,6 +335,7 @@ absl::Status Node::StartFronts() {
 
 absl::Status Node::Stop() {
   absl::Status status;
+  if (kafka_ != nullptr) kafka_->Stop();
   if (grpc_ != nullptr) grpc_->Stop();
   if (http_ != nullptr) http_->Stop();
   if (dumps_ != nullptr) dumps_->Stop();
@@ -313,6 +348,7 @@ absl::Status Node::Stop() {
   if (images_ != nullptr) images_->Stop();
   if (store_witness_ != nullptr) store_witness_->Stop();
   threads_.Stop();
+  kafka_.reset();
   grpc_.reset();
   http_.reset();
   dumps_.reset();

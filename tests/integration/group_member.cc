@@ -45,11 +45,10 @@ int Run(const std::string& server, const std::string& topic) {
   auto client = Client::Connect({.server = server});
   if (!client.ok()) return 1;
   GroupConsumer* self = nullptr;
-  GroupConsumerOptions options{
-      .member = {.group = topic,
-                 .subscription = {.topics = {topic}, .patterns = {}},
-                 .lease = absl::Seconds(2)},
-      .auto_commit = false};
+  GroupConsumerOptions options{.member = {.group = topic,
+                                          .subscription = {.topics = {topic}, .patterns = {}},
+                                          .lease = absl::Seconds(2)},
+                               .auto_commit = false};
   options.on_assigned = [&self](const std::vector<NamedPartition>& partitions) {
     for (const NamedPartition& partition : partitions) {
       const Offset start = *self->position(partition);

@@ -29,7 +29,7 @@ class Server:
 
     def start(self, settings=()):
         command = [str(BIN / "talosmqd"), "--data-dir", str(self.data)]
-        command += ["--set", f"grpc.listen={self.listen}", "--set", "http.listen=127.0.0.1:0"]
+        command += ["--set", f"grpc.listen={self.listen}", "--set", "http.listen=127.0.0.1:0", "--set", "kafka.listen=127.0.0.1:0"]
         for setting in settings:
             command += ["--set", setting]
         (self.data / "listeners.json").unlink(missing_ok=True)

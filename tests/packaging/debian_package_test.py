@@ -11,7 +11,7 @@ from service import DATA, Service
 UNIT = "/usr/lib/systemd/system/talosmqd.service"
 SETTINGS = "/etc/talosmq/talosmqd.yaml"
 # What an administrator would write; here it keeps ports out of each other's way.
-OWN_SETTINGS = "grpc.listen: 127.0.0.1:0\nhttp.listen: 127.0.0.1:0\n"
+OWN_SETTINGS = "grpc.listen: 127.0.0.1:0\nhttp.listen: 127.0.0.1:0\nkafka.listen: 127.0.0.1:0\n"
 # In place of a systemd that runs: what the maintainer scripts ask of it is noted; every unit is enabled.
 SYSTEMCTL_CALLS = "/var/log/systemctl-calls"
 SYSTEMCTL = f'#!/bin/sh\necho "$*" >>{SYSTEMCTL_CALLS}\ncase $* in *is-enabled*) echo enabled ;; esac\n'
@@ -118,7 +118,7 @@ class DebianPackageTest(unittest.TestCase):
     def expect_a_start_that_fails_says_why(self):
         settings = self.debian.path(SETTINGS)
         installed = settings.read_text()
-        settings.write_text("grpc.listen: 0.0.0.0:0\nhttp.listen: 127.0.0.1:0\n")
+        settings.write_text("grpc.listen: 0.0.0.0:0\nhttp.listen: 127.0.0.1:0\nkafka.listen: 127.0.0.1:0\n")
         service = self.start()
         heard = service.hear()
         self.assertNotIn("READY", heard)

@@ -103,7 +103,7 @@ class ImageTest(unittest.TestCase):
         self.assertNotEqual(self.health("127.0.0.1:1"), 0)
 
         command = dockerfile.exec_form("ENTRYPOINT")
-        settings = ["--set", "grpc.listen=127.0.0.1:0", "--set", "http.listen=127.0.0.1:0"]
+        settings = ["--set", "grpc.listen=127.0.0.1:0", "--set", "http.listen=127.0.0.1:0", "--set", "kafka.listen=127.0.0.1:0"]
         server = Server(self.debian, dockerfile.argument_of("USER"), command + settings, dockerfile.variables())
         self.addCleanup(server.kill)
         self.wait_until_healthy(server)

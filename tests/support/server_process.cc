@@ -58,7 +58,8 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const Option
   const DirectoryWatch watch(options.data_dir);
   ChildProcess::Options child{
       .command = {options.program, "--data-dir", options.data_dir, "--set",
-                  "grpc.listen=127.0.0.1:0", "--set", "http.listen=127.0.0.1:0"},
+                  "grpc.listen=127.0.0.1:0", "--set", "http.listen=127.0.0.1:0", "--set",
+                  "kafka.listen=127.0.0.1:0"},
       .output_file = options.data_dir + ".log"};
   child.command.insert(child.command.end(), options.arguments.begin(), options.arguments.end());
   TALOSMQ_ASSIGN_OR_RETURN(auto process, ChildProcess::Start(child));

@@ -198,7 +198,9 @@ TEST_F(DataDirectoryTest, IdentityAndCounterOutliveARestart) {
     const auto directory = MustOpen();
     ASSERT_TRUE(directory->BeginBoot(0).ok());
     EXPECT_FALSE(directory->identity().is_clean);
-    ASSERT_TRUE(directory->WriteListeners({.grpc = "127.0.0.1:5", .http = "127.0.0.1:6"}).ok());
+    ASSERT_TRUE(
+        directory->WriteListeners({.grpc = "127.0.0.1:5", .http = "127.0.0.1:6", .kafka = {}})
+            .ok());
     EXPECT_THAT(Read("/data/listeners.json"), HasSubstr("\"grpc\": \"127.0.0.1:5\""));
     ASSERT_TRUE(directory->MarkCleanStop().ok());
     EXPECT_FALSE(*files_.Exists("/data/listeners.json"));
@@ -212,7 +214,9 @@ TEST_F(DataDirectoryTest, IdentityAndCounterOutliveARestart) {
 TEST_F(DataDirectoryTest, ListenersOfAKilledServerAreRemoved) {
   {
     const auto directory = MustOpen();
-    ASSERT_TRUE(directory->WriteListeners({.grpc = "127.0.0.1:5", .http = "127.0.0.1:6"}).ok());
+    ASSERT_TRUE(
+        directory->WriteListeners({.grpc = "127.0.0.1:5", .http = "127.0.0.1:6", .kafka = {}})
+            .ok());
   }
   MustOpen();
   EXPECT_FALSE(*files_.Exists("/data/listeners.json"));

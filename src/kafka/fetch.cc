@@ -1,0 +1,223 @@
+#include "base/mutex.h"
+#include "kafka/error_code.h"
+#include "kafka/handlers.h"
+#include "kafka/topic_lookup.h"
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace talosmq::kafka {
+namespace {
+
+using FetchPtr = ExchangePtr<FetchRequest, FetchResponse>;
+using PartitionAnswer = FetchResponse::Topic::Partition;
+
+constexpr int8_t kReadCommitted = 1;
+constexpr int32_t kBytesMax = 64 << 20;  // Of one answer.
+constexpr absl::Duration kWaitMax = absl::Minutes(5);
+
+/// A fetch of several partitions: reads them one after another, so that the bound of the whole is
+/// kept; when that brings too little, waits at all of them at once and reads again when one has
+/// something, until there is enough or the time is over.
+///
+/// Lives until its answer is out. One read is under way at a time and goes on where its answer
+/// comes; the waits end on several threads.
+class FetchCall : public std::enable_shared_from_this<FetchCall> {
+ public:
+  FetchCall(const Services& services, FetchPtr exchange)
+      : services_(services),
+        exchange_(std::move(exchange)),
+        until_(services.clock.Monotonic() +
+               std::clamp<absl::Duration>(absl::Milliseconds(exchange_->request.max_wait_ms),
+                                          absl::ZeroDuration(), kWaitMax)) {}
+
+  void Begin() {
+    Prepare();
+    ReadAll();
+  }
+
+ private:
+  struct Place {
+    PartitionAnswer* answer;
+    broker::FetchRequest fetch;
+    int64_t bytes_max = 0;
+    Offset next = {};  ///< Behind what has been read.
+    broker::FetchTicket ticket = {};
+  };
+  /// Whether the answer of a read comes while Read() looks on; if not, it goes on with Read().
+  enum class Step { kAsked, kAnswered, kLeft };
+
+  void Prepare();
+  /// Reads all partitions, one after another.
+  void ReadAll();
+  void Read();
+  void OnRead(Place& place, broker::FetchOutcome outcome);
+  void OnAllRead();
+  void WaitAtAll();
+  void OnNews();
+  /// With the last of the waits: reads again.
+  void WaitDone();
+
+  const Services services_;
+  const FetchPtr exchange_;
+  const absl::Duration until_;
+  std::vector<Place> places_;  ///< Of the partitions that can be read.
+  bool has_error_ = false;
+  int64_t bytes_ = 0;
+  size_t reading_ = 0;  ///< The index in places_.
+  std::atomic<Step> step_ = Step::kAsked;
+  base::Mutex mutex_;
+  size_t waits_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool has_news_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+void FetchCall::Prepare() {
+  const FetchRequest& request = exchange_->request;
+  FetchResponse& response = exchange_->response;
+  const auto image = services_.topics.image();
+  for (const auto& topic : request.topics) {
+    auto& answered = response.topics.emplace_back();
+    answered.name = topic.name;
+    answered.partitions.resize(topic.partitions.size());
+  }
+  for (size_t i = 0; i < request.topics.size(); ++i) {
+    for (size_t j = 0; j < request.topics[i].partitions.size(); ++j) {
+      const auto& asked = request.topics[i].partitions[j];
+      PartitionAnswer& answer = response.topics[i].partitions[j];
+      answer.partition = asked.partition;
+      answer.high_watermark = -1;
+      answer.records.emplace();
+      if (request.isolation_level == kReadCommitted) answer.aborted_transactions.emplace();
+      const auto source = FindPartition(*image, request.topics[i].name, asked.partition);
+      answer.error_code = WireErrorOf(source.status());
+      if (!source.ok()) {
+        has_error_ = true;
+        continue;
+      }
+      places_.push_back({.answer = &answer,
+                         .fetch = {.source = *source,
+                                   .known_epoch = LeaderEpoch(asked.current_leader_epoch),
+                                   .offset = Offset(asked.fetch_offset)},
+                         .bytes_max = asked.partition_max_bytes,
+                         .next = Offset(asked.fetch_offset)});
+    }
+  }
+}
+
+void FetchCall::ReadAll() {
+  reading_ = 0;
+  bytes_ = 0;
+  Read();
+}
+
+void FetchCall::Read() {
+  for (; reading_ < places_.size(); ++reading_) {
+    Place& place = places_[reading_];
+    const int64_t left = std::min(exchange_->request.max_bytes, kBytesMax) - bytes_;
+    // A first batch comes whole, whatever its size, so only the first partition that has records
+    // may exceed the bound.
+    if (bytes_ > 0 && left <= 0) {
+      place.answer->records.emplace();
+      continue;
+    }
+    broker::FetchRequest fetch = place.fetch;
+    fetch.bytes_max = std::max<int64_t>(std::min(left, place.bytes_max), 1);
+    step_ = Step::kAsked;
+    services_.messages.Fetch(fetch,
+                             [self = shared_from_this(), &place](broker::FetchOutcome outcome) {
+                               self->OnRead(place, std::move(outcome));
+                               if (self->step_.exchange(Step::kAnswered) == Step::kLeft) {
+                                 ++self->reading_;
+                                 self->Read();
+                               }
+                             });
+    if (step_.exchange(Step::kLeft) != Step::kAnswered) return;
+  }
+  OnAllRead();
+}
+
+void FetchCall::OnRead(Place& place, broker::FetchOutcome outcome) {
+  PartitionAnswer& answer = *place.answer;
+  answer.error_code = WireErrorOf(outcome.status);
+  if (!outcome.status.ok()) {
+    has_error_ = true;
+    answer.records.emplace();
+    return;
+  }
+  place.next = outcome.next_offset;
+  answer.high_watermark = outcome.high_watermark.value();
+  answer.last_stable_offset = outcome.high_watermark.value();
+  answer.log_start_offset = outcome.log_start.value();
+  answer.records.emplace(std::move(outcome.chunks));
+  bytes_ += static_cast<int64_t>(answer.records->bytes());
+}
+
+void FetchCall::OnAllRead() {
+  const bool is_enough = has_error_ || bytes_ >= exchange_->request.min_bytes ||
+                         exchange_->caller().cancellation->is_cancelled();
+  if (is_enough || places_.empty() || services_.clock.Monotonic() >= until_) return;
+  WaitAtAll();
+}
+
+void FetchCall::WaitAtAll() {
+  {
+    const base::MutexLock lock(mutex_);
+    waits_ = places_.size() + 1;
+    has_news_ = false;
+  }
+  for (Place& place : places_) {
+    broker::FetchRequest fetch = place.fetch;
+    fetch.offset = place.next;
+    fetch.bytes_max = 1;
+    fetch.wait_until = until_;
+    const broker::FetchTicket ticket = services_.messages.Fetch(
+        fetch, [self = shared_from_this()](const broker::FetchOutcome& /*news*/) {
+          self->OnNews();
+          self->WaitDone();
+        });
+    bool is_late = false;
+    {
+      const base::MutexLock lock(mutex_);
+      place.ticket = ticket;
+      is_late = has_news_;
+    }
+    if (is_late) services_.messages.CancelFetch(place.fetch.source, ticket);
+  }
+  exchange_->caller().cancellation->SetListener([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->OnNews();
+  });
+  WaitDone();
+}
+
+void FetchCall::OnNews() {
+  std::vector<std::pair<TopicPartition, broker::FetchTicket>> others;
+  {
+    const base::MutexLock lock(mutex_);
+    if (std::exchange(has_news_, true)) return;
+    for (const Place& place : places_) others.emplace_back(place.fetch.source, place.ticket);
+  }
+  for (const auto& [source, ticket] : others) services_.messages.CancelFetch(source, ticket);
+}
+
+void FetchCall::WaitDone() {
+  {
+    const base::MutexLock lock(mutex_);
+    if (--waits_ > 0) return;
+  }
+  ReadAll();
+}
+
+}  // namespace
+
+void Handle(const Services& services, FetchPtr exchange) {
+  if (exchange->request.session_id != 0) {
+    exchange->response.error_code = Wire(ErrorCode::kFetchSessionIdNotFound);
+    return;
+  }
+  std::make_shared<FetchCall>(services, std::move(exchange))->Begin();
+}
+
+}  // namespace talosmq::kafka

@@ -1,0 +1,143 @@
+#include "kafka/kafka_front.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "kafka/connection.h"
+#include "kafka/loop.h"
+#include "talosmq/error.h"
+
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <chrono>
+#include <utility>
+
+namespace talosmq::kafka {
+namespace {
+
+using asio::ip::tcp;
+
+/// After an accept that failed, as for lack of descriptors.
+constexpr std::chrono::milliseconds kAcceptPause{100};
+
+class Front final : public KafkaFront {
+ public:
+  Front(const KafkaFrontOptions& options, const Services& services)
+      : options_(options),
+        services_(services),
+        limits_(std::make_shared<ListenerLimits>(options.limits)) {
+    for (int i = 0; i < options.threads; ++i) {
+      loops_.push_back(std::make_shared<Loop>(base::StrCat("kafka-", i)));
+    }
+  }
+  ~Front() override { TALOSMQ_CHECK(is_stopped_) << "stop the front first"; }
+
+  absl::Status Listen() {
+    for (const KafkaListener& listener : options_.listeners) {
+      TALOSMQ_RETURN_IF_ERROR(Listen(listener));
+    }
+    return absl::OkStatus();
+  }
+  const std::vector<uint16_t>& ports() const override { return ports_; }
+  void Stop() override {
+    is_stopped_ = true;
+    for (const auto& loop : loops_) loop->Stop();
+  }
+
+ private:
+  absl::Status Listen(const KafkaListener& listener);
+  asio::awaitable<void> Accept(tcp::acceptor acceptor, KafkaListener listener);
+  void Begin(tcp::socket socket, const KafkaListener& listener, std::shared_ptr<Loop> loop);
+
+  const KafkaFrontOptions options_;
+  const Services services_;
+  const std::shared_ptr<ListenerLimits> limits_;
+  std::vector<std::shared_ptr<Loop>> loops_;
+  std::vector<uint16_t> ports_;
+  bool is_stopped_ = false;
+};
+
+absl::Status Front::Listen(const KafkaListener& listener) {
+  const auto failed = [&](const asio::error_code& error) {
+    return MakeError(Reason::kUnavailable,
+                     base::StrCat("kafka.listen: cannot listen on ", listener.host, ":",
+                                  listener.port, ": ", error.message()));
+  };
+  asio::error_code error;
+  asio::io_context& context = loops_.front()->context();
+  const auto found = tcp::resolver(context).resolve(listener.host, std::to_string(listener.port),
+                                                    tcp::resolver::passive, error);
+  if (error) return failed(error);
+  tcp::acceptor acceptor(context);
+  const tcp::endpoint address = found.begin()->endpoint();
+  acceptor.open(address.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor.bind(address, error);
+  if (!error) acceptor.listen(tcp::socket::max_listen_connections, error);
+  if (error) return failed(error);
+  ports_.push_back(acceptor.local_endpoint().port());
+  asio::co_spawn(context, Accept(std::move(acceptor), listener), asio::detached);
+  return absl::OkStatus();
+}
+
+asio::awaitable<void> Front::Accept(tcp::acceptor acceptor, KafkaListener listener) {
+  for (size_t next = 0;; next = (next + 1) % loops_.size()) {
+    const std::shared_ptr<Loop> loop = loops_[next];
+    asio::error_code error;
+    tcp::socket socket = co_await acceptor.async_accept(
+        loop->context(), asio::redirect_error(asio::use_awaitable, error));
+    if (error) {
+      base::LogWarning("kafka", "accepting on port ", listener.port, ": ", error.message());
+      asio::steady_timer pause(acceptor.get_executor(), kAcceptPause);
+      co_await pause.async_wait(asio::use_awaitable);
+      continue;
+    }
+    Begin(std::move(socket), listener, loop);
+  }
+}
+
+void Front::Begin(tcp::socket socket, const KafkaListener& listener, std::shared_ptr<Loop> loop) {
+  asio::error_code error;
+  const tcp::endpoint peer = socket.remote_endpoint(error);
+  const tcp::endpoint local = socket.local_endpoint(error);
+  if (error) return;  // It has gone already.
+  auto seat = limits_->Enter(peer.address().to_string());
+  if (!seat) {
+    base::LogWarning("kafka", "too many connections, of all or of ", peer.address().to_string(),
+                     ": one more is closed");
+    return;
+  }
+  const bool is_told = !listener.advertised_host.empty();
+  const Endpoint endpoint{
+      .host = is_told ? listener.advertised_host : local.address().to_string(),
+      .port = is_told && listener.advertised_port != 0 ? listener.advertised_port : local.port()};
+  const auto connection =
+      std::make_shared<Connection>(std::move(socket), endpoint,
+                                   Connection::Dependencies{.services = services_,
+                                                            .loop = loop,
+                                                            .limits = limits_,
+                                                            .seat = *std::move(seat),
+                                                            .idle_timeout = options_.idle_timeout});
+  loop->Post([connection] { connection->Start(); });
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<KafkaFront>> KafkaFront::Start(const KafkaFrontOptions& options,
+                                                              const Services& services) {
+  auto front = std::make_unique<Front>(options, services);
+  const absl::Status listening = front->Listen();
+  if (!listening.ok()) {
+    front->Stop();
+    return listening;
+  }
+  return std::unique_ptr<KafkaFront>(std::move(front));
+}
+
+}  // namespace talosmq::kafka

@@ -1,0 +1,48 @@
+#pragma once
+
+#include "kafka/listener_limits.h"
+#include "kafka/services.h"
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace talosmq::kafka {
+
+/// One port, for clients of one network.
+struct KafkaListener {
+  std::string host = "127.0.0.1";
+  uint16_t port = 9092;  ///< 0: the kernel's choice.
+  /// What clients are told; empty: the address that they have connected to, and the real port.
+  std::string advertised_host = {};
+  uint16_t advertised_port = 0;
+};
+
+struct KafkaFrontOptions {
+  std::vector<KafkaListener> listeners;  ///< At least one.
+  int threads = 2;
+  absl::Duration idle_timeout = absl::Minutes(10);
+  ListenerLimits::Options limits = {};
+};
+
+/// Kafka's protocol on ports of its own, over the same services as gRPC.
+/// Thread-safe. Owns ports and threads; borrows the services, which outlive it.
+class KafkaFront {
+ public:
+  /// kUnavailable when an address cannot be listened on.
+  static absl::StatusOr<std::unique_ptr<KafkaFront>> Start(const KafkaFrontOptions& options,
+                                                           const Services& services);
+  virtual ~KafkaFront() = default;
+
+  /// Those that are really listened on, in the order of the listeners.
+  virtual const std::vector<uint16_t>& ports() const = 0;
+  /// Closes ports and connections; answers that are under way go nowhere. Once; before the
+  /// destructor.
+  virtual void Stop() = 0;
+};
+
+}  // namespace talosmq::kafka

@@ -1,0 +1,88 @@
+#include "kafka/error_code.h"
+#include "kafka/handlers.h"
+#include "kafka/topic_lookup.h"
+
+#include <utility>
+
+namespace talosmq::kafka {
+namespace {
+
+using TopicAnswer = MetadataResponse::Topic;
+
+constexpr int16_t kFirstVersionByTopicId = 12;
+
+std::vector<int32_t> Numbers(const std::vector<BrokerId>& brokers) {
+  std::vector<int32_t> numbers;
+  for (const BrokerId broker : brokers) numbers.push_back(broker.value());
+  return numbers;
+}
+
+TopicAnswer Describe(const metadata::TopicImage& topic) {
+  TopicAnswer answer;
+  answer.name = topic.name;
+  answer.topic_id = topic.id;
+  answer.is_internal = topic.is_internal;
+  for (size_t i = 0; i < topic.partitions.size(); ++i) {
+    const metadata::PartitionImage& partition = topic.partitions[i];
+    // Nobody has led it yet: the first request makes its first replica the leader.
+    const bool is_led = partition.epoch > LeaderEpoch(0);
+    answer.partitions.push_back(
+        {.error_code = Wire(ErrorCode::kNone),
+         .partition = static_cast<int32_t>(i),
+         .leader_id = is_led ? partition.leader.value() : partition.replicas.front().value(),
+         .leader_epoch = is_led ? partition.epoch.value() : -1,
+         .replica_nodes = Numbers(partition.replicas),
+         .isr_nodes = Numbers(is_led ? partition.in_sync : partition.replicas),
+         .offline_replicas = {}});
+  }
+  return answer;
+}
+
+TopicAnswer Refusal(std::optional<std::string_view> name, const TopicId& id, ErrorCode code) {
+  TopicAnswer answer;
+  answer.error_code = Wire(code);
+  answer.topic_id = id;
+  if (name) answer.name = std::string(*name);
+  return answer;
+}
+
+TopicAnswer Find(const metadata::ClusterImage& image, const MetadataRequest::Topic& asked,
+                 int16_t version) {
+  if (!asked.name) {
+    if (version < kFirstVersionByTopicId) return Refusal("", {}, ErrorCode::kInvalidRequest);
+    const auto topic = image.FindTopic(asked.topic_id);
+    if (topic == nullptr || topic->state != metadata::TopicState::kActive) {
+      return Refusal(std::nullopt, asked.topic_id, ErrorCode::kUnknownTopicId);
+    }
+    return Describe(*topic);
+  }
+  const auto topic = FindTopic(image, *asked.name);
+  return topic.ok() ? Describe(**topic) : Refusal(asked.name, {}, ErrorCodeOf(topic.status()));
+}
+
+}  // namespace
+
+void Handle(const Services& services, ExchangePtr<MetadataRequest, MetadataResponse> exchange) {
+  const auto image = services.topics.image();
+  const MetadataRequest& request = exchange->request;
+  MetadataResponse& response = exchange->response;
+  const broker::ServerInfo self = services.cluster.GetServerInfo();
+  const Endpoint& endpoint = exchange->caller().endpoint;
+  response.brokers.push_back(
+      {.node_id = self.broker.value(), .host = endpoint.host, .port = endpoint.port, .rack = {}});
+  response.cluster_id = self.cluster_id;
+  response.controller_id = self.broker.value();
+  const bool wants_all = !request.topics || (exchange->version() == 0 && request.topics->empty());
+  if (wants_all) {
+    for (const auto& [name, topic] : image->topics_by_name) {
+      if (topic->state == metadata::TopicState::kActive)
+        response.topics.push_back(Describe(*topic));
+    }
+    return;
+  }
+  for (const MetadataRequest::Topic& asked : *request.topics) {
+    response.topics.push_back(Find(*image, asked, exchange->version()));
+  }
+}
+
+}  // namespace talosmq::kafka

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "kafka/exchange.h"
+#include "kafka/protocol/api_versions.h"
+#include "kafka/services.h"
+
+#include <vector>
+
+namespace talosmq::kafka {
+
+/// What ApiVersions tells: every API that is served, with its versions. The lowest ones are older
+/// than what anybody needs, since clients take them for signs of what the broker can do; the
+/// highest promise nothing that is not built.
+std::vector<ApiVersionsResponse::ApiRange> ServedRanges();
+
+/// Hands the request behind the header in `caller.frame`, to which `decoder` points, to its
+/// handler. One that cannot be decoded, or is not served in that version, ends the connection;
+/// ApiVersions is answered in version 0 then, as every client expects.
+void Serve(const Services& services, Caller caller, Decoder decoder);
+
+}  // namespace talosmq::kafka

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "base/clock.h"
+#include "broker/cluster.h"
+#include "broker/groups.h"
+#include "broker/messages.h"
+#include "broker/topics.h"
+
+namespace talosmq::kafka {
+
+/// What the handlers work with. All of it outlives the front.
+struct Services {
+  broker::MessageService& messages;
+  broker::TopicService& topics;
+  broker::GroupService& groups;
+  broker::ClusterService& cluster;
+  const base::Clock& clock;
+};
+
+}  // namespace talosmq::kafka
