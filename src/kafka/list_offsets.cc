@@ -31,9 +31,10 @@ void Tell(PartitionAnswer& answer, const ListPtr& exchange, Offset offset, Leade
   answer.leader_epoch = exchange->version() >= 4 ? epoch.value() : -1;
 }
 
-/// The time of the record at `offset`, in the first of these batches.
-absl::StatusOr<int64_t> TimestampAt(Offset offset, const std::vector<base::Buffer>& chunks) {
-  base::ByteSpan rest = chunks.empty() ? base::ByteSpan() : chunks.front().bytes();
+/// The time of the record at `offset`, in the first of the batches found.
+absl::StatusOr<int64_t> TimestampOf(Offset offset, const broker::FetchOutcome& found) {
+  TALOSMQ_RETURN_IF_ERROR(found.status);
+  base::ByteSpan rest = found.chunks.empty() ? base::ByteSpan() : found.chunks.front().bytes();
   while (!rest.empty()) {
     TALOSMQ_ASSIGN_OR_RETURN(const record::BatchHeader header, record::ParseHeader(rest));
     if (header.last_offset() >= offset) {
@@ -56,8 +57,7 @@ void FindTimestamp(const Services& services, ListPtr exchange, PartitionAnswer& 
   services.messages.Fetch(
       {.source = source, .offset = offset, .bytes_max = 1},
       [exchange = std::move(exchange), &answer, offset](const broker::FetchOutcome& found) mutable {
-        absl::StatusOr<int64_t> timestamp = found.status;
-        if (found.status.ok()) timestamp = TimestampAt(offset, found.chunks);
+        const absl::StatusOr<int64_t> timestamp = TimestampOf(offset, found);
         answer.error_code = WireErrorOf(timestamp.status());
         if (timestamp.ok()) answer.timestamp = *timestamp;
         exchange.reset();

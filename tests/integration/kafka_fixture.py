@@ -1,0 +1,68 @@
+"""What the tests of the Kafka port share: a server, topics of a test's own, and waiting."""
+
+import json
+import select
+import time
+import unittest
+
+from kafka_wire import Wire, codecs_of
+from talosmq_process import Server, talosmq
+
+PATIENCE_SECONDS = 60
+
+
+class KafkaTest(unittest.TestCase):
+    """A server for all tests of the class, and a topic name for each."""
+
+    settings = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(cls.settings)
+        cls.address = cls.server.listeners["kafka"][0]
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def setUp(self):
+        self.topic = self.id().rpartition(".")[2]
+
+    def run_ok(self, *arguments, stdin=b""):
+        status, out, err = talosmq(self.server, *arguments, stdin=stdin)
+        self.assertEqual(status, 0, f"{arguments}: {err}")
+        return out
+
+    def run_json(self, *arguments):
+        return json.loads(self.run_ok(*arguments, "-o", "json"))
+
+    def create(self, partitions=1, topic=None, configs=()):
+        flags = [flag for config in configs for flag in ("-c", config)]
+        self.run_ok("topic", "create", topic or self.topic, "-p", partitions, *flags)
+
+    def wire(self):
+        wire = Wire(self.address)
+        self.addCleanup(wire.close)
+        return wire
+
+    def stored(self, partition=0, topic=None):
+        """The bytes of the partition as they are stored."""
+        error, _, records = self.wire().fetch(topic or self.topic, partition, 0)
+        self.assertEqual(error, 0)
+        return records
+
+    def stored_codecs(self, partition=0, topic=None):
+        return set(codecs_of(self.stored(partition, topic)))
+
+    def ends(self, topic=None):
+        return [partition["log_end_offset"]
+                for partition in self.run_json("topic", "describe", topic or self.topic)["partitions"]]
+
+    def consumed_by_grpc(self, form="%k %v", topic=None):
+        return self.run_ok("consume", topic or self.topic, "-O", "start", "-e", "-f", form + "\\n").splitlines()
+
+    def wait_until(self, holds, what="the condition does not come true"):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not holds():
+            self.assertLess(time.monotonic(), deadline, f"{what}\n{self.server.log()[-3000:]}")
+            select.select([], [], [], 0.05)
