@@ -112,6 +112,12 @@ void Handle(const Services& services,
       exchange->response.topics[i].error_code = Wire(ErrorCode::kUnknownTopicId);
       continue;
     }
+    // Elsewhere a deletion may be repeated until it is done; here a topic is gone at once.
+    const auto topic = FindTopic(*image, names[i]);
+    if (!topic.ok()) {
+      Tell(exchange->response.topics[i], topic.status());
+      continue;
+    }
     services.topics.Delete(names[i], Deadline(services, request.timeout_ms),
                            [exchange = exchange, i](const absl::Status& deleted) mutable {
                              Tell(exchange->response.topics[i], deleted);
