@@ -288,6 +288,8 @@ void Handle(const Services& services,
 
 void Handle(const Services& services,
             ExchangePtr<InitProducerIdRequest, InitProducerIdResponse> exchange) {
+  exchange->response.producer_id = -1;
+  exchange->response.producer_epoch = -1;
   if (exchange->request.transactional_id) {
     exchange->response.error_code = Wire(ErrorCode::kTransactionalIdAuthorizationFailed);
     return;

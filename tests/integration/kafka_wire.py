@@ -12,7 +12,7 @@ TIME_MS = 1_700_000_000_000
 
 
 def string(text):
-    return struct.pack(">h", -1) if text is None else struct.pack(">h", len(text)) + text.encode()
+    return struct.pack(">h", -1) if text is None else struct.pack(">h", len(text.encode())) + text.encode()
 
 
 def array(*items):
