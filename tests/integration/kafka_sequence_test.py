@@ -1,4 +1,4 @@
-"""What clients in these tests send rarely or never: sequences out of turn, and calls of operators by hand."""
+"""What clients send rarely: sequences out of turn, calls of operators by hand; and who is told which address."""
 
 import struct
 import unittest
@@ -7,6 +7,7 @@ import urllib.request
 import kafka_wire as wire
 from kafka_fixture import KafkaTest
 from kafka_wire import array, batch, string
+from talosmq_process import Server
 
 INIT_PRODUCER_ID, DELETE_RECORDS, INCREMENTAL_ALTER_CONFIGS, FIND_COORDINATOR = 22, 21, 44, 10
 OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC_OR_PARTITION, INVALID_CONFIG, INVALID_REQUEST = 1, 3, 40, 42
@@ -129,6 +130,22 @@ class SequenceTest(KafkaTest):
         self.assertEqual(self.alter(self.topic, ("retention.ms", SET, "60000"), validate_only=True), INVALID_REQUEST)
         self.assertEqual(self.alter("nowhere", ("retention.ms", SET, "60000")), UNKNOWN_TOPIC_OR_PARTITION)
         self.assertEqual(self.configs(), before)
+
+    # Listeners.
+
+    def test_each_listener_tells_its_own_address(self):
+        server = Server(("kafka.listen=inside=127.0.0.1:0,outside=127.0.0.1:0",
+                         "kafka.advertised=outside=queue.example:19092,inside=10.1.2.3:9092"))
+        self.addCleanup(server.stop)
+        for address, host, port in zip(server.listeners["kafka"], ("10.1.2.3", "queue.example"), (9092, 19092)):
+            connection = wire.Wire(address)
+            self.addCleanup(connection.close)
+            reply = connection.call(wire.METADATA, 1, array())
+            self.assertEqual(reply.take("ii"), (1, 0))
+            self.assertEqual((reply.string(), reply.take("i")), (host, port))
+            found = connection.call(FIND_COORDINATOR, 0, string("g"))
+            self.assertEqual(found.take("hi"), (0, 0))
+            self.assertEqual((found.string(), found.take("i")), (host, port))
 
     # Long polls.
 
