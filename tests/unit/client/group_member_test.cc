@@ -482,15 +482,16 @@ TEST_F(GroupMemberTest, OnlyWhatItHasCanBeCommitted) {
   net_->held_methods.insert(kCommit);
   Join({0, 1});
   AnswerLast(2, {0});
-  std::vector<Reason> reasons;
+  // Told once more when the member goes.
+  const auto reasons = std::make_shared<std::vector<Reason>>();
   const auto commit = [&](std::vector<int32_t> numbers) {
     std::vector<OffsetCommit> commits;
     for (const int32_t number : numbers) {
       commits.push_back({.partition = P(number), .offset = Offset(9)});
     }
-    member_->Commit(std::move(commits), [&](const std::vector<absl::Status>& outcomes) {
-      reasons.clear();
-      for (const absl::Status& outcome : outcomes) reasons.push_back(ReasonOf(outcome));
+    member_->Commit(std::move(commits), [reasons](const std::vector<absl::Status>& outcomes) {
+      reasons->clear();
+      for (const absl::Status& outcome : outcomes) reasons->push_back(ReasonOf(outcome));
     });
     Run();
   };
@@ -508,14 +509,14 @@ TEST_F(GroupMemberTest, OnlyWhatItHasCanBeCommitted) {
   }
   std::exchange(net_->held_calls.back().reply, nullptr)(response.SerializeAsString());
   Run();
-  EXPECT_THAT(reasons, ElementsAre(Reason::kNotOwner, Reason::kNone, Reason::kNone));
+  EXPECT_THAT(*reasons, ElementsAre(Reason::kNotOwner, Reason::kNone, Reason::kNone));
 
   // Lost, joined anew, and given again: but not before the worker has let go.
   Advance(absl::Seconds(10));
   Advance(absl::Seconds(1));
   AnswerLast(5, {0});
   commit({0});
-  EXPECT_THAT(reasons, ElementsAre(Reason::kUnknownMember));
+  EXPECT_THAT(*reasons, ElementsAre(Reason::kUnknownMember));
   member_->Release({P(0), P(1)});
   Run();
   commit({0});
