@@ -108,14 +108,16 @@ void Handle(const Services& services,
     answer.error_code = Wire(ErrorCode::kUnknownServerError);
   }
   for (size_t i = 0; i < names.size(); ++i) {
+    auto& answer = exchange->response.topics[i];
     if (names[i].empty()) {
-      exchange->response.topics[i].error_code = Wire(ErrorCode::kUnknownTopicId);
+      answer.error_code =
+          Wire(answer.name ? ErrorCode::kUnknownTopicOrPartition : ErrorCode::kUnknownTopicId);
       continue;
     }
     // Elsewhere a deletion may be repeated until it is done; here a topic is gone at once.
     const auto topic = FindTopic(*image, names[i]);
     if (!topic.ok()) {
-      Tell(exchange->response.topics[i], topic.status());
+      Tell(answer, topic.status());
       continue;
     }
     services.topics.Delete(names[i], Deadline(services, request.timeout_ms),
@@ -294,6 +296,7 @@ void Handle(const Services& services,
     exchange->response.error_code = Wire(ErrorCode::kTransactionalIdAuthorizationFailed);
     return;
   }
+  exchange->response.error_code = Wire(ErrorCode::kUnknownServerError);
   services.messages.InitProducer([exchange = std::move(exchange)](
                                      const absl::StatusOr<broker::ProducerIdentity>& made) mutable {
     exchange->response.error_code = WireErrorOf(made.status());

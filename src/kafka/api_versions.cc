@@ -29,6 +29,10 @@ void Handle(const Services& /*services*/,
     exchange->response.error_code = Wire(ErrorCode::kInvalidRequest);
     return;
   }
+  if (is_named) {
+    exchange->caller().metrics->NameSoftware(request.client_software_name,
+                                             request.client_software_version);
+  }
   exchange->response.api_keys = ServedRanges();
 }
 

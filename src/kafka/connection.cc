@@ -7,7 +7,6 @@
 
 #include <asio/buffer.hpp>
 #include <asio/co_spawn.hpp>
-#include <asio/detached.hpp>
 #include <asio/read.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
@@ -15,6 +14,7 @@
 
 #include <array>
 #include <chrono>
+#include <exception>
 #include <utility>
 #include <vector>
 
@@ -24,9 +24,9 @@ namespace {
 constexpr size_t kSizeBytes = sizeof(int32_t);
 constexpr int32_t kFrameBytesMin = 8;  // A header without client id.
 constexpr size_t kBytesShown = 32;
-constexpr size_t kWriteBytes = size_t{4} << 20;  ///< About so much of several answers at once.
+constexpr size_t kWriteBytes = size_t{4} << 20;     ///< About so much of several answers at once.
+constexpr size_t kTransferBytes = size_t{1} << 20;  ///< In one call of the kernel.
 constexpr std::chrono::milliseconds kMemoryPause{5};
-constexpr absl::Duration kIdlePause = absl::Milliseconds(100);  ///< At least, between two looks.
 
 std::string AddressOf(const asio::ip::tcp::socket& socket) {
   asio::error_code error;
@@ -53,6 +53,7 @@ Connection::Connection(asio::ip::tcp::socket socket, Endpoint endpoint, Dependen
       dependencies_(std::move(dependencies)),
       peer_(PeerOf(socket_)),
       host_(base::StrCat("/", AddressOf(socket_))),
+      metrics_(std::make_shared<ClientMetrics>(dependencies_.metrics)),
       change_(socket_.get_executor(), asio::steady_timer::time_point::max()),
       idle_(socket_.get_executor()),
       active_(dependencies_.services.clock.Monotonic()) {}
@@ -66,7 +67,10 @@ void Connection::Start() {
         [self = shared_from_this(), part]() -> asio::awaitable<void> {
           co_await (self.get()->*part)();
         },
-        asio::detached);
+        [self = shared_from_this()](const std::exception_ptr& thrown) {
+          // As for lack of memory; without this part the others would wait for ever.
+          if (thrown) self->Close("an exception");
+        });
   };
   run(&Connection::ReadRequests);
   run(&Connection::WriteAnswers);
@@ -90,23 +94,30 @@ asio::awaitable<void> Connection::AwaitChange() {
 
 asio::awaitable<void> Connection::WatchIdle() {
   const base::Clock& clock = dependencies_.services.clock;
+  const absl::Duration timeout = dependencies_.idle_timeout;
   while (!is_closed_) {
-    const absl::Duration left = active_ + dependencies_.idle_timeout - clock.Monotonic();
-    idle_.expires_after(absl::ToChronoMilliseconds(std::max(left, kIdlePause)));
+    idle_.expires_after(absl::ToChronoNanoseconds(active_ + timeout - clock.Monotonic()));
     asio::error_code ignored;
     co_await idle_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    if (clock.Monotonic() < active_ + dependencies_.idle_timeout) continue;
+    const bool is_idle = clock.Monotonic() >= active_ + timeout;
     // While it works on a request the client rightly waits.
     const bool is_working = !slots_.empty() && !slots_.front()->answer;
-    if (!is_working) Close("nothing has been heard of it, or taken by it, for long");
+    if (is_idle && is_working) active_ = clock.Monotonic();
+    if (is_idle && !is_working) Close("nothing has been heard of it, or taken by it, for long");
   }
+}
+
+size_t Connection::NoteTransfer(const asio::error_code& error) {
+  active_ = dependencies_.services.clock.Monotonic();
+  return error ? 0 : kTransferBytes;
 }
 
 asio::awaitable<bool> Connection::ReadExactly(base::MutableByteSpan bytes) {
   asio::error_code error;
-  co_await asio::async_read(socket_, asio::buffer(bytes.data(), bytes.size()),
-                            asio::redirect_error(asio::use_awaitable, error));
-  active_ = dependencies_.services.clock.Monotonic();
+  co_await asio::async_read(
+      socket_, asio::buffer(bytes.data(), bytes.size()),
+      [this](const asio::error_code& failed, size_t /*bytes*/) { return NoteTransfer(failed); },
+      asio::redirect_error(asio::use_awaitable, error));
   co_return !error;
 }
 
@@ -153,12 +164,14 @@ asio::awaitable<void> Connection::ReadRequests() {
 }
 
 void Connection::Dispatch(base::Buffer frame) {
+  dependencies_.metrics.received_bytes().Add(static_cast<int64_t>(kSizeBytes + frame.size()));
   const auto slot = std::make_shared<Slot>(Slot{.is_produce = IsProduce(frame)});
   Caller caller{.frame = std::move(frame),
                 .header = {},
                 .host = host_,
                 .endpoint = endpoint_,
                 .cancellation = cancellation_,
+                .metrics = metrics_,
                 .answer = {}};
   Decoder decoder(caller.frame.bytes());
   const absl::Status decoded = Decode(decoder, caller.header);
@@ -207,9 +220,12 @@ asio::awaitable<void> Connection::WriteAnswers() {
       }
     }
     asio::error_code error;
-    co_await asio::async_write(socket_, buffers, asio::redirect_error(asio::use_awaitable, error));
+    const size_t sent = co_await asio::async_write(
+        socket_, buffers,
+        [this](const asio::error_code& failed, size_t /*bytes*/) { return NoteTransfer(failed); },
+        asio::redirect_error(asio::use_awaitable, error));
+    dependencies_.metrics.sent_bytes().Add(static_cast<int64_t>(sent));
     if (error) break;
-    active_ = dependencies_.services.clock.Monotonic();
     slots_.erase(slots_.begin(), slots_.begin() + static_cast<std::ptrdiff_t>(slots));
     NoteChange();
   }

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "kafka/cancellation.h"
 #include "kafka/exchange.h"
+#include "kafka/front_metrics.h"
 #include "kafka/listener_limits.h"
 #include "kafka/loop.h"
 #include "kafka/services.h"
@@ -29,10 +30,10 @@ namespace talosmq::kafka {
 ///    the socket.
 /// 2. A frame is read only when the memory of the listener has room for it.
 /// 3. A frame that cannot be understood, an idle timeout and a client that does not take its
-/// answers
-///    end the connection; the log says why.
+///    answers end the connection; the log says why.
 ///
-/// Lives on its loop, held by its own coroutines and by answers that are due.
+/// Confined to its loop; held by its own coroutines. Answers that come when it has gone are
+/// dropped.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   static constexpr size_t kPipelinedMax = 100;
@@ -42,10 +43,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::shared_ptr<Loop> loop;
     std::shared_ptr<ListenerLimits> limits;
     ListenerLimits::Seat seat;
+    FrontMetrics& metrics;  ///< Outlives the loop.
     absl::Duration idle_timeout;
   };
 
   Connection(asio::ip::tcp::socket socket, Endpoint endpoint, Dependencies dependencies);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  /// Also when the loop stops with the connection open: whoever still works for it hears of that.
+  ~Connection() { cancellation_->Cancel(); }
 
   /// On the loop, as all that follows.
   void Start();
@@ -59,6 +65,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   asio::awaitable<void> ReadRequests();
   asio::awaitable<bool> ReadExactly(base::MutableByteSpan bytes);
+  /// For asio, after each part of a transfer: how much the next part may have.
+  size_t NoteTransfer(const asio::error_code& error);
   asio::awaitable<bool> ReadFrame(base::Buffer& frame);
   /// Until the request may begin.
   asio::awaitable<void> AwaitTurn(bool is_produce);
@@ -75,11 +83,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Dependencies dependencies_;
   const std::string peer_;  ///< "127.0.0.1:50000".
   const std::string host_;  ///< "/127.0.0.1".
+  const std::shared_ptr<ClientMetrics> metrics_;
   const std::shared_ptr<Cancellation> cancellation_ = std::make_shared<Cancellation>();
   std::deque<std::shared_ptr<Slot>> slots_;
   asio::steady_timer change_;
   asio::steady_timer idle_;
-  absl::Duration active_;   ///< When it was heard of, or took something, last.
+  absl::Duration active_;   ///< When something last went in or out, by Clock::Monotonic().
   bool has_ended_ = false;  ///< No more requests are read.
   bool is_closed_ = false;
 };

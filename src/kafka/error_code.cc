@@ -2,6 +2,9 @@
 
 #include "talosmq/error.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace talosmq::kafka {
 
 ErrorCode ErrorCodeOf(const absl::Status& status) {
@@ -104,6 +107,18 @@ ErrorCode ErrorCodeOf(const absl::Status& status) {
       return ErrorCode::kUnknownServerError;
   }
   return ErrorCode::kUnknownServerError;
+}
+
+ErrorCode GroupErrorCodeOf(const absl::Status& status) {
+  constexpr ErrorCode kOfTheLog[] = {
+      ErrorCode::kLeaderNotAvailable, ErrorCode::kNotLeaderOrFollower,
+      ErrorCode::kRequestTimedOut,    ErrorCode::kNotEnoughReplicas,
+      ErrorCode::kKafkaStorageError,  ErrorCode::kFencedLeaderEpoch,
+      ErrorCode::kUnknownLeaderEpoch};
+  const ErrorCode code = ErrorCodeOf(status);
+  return std::ranges::find(kOfTheLog, code) == std::end(kOfTheLog)
+             ? code
+             : ErrorCode::kCoordinatorNotAvailable;
 }
 
 }  // namespace talosmq::kafka

@@ -59,8 +59,15 @@ enum class ErrorCode : int16_t {
 /// where a retry helps.
 ErrorCode ErrorCodeOf(const absl::Status& status);
 
+/// The same from whoever coordinates groups: their clients take any other code than these for a
+/// fault that they cannot mend, and give up.
+ErrorCode GroupErrorCodeOf(const absl::Status& status);
+
 /// As it goes over the wire.
 inline int16_t Wire(ErrorCode code) { return static_cast<int16_t>(code); }
 inline int16_t WireErrorOf(const absl::Status& status) { return Wire(ErrorCodeOf(status)); }
+inline int16_t WireGroupErrorOf(const absl::Status& status) {
+  return Wire(GroupErrorCodeOf(status));
+}
 
 }  // namespace talosmq::kafka

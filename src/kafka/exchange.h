@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/executor.h"
 #include "kafka/cancellation.h"
+#include "kafka/front_metrics.h"
 #include "kafka/protocol/api.h"
 #include "kafka/protocol/encoder.h"
 #include "kafka/protocol/headers.h"
@@ -38,6 +39,7 @@ struct Caller {
   std::string host;                            ///< "/127.0.0.1", as Kafka writes it.
   Endpoint endpoint;                           ///< Of the listener that it came by.
   std::shared_ptr<Cancellation> cancellation;  ///< When the client has gone.
+  std::shared_ptr<ClientMetrics> metrics;      ///< While the request reaches its handler.
   base::Callback<Answer> answer;               ///< Once, from any thread.
 };
 

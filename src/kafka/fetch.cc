@@ -66,6 +66,7 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
   const absl::Duration until_;
   std::vector<Place> places_;  ///< Of the partitions that can be read.
   bool has_error_ = false;
+  bool is_full_ = false;  ///< A partition has more than the bounds of the answer allow.
   int64_t bytes_ = 0;
   size_t reading_ = 0;  ///< The index in places_.
   std::atomic<Step> step_ = Step::kAsked;
@@ -110,6 +111,7 @@ void FetchCall::Prepare() {
 void FetchCall::ReadAll() {
   reading_ = 0;
   bytes_ = 0;
+  is_full_ = false;
   Read();
 }
 
@@ -120,6 +122,7 @@ void FetchCall::Read() {
     // A first batch comes whole, whatever its size, so only the first partition that has records
     // may exceed the bound.
     if (bytes_ > 0 && left <= 0) {
+      is_full_ = true;
       place.answer->records.emplace();
       continue;
     }
@@ -148,6 +151,7 @@ void FetchCall::OnRead(Place& place, broker::FetchOutcome outcome) {
     return;
   }
   place.next = outcome.next_offset;
+  if (outcome.next_offset < outcome.high_watermark) is_full_ = true;
   answer.high_watermark = outcome.high_watermark.value();
   answer.last_stable_offset = outcome.high_watermark.value();
   answer.log_start_offset = outcome.log_start.value();
@@ -156,7 +160,8 @@ void FetchCall::OnRead(Place& place, broker::FetchOutcome outcome) {
 }
 
 void FetchCall::OnAllRead() {
-  const bool is_enough = has_error_ || bytes_ >= exchange_->request.min_bytes ||
+  // When the answer is full, a wait would bring nothing, and be over at once.
+  const bool is_enough = has_error_ || is_full_ || bytes_ >= exchange_->request.min_bytes ||
                          exchange_->caller().cancellation->is_cancelled();
   if (is_enough || places_.empty() || services_.clock.Monotonic() >= until_) return;
   WaitAtAll();

@@ -61,7 +61,7 @@ void Handle(const Services& services,
           GroupAnswer& answer = exchange->response.groups[i];
           // To Kafka a group that is not there is a dead one, and no error.
           const bool is_unknown = ReasonOf(description.status()) == Reason::kUnknownGroup;
-          answer.error_code = is_unknown ? 0 : WireErrorOf(description.status());
+          answer.error_code = is_unknown ? 0 : WireGroupErrorOf(description.status());
           if (is_unknown) answer.group_state = "Dead";
           if (description.ok()) Fill(*description, answer);
           exchange.reset();
@@ -70,9 +70,10 @@ void Handle(const Services& services,
 }
 
 void Handle(const Services& services, ExchangePtr<ListGroupsRequest, ListGroupsResponse> exchange) {
+  exchange->response.error_code = Wire(ErrorCode::kUnknownServerError);
   services.groups.List([exchange = std::move(exchange)](
                            const absl::StatusOr<std::vector<group::GroupSummary>>& groups) mutable {
-    exchange->response.error_code = WireErrorOf(groups.status());
+    exchange->response.error_code = WireGroupErrorOf(groups.status());
     const auto& states = exchange->request.states_filter;
     for (const group::GroupSummary& summary :
          groups.ok() ? *groups : std::vector<group::GroupSummary>()) {
@@ -96,7 +97,7 @@ void Handle(const Services& services,
   for (size_t i = 0; i < names.size(); ++i) {
     services.groups.Delete(std::string(names[i]),
                            [exchange = exchange, i](const absl::Status& deleted) mutable {
-                             exchange->response.results[i].error_code = WireErrorOf(deleted);
+                             exchange->response.results[i].error_code = WireGroupErrorOf(deleted);
                              exchange.reset();
                            });
   }

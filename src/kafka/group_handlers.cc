@@ -9,6 +9,7 @@ namespace talosmq::kafka {
 namespace {
 
 constexpr int8_t kGroupKey = 0;
+constexpr int8_t kTransactionKey = 1;
 constexpr int16_t kFirstVersionWithToldId = 4;  // Of JoinGroup.
 constexpr int16_t kFirstVersionWithSkip = 9;    // Of JoinGroup.
 constexpr int16_t kFirstVersionWithManyLeaves = 3;
@@ -26,11 +27,16 @@ void Handle(const Services& services,
   const FindCoordinatorRequest& request = exchange->request;
   FindCoordinatorResponse& response = exchange->response;
   const bool is_group = request.key_type == kGroupKey;
-  // Retried by nobody, unlike "not available": it is for good.
-  const ErrorCode code =
-      is_group ? ErrorCode::kNone : ErrorCode::kTransactionalIdAuthorizationFailed;
-  const std::optional<std::string> message =
-      is_group ? std::nullopt : std::optional<std::string>("transactions are not supported");
+  ErrorCode code = ErrorCode::kNone;
+  std::optional<std::string> message;
+  if (request.key_type == kTransactionKey) {
+    // Retried by nobody, unlike "not available": it is for good.
+    code = ErrorCode::kTransactionalIdAuthorizationFailed;
+    message = "transactions are not supported";
+  } else if (!is_group) {
+    code = ErrorCode::kInvalidRequest;
+    message = base::StrCat("expected a group, key type 0, found ", int{request.key_type});
+  }
   const int32_t node = is_group ? services.cluster.GetServerInfo().broker.value() : -1;
   const Endpoint endpoint = is_group ? exchange->caller().endpoint : Endpoint();
   if (exchange->version() < kFirstVersionWithManyKeys) {
@@ -71,11 +77,12 @@ void Handle(const Services& services, ExchangePtr<JoinGroupRequest, JoinGroupRes
     join.protocols.push_back(
         {.name = std::string(protocol.name), .metadata = std::string(protocol.metadata)});
   }
+  exchange->response.error_code = Wire(ErrorCode::kUnknownServerError);
   services.groups.Join(std::move(join), [exchange = std::move(exchange)](
                                             const group::ClassicJoinOutcome& outcome) mutable {
     JoinGroupResponse& response = exchange->response;
     const group::ClassicJoinReply& reply = outcome.reply;
-    response.error_code = WireErrorOf(outcome.status);
+    response.error_code = WireGroupErrorOf(outcome.status);
     response.member_id = outcome.status.ok() || !reply.member_id.empty()
                              ? reply.member_id
                              : std::string(exchange->request.member_id);
@@ -109,10 +116,11 @@ void Handle(const Services& services, ExchangePtr<SyncGroupRequest, SyncGroupRes
   for (const auto& assignment : request.assignments) {
     sync.assignments.emplace(assignment.member_id, assignment.assignment);
   }
+  exchange->response.error_code = Wire(ErrorCode::kUnknownServerError);
   services.groups.Sync(std::move(sync),
                        [exchange = std::move(exchange)](
                            const absl::StatusOr<group::ClassicSyncReply>& reply) mutable {
-                         exchange->response.error_code = WireErrorOf(reply.status());
+                         exchange->response.error_code = WireGroupErrorOf(reply.status());
                          if (reply.ok()) {
                            exchange->response.protocol_type = reply->protocol_type;
                            exchange->response.protocol_name = reply->protocol;
@@ -124,13 +132,14 @@ void Handle(const Services& services, ExchangePtr<SyncGroupRequest, SyncGroupRes
 
 void Handle(const Services& services, ExchangePtr<HeartbeatRequest, HeartbeatResponse> exchange) {
   const HeartbeatRequest& request = exchange->request;
+  exchange->response.error_code = Wire(ErrorCode::kUnknownServerError);
   services.groups.ClassicHeartbeat(
       {.group = std::string(request.group_id),
        .member_id = std::string(request.member_id),
        .instance_id = Text(request.group_instance_id),
        .generation = request.generation_id},
       [exchange = std::move(exchange)](const absl::Status& status) mutable {
-        exchange->response.error_code = WireErrorOf(status);
+        exchange->response.error_code = WireGroupErrorOf(status);
         exchange.reset();
       });
 }
@@ -145,19 +154,21 @@ void Handle(const Services& services, ExchangePtr<LeaveGroupRequest, LeaveGroupR
     leave.members.push_back({.member_id = std::string(member.member_id),
                              .instance_id = Text(member.group_instance_id)});
   }
+  exchange->response.error_code = Wire(ErrorCode::kUnknownServerError);
   services.groups.ClassicLeave(
       std::move(leave),
       [exchange = std::move(exchange)](const std::vector<absl::Status>& statuses) mutable {
         LeaveGroupResponse& response = exchange->response;
+        response.error_code = Wire(ErrorCode::kNone);
         if (exchange->version() < kFirstVersionWithManyLeaves) {
-          response.error_code = WireErrorOf(statuses.front());
+          response.error_code = WireGroupErrorOf(statuses.front());
         } else {
           const auto& members = exchange->request.members;
           for (size_t i = 0; i < members.size(); ++i) {
             response.members.push_back(
                 {.member_id = std::string(members[i].member_id),
                  .group_instance_id = NullableText(Text(members[i].group_instance_id)),
-                 .error_code = WireErrorOf(statuses[i])});
+                 .error_code = WireGroupErrorOf(statuses[i])});
           }
         }
         exchange.reset();

@@ -16,6 +16,7 @@
 #include <asio/use_awaitable.hpp>
 
 #include <chrono>
+#include <exception>
 #include <utility>
 
 namespace talosmq::kafka {
@@ -31,7 +32,8 @@ class Front final : public KafkaFront {
   Front(const KafkaFrontOptions& options, const Services& services)
       : options_(options),
         services_(services),
-        limits_(std::make_shared<ListenerLimits>(options.limits)) {
+        metrics_(services.metrics),
+        limits_(std::make_shared<ListenerLimits>(options.limits, metrics_.connections())) {
     for (int i = 0; i < options.threads; ++i) {
       loops_.push_back(std::make_shared<Loop>(base::StrCat("kafka-", i)));
     }
@@ -57,6 +59,7 @@ class Front final : public KafkaFront {
 
   const KafkaFrontOptions options_;
   const Services services_;
+  FrontMetrics metrics_;
   const std::shared_ptr<ListenerLimits> limits_;
   std::vector<std::shared_ptr<Loop>> loops_;
   std::vector<uint16_t> ports_;
@@ -98,15 +101,21 @@ asio::awaitable<void> Front::Accept(tcp::acceptor acceptor, KafkaListener listen
       co_await pause.async_wait(asio::use_awaitable);
       continue;
     }
-    Begin(std::move(socket), listener, loop);
+    try {
+      Begin(std::move(socket), listener, loop);
+    } catch (const std::exception& thrown) {
+      // As for lack of memory; there may be some for the next one.
+      base::LogWarning("kafka", "a connection to port ", listener.port, ": ", thrown.what());
+    }
   }
 }
 
 void Front::Begin(tcp::socket socket, const KafkaListener& listener, std::shared_ptr<Loop> loop) {
   asio::error_code error;
   const tcp::endpoint peer = socket.remote_endpoint(error);
-  const tcp::endpoint local = socket.local_endpoint(error);
   if (error) return;  // It has gone already.
+  const tcp::endpoint local = socket.local_endpoint(error);
+  if (error) return;
   auto seat = limits_->Enter(peer.address().to_string());
   if (!seat) {
     base::LogWarning("kafka", "too many connections, of all or of ", peer.address().to_string(),
@@ -123,6 +132,7 @@ void Front::Begin(tcp::socket socket, const KafkaListener& listener, std::shared
                                                             .loop = loop,
                                                             .limits = limits_,
                                                             .seat = *std::move(seat),
+                                                            .metrics = metrics_,
                                                             .idle_timeout = options_.idle_timeout});
   loop->Post([connection] { connection->Start(); });
 }

@@ -31,10 +31,9 @@ void Tell(PartitionAnswer& answer, const ListPtr& exchange, Offset offset, Leade
   answer.leader_epoch = exchange->version() >= 4 ? epoch.value() : -1;
 }
 
-/// The time of the record at `offset`, in the first of the batches found.
-absl::StatusOr<int64_t> TimestampOf(Offset offset, const broker::FetchOutcome& found) {
-  TALOSMQ_RETURN_IF_ERROR(found.status);
-  base::ByteSpan rest = found.chunks.empty() ? base::ByteSpan() : found.chunks.front().bytes();
+/// The time of the record at `offset`, in the first of these batches.
+absl::StatusOr<int64_t> TimestampAt(Offset offset, const std::vector<base::Buffer>& chunks) {
+  base::ByteSpan rest = chunks.empty() ? base::ByteSpan() : chunks.front().bytes();
   while (!rest.empty()) {
     TALOSMQ_ASSIGN_OR_RETURN(const record::BatchHeader header, record::ParseHeader(rest));
     if (header.last_offset() >= offset) {
@@ -51,13 +50,14 @@ absl::StatusOr<int64_t> TimestampOf(Offset offset, const broker::FetchOutcome& f
   return MakeError(Reason::kOffsetOutOfRange, "the record has gone meanwhile");
 }
 
-/// Kafka tells the time of the record that it has found.
+/// Kafka tells the time of the record that it has found, from version 1 on.
 void FindTimestamp(const Services& services, ListPtr exchange, PartitionAnswer& answer,
                    const TopicPartition& source, Offset offset) {
   services.messages.Fetch(
       {.source = source, .offset = offset, .bytes_max = 1},
       [exchange = std::move(exchange), &answer, offset](const broker::FetchOutcome& found) mutable {
-        const absl::StatusOr<int64_t> timestamp = TimestampOf(offset, found);
+        const absl::StatusOr<int64_t> timestamp =
+            found.status.ok() ? TimestampAt(offset, found.chunks) : found.status;
         answer.error_code = WireErrorOf(timestamp.status());
         if (timestamp.ok()) answer.timestamp = *timestamp;
         exchange.reset();
@@ -73,7 +73,7 @@ void Find(const Services& services, const ListPtr& exchange, const broker::Offse
     const bool is_none = is_time && found.offset >= found.high_watermark;
     if (found.status.ok() && !is_none) {
       Tell(answer, exchange, found.offset, found.epoch);
-      if (is_time) {
+      if (is_time && exchange->version() > 0) {
         return FindTimestamp(services, std::move(exchange), answer, query.source, found.offset);
       }
     }

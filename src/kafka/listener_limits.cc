@@ -11,14 +11,14 @@ std::optional<ListenerLimits::Seat> ListenerLimits::Enter(const std::string& add
     int64_t& of_address = by_address_[address];
     if (of_address >= options_.connections_per_address_max) return std::nullopt;
     ++of_address;
-    ++connections_;
+    gauge_.Set(static_cast<double>(++connections_));
   }
   return std::optional<Seat>(std::in_place, shared_from_this(), address);
 }
 
 void ListenerLimits::Leave(const std::string& address) {
   const base::MutexLock lock(mutex_);
-  --connections_;
+  gauge_.Set(static_cast<double>(--connections_));
   const auto of_address = by_address_.find(address);
   if (--of_address->second == 0) by_address_.erase(of_address);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "base/metrics.h"
 #include "base/mutex.h"
 
 #include <atomic>
@@ -38,7 +39,9 @@ class ListenerLimits : public std::enable_shared_from_this<ListenerLimits> {
     std::string address_;
   };
 
-  explicit ListenerLimits(const Options& options) : options_(options) {}
+  /// `connections` tells how many there are; it outlives this.
+  ListenerLimits(const Options& options, base::Gauge& connections)
+      : options_(options), gauge_(connections) {}
 
   const Options& options() const { return options_; }
   /// Nothing: too many connections, of all or of this address.
@@ -52,6 +55,7 @@ class ListenerLimits : public std::enable_shared_from_this<ListenerLimits> {
   void Leave(const std::string& address);
 
   const Options options_;
+  base::Gauge& gauge_;
   base::Mutex mutex_;
   int64_t connections_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::string, int64_t> by_address_ ABSL_GUARDED_BY(mutex_);

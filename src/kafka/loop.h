@@ -30,7 +30,7 @@ class Loop {
   bool is_stopped_ ABSL_GUARDED_BY(mutex_) = false;
   std::unique_ptr<asio::io_context> context_;
   asio::executor_work_guard<asio::io_context::executor_type> work_;
-  base::ThreadExecutor thread_;  ///< Busy with the context until it stops.
+  base::ThreadExecutor thread_;  ///< Has one task: to run the context.
 };
 
 }  // namespace talosmq::kafka

@@ -1,3 +1,4 @@
+#include "broker/topic_name.h"
 #include "kafka/error_code.h"
 #include "kafka/handlers.h"
 #include "kafka/topic_lookup.h"
@@ -42,7 +43,7 @@ TopicAnswer Refusal(std::optional<std::string_view> name, const TopicId& id, Err
   TopicAnswer answer;
   answer.error_code = Wire(code);
   answer.topic_id = id;
-  if (name) answer.name = std::string(*name);
+  answer.name = name ? std::optional<std::string>(*name) : std::nullopt;
   return answer;
 }
 
@@ -55,6 +56,9 @@ TopicAnswer Find(const metadata::ClusterImage& image, const MetadataRequest::Top
       return Refusal(std::nullopt, asked.topic_id, ErrorCode::kUnknownTopicId);
     }
     return Describe(*topic);
+  }
+  if (!broker::CheckTopicName(*asked.name).ok()) {
+    return Refusal(asked.name, {}, ErrorCode::kInvalidTopic);
   }
   const auto topic = FindTopic(image, *asked.name);
   return topic.ok() ? Describe(**topic) : Refusal(asked.name, {}, ErrorCodeOf(topic.status()));

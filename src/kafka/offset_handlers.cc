@@ -87,14 +87,22 @@ void Handle(const Services& services, CommitPtr exchange) {
       const auto& partition = topic.partitions[j];
       const auto target = FindPartition(*image, topic.name, partition.partition);
       answered.partitions.push_back(
-          {.partition = partition.partition, .error_code = WireErrorOf(target.status())});
-      if (!target.ok()) continue;
+          {.partition = partition.partition, .error_code = Wire(ErrorCode::kUnknownServerError)});
+      int16_t& error_code = answered.partitions.back().error_code;
+      const std::string_view metadata = partition.committed_metadata.value_or("");
+      if (!target.ok()) {
+        error_code = WireErrorOf(target.status());
+        continue;
+      }
+      if (metadata.size() > group::kMetadataBytesMax) {
+        error_code = Wire(ErrorCode::kOffsetMetadataTooLarge);
+        continue;
+      }
       places.emplace_back(i, j);
-      commit.offsets.push_back(
-          {.partition = *target,
-           .value = {.offset = Offset(partition.committed_offset),
-                     .epoch = LeaderEpoch(partition.committed_leader_epoch),
-                     .metadata = std::string(partition.committed_metadata.value_or(""))}});
+      commit.offsets.push_back({.partition = *target,
+                                .value = {.offset = Offset(partition.committed_offset),
+                                          .epoch = LeaderEpoch(partition.committed_leader_epoch),
+                                          .metadata = std::string(metadata)}});
     }
   }
   if (places.empty()) return;
@@ -103,7 +111,7 @@ void Handle(const Services& services, CommitPtr exchange) {
                              const std::vector<absl::Status>& outcomes) mutable {
         for (size_t k = 0; k < places.size(); ++k) {
           const auto [i, j] = places[k];
-          exchange->response.topics[i].partitions[j].error_code = WireErrorOf(outcomes[k]);
+          exchange->response.topics[i].partitions[j].error_code = WireGroupErrorOf(outcomes[k]);
         }
         exchange.reset();
       });
@@ -116,7 +124,7 @@ void Handle(const Services& services, FetchPtr exchange) {
                                  [exchange = std::move(exchange), image = services.topics.image()](
                                      const absl::StatusOr<group::Offsets>& offsets) mutable {
                                    OffsetFetchResponse& response = exchange->response;
-                                   const int16_t code = WireErrorOf(offsets.status());
+                                   const int16_t code = WireGroupErrorOf(offsets.status());
                                    Fill(*image, offsets.ok() ? *offsets : group::Offsets(),
                                         Asked(exchange->request.topics), response.topics);
                                    if (exchange->version() >= kFirstVersionWithError)
@@ -140,7 +148,7 @@ void Handle(const Services& services, FetchPtr exchange) {
         [exchange = exchange, i,
          image = services.topics.image()](const absl::StatusOr<group::Offsets>& offsets) mutable {
           auto& answer = exchange->response.groups[i];
-          answer.error_code = WireErrorOf(offsets.status());
+          answer.error_code = WireGroupErrorOf(offsets.status());
           if (offsets.ok()) {
             Fill(*image, *offsets, Asked(exchange->request.groups[i].topics), answer.topics);
           }

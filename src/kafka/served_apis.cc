@@ -89,7 +89,10 @@ void Serve(const Services& services, Caller caller, Decoder decoder) {
   });
   const bool is_served = served != std::end(kServed) && served->version_min <= header.version &&
                          header.version <= served->version_max;
-  if (is_served) return served->run(services, std::move(caller), decoder);
+  if (is_served) {
+    caller.metrics->CountRequest(ApiOf(served->key).name, header.version);
+    return served->run(services, std::move(caller), decoder);
+  }
   if (header.api_key == static_cast<int16_t>(ApiKey::kApiVersions)) {
     return AnswerUnknownApiVersions(std::move(caller));
   }

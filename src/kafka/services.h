@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "broker/cluster.h"
 #include "broker/groups.h"
 #include "broker/messages.h"
@@ -15,6 +16,7 @@ struct Services {
   broker::GroupService& groups;
   broker::ClusterService& cluster;
   const base::Clock& clock;
+  base::MetricRegistry& metrics;
 };
 
 }  // namespace talosmq::kafka

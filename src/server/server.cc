@@ -316,7 +316,8 @@ absl::Status Node::StartFronts() {
                                                                     .topics = broker_->topics(),
                                                                     .groups = broker_->groups(),
                                                                     .cluster = *cluster_,
-                                                                    .clock = dependencies_.clock}));
+                                                                    .clock = dependencies_.clock,
+                                                                    .metrics = *metrics_}));
   for (size_t i = 0; i < kafka.listeners.size(); ++i) {
     ports_.kafka.push_back(ListenAddress{kafka.listeners[i].host, kafka_->ports()[i]}.ToString());
   }

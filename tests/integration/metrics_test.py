@@ -4,6 +4,8 @@ import json
 import pathlib
 import re
 import select
+import socket
+import struct
 import subprocess
 import time
 import unittest
@@ -19,6 +21,8 @@ LAG = "talosmq_group_lag_records"
 LAG_SECONDS_MAX = 60
 READ_BY_A_GROUP = ((["produce", "events"], b"one\n"),
                    (["consume", "events", "-g", "readers", "-O", "start", "-e"], b""))
+# Size, API 18, version 0, correlation id, no client id.
+API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 HISTOGRAM_SUFFIX = re.compile(r"_(bucket|sum|count)$")
 
 
@@ -83,6 +87,11 @@ class MetricsTest(unittest.TestCase):
         ):
             status, _, err = talosmq(cls.server, *command, stdin=stdin)
             assert status == 0, err
+        address = json.loads((cls.server.data / "listeners.json").read_text())["kafka"][0]
+        host, port = address.rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=20) as kafka:
+            kafka.sendall(API_VERSIONS)
+            assert kafka.recv(4), "no answer"
 
     def test_the_list_is_what_the_server_exports(self):
         listed = {

@@ -1,0 +1,52 @@
+#include "kafka/front_metrics.h"
+
+namespace talosmq::kafka {
+
+FrontMetrics::FrontMetrics(base::MetricRegistry& registry)
+    : registry_(registry),
+      received_bytes_(registry.AddCounter("talosmq_kafka_received_bytes_total",
+                                          "Bytes of the requests of Kafka clients.", {})),
+      sent_bytes_(registry.AddCounter("talosmq_kafka_sent_bytes_total",
+                                      "Bytes of the answers to Kafka clients.", {})),
+      connections_(registry.AddGauge("talosmq_kafka_connections",
+                                     "Open connections of Kafka clients.", {})) {
+  connections_.Set(0);
+}
+
+base::Counter& FrontMetrics::Requests(std::string_view api, int16_t version) const {
+  return registry_.AddCounter("talosmq_kafka_requests_total",
+                              "Requests of Kafka clients, by API and version.",
+                              {{"api", std::string(api)}, {"version", std::to_string(version)}});
+}
+
+base::Counter& FrontMetrics::RequestsBy(std::string_view software, std::string_view version) {
+  const base::MutexLock lock(mutex_);
+  std::pair<std::string, std::string> name(software, version);
+  const bool is_long = software.size() > kSoftwareBytesMax || version.size() > kSoftwareBytesMax;
+  const bool is_one_more = by_software_.size() >= kSoftwareMax && !by_software_.contains(name);
+  if (is_long || is_one_more) name = {"other", "other"};
+  base::Counter*& counter = by_software_[name];
+  if (counter == nullptr) {
+    counter = &registry_.AddCounter(
+        "talosmq_kafka_client_requests_total",
+        "Requests of Kafka clients, by the name and version that their software gives itself.",
+        {{"software", name.first}, {"software_version", name.second}});
+  }
+  return *counter;
+}
+
+ClientMetrics::ClientMetrics(FrontMetrics& front)
+    : front_(front), of_software_(&front.RequestsBy("unknown", "unknown")) {}
+
+void ClientMetrics::CountRequest(std::string_view api, int16_t version) {
+  base::Counter*& counter = by_api_[{api, version}];
+  if (counter == nullptr) counter = &front_.Requests(api, version);
+  counter->Add(1);
+  of_software_->Add(1);
+}
+
+void ClientMetrics::NameSoftware(std::string_view software, std::string_view version) {
+  of_software_ = &front_.RequestsBy(software, version);
+}
+
+}  // namespace talosmq::kafka

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "base/metrics.h"
+#include "base/mutex.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace talosmq::kafka {
+
+/// What is counted of all connections together. Thread-safe. Borrows the registry, which outlives
+/// whoever still answers a request.
+class FrontMetrics {
+ public:
+  /// So many clients are told apart by name and version; what else there is counts as "other".
+  static constexpr size_t kSoftwareMax = 100;
+  static constexpr size_t kSoftwareBytesMax = 64;  ///< Of a name, or of a version.
+
+  explicit FrontMetrics(base::MetricRegistry& registry);
+
+  base::Counter& received_bytes() const { return received_bytes_; }
+  base::Counter& sent_bytes() const { return sent_bytes_; }
+  base::Gauge& connections() const { return connections_; }
+  /// Of an API that is served in that version, so that there are not many of them.
+  base::Counter& Requests(std::string_view api, int16_t version) const;
+  base::Counter& RequestsBy(std::string_view software, std::string_view version);
+
+ private:
+  base::MetricRegistry& registry_;
+  base::Counter& received_bytes_;
+  base::Counter& sent_bytes_;
+  base::Gauge& connections_;
+  base::Mutex mutex_;
+  std::map<std::pair<std::string, std::string>, base::Counter*> by_software_
+      ABSL_GUARDED_BY(mutex_);
+};
+
+/// What is counted of the requests of one connection. Confined to its loop, where requests reach
+/// their handlers. Borrows `front`, as long as requests come.
+class ClientMetrics {
+ public:
+  explicit ClientMetrics(FrontMetrics& front);
+
+  void CountRequest(std::string_view api, int16_t version);
+  /// How the client calls itself, from now on.
+  void NameSoftware(std::string_view software, std::string_view version);
+
+ private:
+  FrontMetrics& front_;
+  std::map<std::pair<std::string_view, int16_t>, base::Counter*> by_api_;  ///< Found once.
+  base::Counter* of_software_;
+};
+
+}  // namespace talosmq::kafka

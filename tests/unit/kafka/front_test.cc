@@ -1,0 +1,384 @@
+#include "kafka/error_code.h"
+#include "kafka/kafka_front.h"
+#include "kafka/protocol/api_versions.h"
+#include "kafka/protocol/fetch.h"
+#include "kafka/protocol/join_group.h"
+#include "kafka/protocol/metadata.h"
+#include "kafka/protocol/produce.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "unit/kafka/front_fixture.h"
+
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace talosmq::kafka {
+namespace {
+
+constexpr int16_t kProduce = 9;
+constexpr int16_t kFetch = 11;
+constexpr int32_t kMinute = 60'000;
+
+class KafkaFrontTest : public FrontTest {
+ protected:
+  static int64_t BaseOffset(const ProduceResponse& response) {
+    return response.topics.at(0).partitions.at(0).base_offset;
+  }
+};
+
+TEST_F(KafkaFrontTest, ProduceIsAnsweredInOrderWhateverOrderItIsAcknowledgedIn) {
+  Start();
+  broker_.messages.Hold();
+  const RawClient client(port());
+  for (const int32_t id : {1, 2, 3}) client.Ask(Produce(batch_), kProduce, id);
+  broker_.messages.WaitForAppends(3);
+  for (const size_t index : {2U, 0U, 1U}) broker_.messages.Acknowledge(index);
+  for (const int32_t id : {1, 2, 3}) {
+    EXPECT_EQ(BaseOffset(client.ReadAnswer<ProduceResponse>(kProduce, id)), id - 1);
+  }
+}
+
+TEST_F(KafkaFrontTest, OtherRequestsBeginWhenAllBeforeThemAreAnswered) {
+  Start({.listeners = {}, .threads = 1});
+  broker_.messages.Hold();
+  const RawClient client(port());
+  client.Send(FrameOf(Produce(batch_), kProduce, 1) + FrameOf(Fetch(0, 0), kFetch, 2) +
+              FrameOf(Produce(batch_), kProduce, 3));
+  broker_.messages.WaitForAppends(1);
+  const RawClient other(port());
+  RoundTrip(other);
+  EXPECT_EQ(broker_.messages.fetches(), 0);
+  EXPECT_EQ(broker_.messages.appends(), 1);
+
+  broker_.messages.Acknowledge(0);
+  client.ReadAnswer<ProduceResponse>(kProduce, 1);
+  const auto fetched = client.ReadAnswer<FetchResponse>(kFetch, 2);
+  EXPECT_EQ(fetched.topics.at(0).partitions.at(0).records->bytes(), batch_.size());
+  broker_.messages.WaitForAppends(2);
+  broker_.messages.Acknowledge(1);
+  client.ReadAnswer<ProduceResponse>(kProduce, 3);
+}
+
+TEST_F(KafkaFrontTest, AFetchIsAnsweredByWhatComesWhileItWaits) {
+  Start();
+  const RawClient client(port());
+  client.Ask(Fetch(0, kMinute), kFetch, 1);
+  broker_.messages.WaitForWaitingFetches(1);
+  broker_.messages.Store(kOrders0, batch_);
+  const auto fetched = client.ReadAnswer<FetchResponse>(kFetch, 1);
+  EXPECT_EQ(fetched.topics.at(0).partitions.at(0).high_watermark, 1);
+  EXPECT_EQ(fetched.topics.at(0).partitions.at(0).records->bytes(), batch_.size());
+}
+
+// News of several partitions come on several threads, while others are still being asked.
+TEST_F(KafkaFrontTest, AFetchOfSeveralPartitionsGathersUntilThereIsEnough) {
+  constexpr int kRounds = 20;
+  constexpr int kBatches = 10;
+  const TopicPartition logs[] = {kOrders0, {FakeTopics::kOrders, PartitionId(1)}};
+  Start();
+  const RawClient client(port());
+  for (int round = 0; round < kRounds; ++round) {
+    FetchRequest request = Fetch(round * kBatches, kMinute);
+    request.topics[0].partitions.push_back(request.topics[0].partitions[0]);
+    request.topics[0].partitions[1].partition = 1;
+    request.min_bytes = static_cast<int32_t>(2 * kBatches * batch_.size());
+    client.Ask(request, kFetch, round);
+    std::vector<std::thread> producers;
+    for (const TopicPartition& log : logs) {
+      producers.emplace_back([this, &log] {
+        for (int i = 0; i < kBatches; ++i) broker_.messages.Store(log, batch_);
+      });
+    }
+    const auto fetched = client.ReadAnswer<FetchResponse>(kFetch, round);
+    for (std::thread& producer : producers) producer.join();
+    for (const auto& partition : fetched.topics.at(0).partitions) {
+      EXPECT_EQ(partition.records->bytes(), kBatches * batch_.size());
+    }
+  }
+}
+
+TEST_F(KafkaFrontTest, AFetchThatWaitsIsGivenUpWhenItsClientGoes) {
+  Start();
+  RawClient client(port());
+  client.Ask(Fetch(0, kMinute), kFetch, 1);
+  broker_.messages.WaitForWaitingFetches(1);
+  client.Close();
+  broker_.messages.WaitForWaitingFetches(0);
+}
+
+// Its connection went with the loop, and told nobody.
+TEST_F(KafkaFrontTest, AFetchThatWaitsIsGivenUpWhenTheFrontStops) {
+  Start();
+  const RawClient client(port());
+  client.Ask(Fetch(0, kMinute), kFetch, 1);
+  broker_.messages.WaitForWaitingFetches(1);
+  std::exchange(front_, nullptr)->Stop();
+  EXPECT_EQ(broker_.messages.waiting_fetches(), 0);
+  EXPECT_TRUE(client.IsEnded());
+}
+
+// It was read again and again until its time was over, since there was always more behind it.
+TEST_F(KafkaFrontTest, AFetchWhoseBoundsAreFullDoesNotWaitForMore) {
+  Start();
+  for (int i = 0; i < 3; ++i) broker_.messages.Store(kOrders0, batch_);
+  FetchRequest request = Fetch(0, kMinute);
+  request.min_bytes = 1 << 20;
+  request.topics[0].partitions[0].partition_max_bytes = 1;
+  const RawClient client(port());
+  client.Ask(request, kFetch, 1);
+  const auto fetched = client.ReadAnswer<FetchResponse>(kFetch, 1);
+  EXPECT_EQ(fetched.topics.at(0).partitions.at(0).records->bytes(), batch_.size());
+  EXPECT_EQ(broker_.messages.fetches(), 1);
+}
+
+TEST_F(KafkaFrontTest, ProduceWithoutAcknowledgementHasNoAnswer) {
+  Start();
+  const RawClient client(port());
+  client.Ask(Produce(batch_, 0), kProduce, 1);
+  client.Ask(ApiVersionsRequest(), 0, 2);
+  client.ReadAnswer<ApiVersionsResponse>(0, 2);
+  EXPECT_EQ(broker_.messages.appends(), 1);
+}
+
+TEST_F(KafkaFrontTest, AnErrorWithoutAcknowledgementEndsTheConnection) {
+  Start();
+  broker_.messages.FailAppendsWith(MakeError(Reason::kNotLeader, "moved"));
+  const RawClient client(port());
+  client.Ask(Produce(batch_, 0), kProduce, 1);
+  EXPECT_TRUE(client.IsEnded());
+}
+
+TEST_F(KafkaFrontTest, WhatCameBeforeTheEndOfAConnectionIsAnswered) {
+  Start();
+  broker_.messages.Hold();
+  const RawClient client(port());
+  client.Ask(Produce(batch_), kProduce, 1);
+  client.Ask(Produce("rubbish", 0), kProduce, 2);
+  broker_.messages.WaitForAppends(1);
+  broker_.messages.Acknowledge(0);
+  client.ReadAnswer<ProduceResponse>(kProduce, 1);
+  EXPECT_TRUE(client.IsEnded());
+}
+
+TEST_F(KafkaFrontTest, SizesOutOfRangeEndTheConnection) {
+  Start({.listeners = {}, .limits = {.frame_bytes_max = 1000}});
+  for (const int32_t size : {-1, 0, 7, 1001, 0x7fffffff}) {
+    std::string bytes(sizeof(size), '\0');
+    base::StoreBigEndian(reinterpret_cast<std::byte*>(bytes.data()), size);
+    const RawClient client(port());
+    client.Send(bytes);
+    EXPECT_TRUE(client.IsEnded()) << size;
+  }
+}
+
+TEST_F(KafkaFrontTest, AHeaderCutShortEndsTheConnection) {
+  Start();
+  const std::string frame = FrameOf(MetadataRequest(), 9, 1);
+  for (size_t size = 8; size < frame.size() - sizeof(int32_t); ++size) {
+    std::string cut = frame.substr(0, sizeof(int32_t) + size);
+    base::StoreBigEndian(reinterpret_cast<std::byte*>(cut.data()), static_cast<int32_t>(size));
+    const RawClient client(port());
+    client.Send(cut);
+    EXPECT_TRUE(client.IsEnded()) << size;
+  }
+}
+
+TEST_F(KafkaFrontTest, ApisAndVersionsThatAreNotServedEndTheConnection) {
+  Start();
+  std::string unknown_api = FrameOf(MetadataRequest(), 9, 1);
+  unknown_api[5] = 99;
+  std::string unknown_version = FrameOf(MetadataRequest(), 9, 1);
+  unknown_version[7] = 99;
+  for (const std::string& frame : {unknown_api, unknown_version}) {
+    const RawClient client(port());
+    client.Send(frame);
+    EXPECT_TRUE(client.IsEnded());
+  }
+}
+
+TEST_F(KafkaFrontTest, AnUnknownVersionOfApiVersionsIsAnsweredInVersion0) {
+  Start();
+  const RawClient client(port());
+  std::string frame = FrameOf(ApiVersionsRequest(), 4, 1);
+  frame[7] = 99;
+  client.Send(frame);
+  const auto response = client.ReadAnswer<ApiVersionsResponse>(0, 1);
+  EXPECT_EQ(response.error_code, Wire(ErrorCode::kUnsupportedVersion));
+  EXPECT_THAT(response.api_keys,
+              testing::Contains(testing::Field(&ApiVersionsResponse::ApiRange::api_key, 18)));
+  RoundTrip(client);  // It is asked again on the same connection.
+}
+
+TEST_F(KafkaFrontTest, ConnectionsAreLimitedInAll) {
+  Start({.listeners = {}, .limits = {.connections_max = 1}});
+  const RawClient first(port());
+  RoundTrip(first);
+  const RawClient second(port(), "127.0.0.2");
+  EXPECT_TRUE(second.IsEnded());
+  RoundTrip(first);
+}
+
+TEST_F(KafkaFrontTest, ConnectionsAreLimitedByAddress) {
+  Start({.listeners = {}, .limits = {.connections_per_address_max = 1}});
+  const RawClient first(port());
+  RoundTrip(first);
+  const RawClient second(port());
+  EXPECT_TRUE(second.IsEnded());
+  const RawClient of_another(port(), "127.0.0.2");
+  RoundTrip(of_another);
+}
+
+TEST_F(KafkaFrontTest, AConnectionThatHasGoneMakesRoom) {
+  Start({.listeners = {}, .limits = {.connections_max = 1}});
+  RawClient first(port());
+  RoundTrip(first);
+  first.Close();
+  // The front learns of it some time later.
+  for (bool is_served = false; !is_served;) {
+    const RawClient next(port());
+    next.Ask(ApiVersionsRequest(), 0, 1);
+    is_served = next.ReadFrame().has_value();
+  }
+}
+
+TEST_F(KafkaFrontTest, IdleConnectionsEndAndThoseThatAreWorkedForStay) {
+  Start({.listeners = {}, .idle_timeout = absl::Milliseconds(50)});
+  const RawClient waiting(port());
+  waiting.Ask(Fetch(0, kMinute), kFetch, 1);
+  broker_.messages.WaitForWaitingFetches(1);
+  for (int i = 0; i < 3; ++i) {
+    const RawClient idle(port());
+    EXPECT_TRUE(idle.IsEnded());
+  }
+  broker_.messages.Store(kOrders0, batch_);
+  waiting.ReadAnswer<FetchResponse>(kFetch, 1);
+}
+
+// What took longer than the timeout as a whole was cut off.
+TEST_F(KafkaFrontTest, AFrameThatComesSlowlyButSteadilyIsNotIdle) {
+  Start({.listeners = {}, .idle_timeout = absl::Seconds(1)});
+  // Its idle connections tell the time.
+  auto clock = KafkaFront::Start(
+      {.listeners = {{.host = "127.0.0.1", .port = 0}}, .idle_timeout = absl::Milliseconds(100)},
+      broker_.services());
+  ASSERT_TRUE(clock.ok()) << clock.status();
+  const RawClient slow(port());
+  const std::string frame = FrameOf(Produce(batch_), kProduce, 1);
+  constexpr size_t kParts = 15;
+  for (size_t i = 0; i < kParts; ++i) {
+    slow.Send(frame.substr(i, 1));
+    EXPECT_TRUE(RawClient((*clock)->ports().front()).IsEnded());
+  }
+  slow.Send(frame.substr(kParts));
+  slow.ReadAnswer<ProduceResponse>(kProduce, 1);
+  (*clock)->Stop();
+}
+
+TEST_F(KafkaFrontTest, AFrameWaitsUntilTheMemoryOfAnotherIsFree) {
+  Start({.listeners = {}, .threads = 1, .limits = {.request_bytes_max = 1000}});
+  broker_.messages.Hold();
+  const std::string large = BatchOf(std::string(600, 'x'));
+  const RawClient first(port());
+  first.Ask(Produce(large), kProduce, 1);
+  broker_.messages.WaitForAppends(1);
+  const RawClient second(port());
+  second.Ask(Produce(large), kProduce, 2);
+  const RawClient third(port());
+  for (int i = 0; i < 10; ++i) RoundTrip(third);
+  EXPECT_EQ(broker_.messages.appends(), 1);
+
+  broker_.messages.Acknowledge(0);
+  first.ReadAnswer<ProduceResponse>(kProduce, 1);
+  broker_.messages.WaitForAppends(2);
+  broker_.messages.Acknowledge(1);
+  second.ReadAnswer<ProduceResponse>(kProduce, 2);
+}
+
+TEST_F(KafkaFrontTest, AFrameLargerThanAllMemoryIsTakenWhenNobodyElseHasAny) {
+  Start({.listeners = {}, .limits = {.request_bytes_max = 100}});
+  const std::string large = BatchOf(std::string(600, 'x'));
+  const RawClient client(port());
+  client.Ask(Produce(large), kProduce, 1);
+  EXPECT_EQ(BaseOffset(client.ReadAnswer<ProduceResponse>(kProduce, 1)), 0);
+}
+
+TEST_F(KafkaFrontTest, AnswersThatComeAfterStopGoNowhere) {
+  Start();
+  broker_.messages.Hold();
+  broker_.groups.HoldJoins();
+  const RawClient producer(port());
+  const RawClient joiner(port());
+  const RawClient half(port());
+  for (const int32_t id : {1, 2, 3}) producer.Ask(Produce(batch_), kProduce, id);
+  joiner.Ask(JoinGroupRequest(), 0, 1);
+  half.Send(FrameOf(Produce(batch_), kProduce, 1).substr(0, 30));
+  broker_.messages.WaitForAppends(3);
+  broker_.groups.WaitForJoins(1);
+  std::exchange(front_, nullptr)->Stop();
+  for (const size_t index : {0U, 1U, 2U}) broker_.messages.Acknowledge(index);
+  broker_.groups.LetJoinsGo();
+  EXPECT_TRUE(producer.IsEnded());
+}
+
+TEST_F(KafkaFrontTest, StopMayMeetAnswersAndNewConnections) {
+  for (int round = 0; round < 20; ++round) {
+    Start();
+    const uint16_t port_now = port();
+    const RawClient steady(port_now);
+    std::thread asks([&] {
+      for (int i = 0; i < 50; ++i) steady.Ask(Produce(batch_), kProduce, i);
+    });
+    const RawClient late(port_now);
+    late.Ask(Fetch(1'000'000, kMinute), kFetch, 1);
+    std::exchange(front_, nullptr)->Stop();
+    asks.join();
+  }
+}
+
+TEST_F(KafkaFrontTest, TheClientIsToldWhereItHasConnectedTo) {
+  Start();
+  const RawClient client(port());
+  client.Ask(MetadataRequest(), 4, 1);
+  const auto told = client.ReadAnswer<MetadataResponse>(4, 1);
+  ASSERT_EQ(told.brokers.size(), 1);
+  EXPECT_EQ(told.brokers[0].host, "127.0.0.1");
+  EXPECT_EQ(told.brokers[0].port, port());
+}
+
+TEST_F(KafkaFrontTest, APortThatIsTakenIsAnError) {
+  Start();
+  const auto second =
+      KafkaFront::Start({.listeners = {{.host = "127.0.0.1", .port = port()}}}, broker_.services());
+  EXPECT_EQ(ReasonOf(second.status()), Reason::kUnavailable);
+}
+
+TEST_F(KafkaFrontTest, RequestsBytesAndConnectionsAreCounted) {
+  Start();
+  const RawClient client(port());
+  ApiVersionsRequest hello;
+  hello.client_software_name = "test-client";
+  hello.client_software_version = "1.2.3";
+  const std::string first = FrameOf(hello, 3, 1);
+  const std::string second = FrameOf(Produce(batch_), kProduce, 2);
+  client.Send(first + second + second);
+  size_t answered = 0;
+  for (int i = 0; i < 3; ++i) answered += sizeof(int32_t) + client.ReadFrame().value().size();
+  RoundTrip(client);  // The answers before are counted now.
+
+  CountingRegistry& metrics = broker_.metrics;
+  EXPECT_EQ(metrics.ValueOf("talosmq_kafka_requests_total{api=ApiVersions,version=3}"), 1);
+  EXPECT_EQ(metrics.ValueOf("talosmq_kafka_requests_total{api=Produce,version=9}"), 2);
+  EXPECT_EQ(metrics.ValueOf("talosmq_kafka_client_requests_total{software=test-client,"
+                            "software_version=1.2.3}"),
+            3);
+  EXPECT_GE(metrics.ValueOf("talosmq_kafka_received_bytes_total"),
+            static_cast<int64_t>(first.size() + 2 * second.size()));
+  EXPECT_GE(metrics.ValueOf("talosmq_kafka_sent_bytes_total"), static_cast<int64_t>(answered));
+  EXPECT_EQ(metrics.ValueOf("talosmq_kafka_connections"), 1);
+}
+
+}  // namespace
+}  // namespace talosmq::kafka

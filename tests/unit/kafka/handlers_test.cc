@@ -1,0 +1,215 @@
+#include "kafka/handlers.h"
+
+#include "kafka/error_code.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "unit/kafka/handler_fixture.h"
+
+#include <string>
+
+namespace talosmq::kafka {
+namespace {
+
+class KafkaHandlersTest : public HandlerTest {
+ protected:
+  static ListOffsetsRequest ListAt(int64_t timestamp) {
+    ListOffsetsRequest request;
+    request.topics = {{.name = "orders", .partitions = {{.partition = 0, .timestamp = timestamp}}}};
+    return request;
+  }
+  static std::vector<std::string> Names(const MetadataResponse& response) {
+    std::vector<std::string> names;
+    for (const auto& topic : response.topics) names.push_back(topic.name.value_or("?"));
+    return names;
+  }
+};
+
+// The status of a read that worked became a result without a value, which ends a debug build.
+TEST_F(KafkaHandlersTest, AnOffsetByTimeComesWithTheTimeOfItsRecord) {
+  broker_.messages.Store(kOrders0, BatchOf("value", 1234));
+  const auto answer = Ask<ListOffsetsResponse>(ListAt(1000), 4).topics.at(0).partitions.at(0);
+  EXPECT_EQ(answer.error_code, 0);
+  EXPECT_EQ(answer.offset, 0);
+  EXPECT_EQ(answer.timestamp, 1234);
+  EXPECT_EQ(answer.leader_epoch, 3);
+}
+
+// The time was put into a field that version 0 lacks, which ends a debug build.
+TEST_F(KafkaHandlersTest, AnOffsetByTimeInVersion0ComesAlone) {
+  broker_.messages.Store(kOrders0, BatchOf("value", 1234));
+  const auto answer = Ask<ListOffsetsResponse>(ListAt(1000), 0).topics.at(0).partitions.at(0);
+  EXPECT_EQ(answer.error_code, 0);
+  EXPECT_THAT(answer.old_style_offsets, testing::ElementsAre(0));
+}
+
+TEST_F(KafkaHandlersTest, AnOffsetByTimeWithoutARecordIsNone) {
+  const auto answer = Ask<ListOffsetsResponse>(ListAt(1000), 1).topics.at(0).partitions.at(0);
+  EXPECT_EQ(answer.error_code, 0);
+  EXPECT_EQ(answer.offset, -1);
+  EXPECT_EQ(answer.timestamp, -1);
+}
+
+TEST_F(KafkaHandlersTest, NullTopicsAreAllAndNoTopicsAreNone) {
+  MetadataRequest request;
+  request.topics.emplace();
+  EXPECT_THAT(Names(Ask<MetadataResponse>(request, 0)), testing::ElementsAre("orders"));
+  EXPECT_THAT(Names(Ask<MetadataResponse>(request, 1)), testing::IsEmpty());
+  request.topics.reset();
+  EXPECT_THAT(Names(Ask<MetadataResponse>(request, 1)), testing::ElementsAre("orders"));
+}
+
+// One that is not there had an empty name instead of none.
+TEST_F(KafkaHandlersTest, TopicsAreFoundByTheirIdsFromVersion12On) {
+  MetadataRequest request;
+  request.topics = {{.topic_id = FakeTopics::kOrders, .name = std::nullopt},
+                    {.topic_id = TopicId({9}), .name = std::nullopt}};
+  const auto found = Ask<MetadataResponse>(request, 12);
+  EXPECT_EQ(found.topics.at(0).name, "orders");
+  EXPECT_EQ(found.topics.at(1).name, std::nullopt);
+  EXPECT_EQ(found.topics.at(1).error_code, Wire(ErrorCode::kUnknownTopicId));
+}
+
+TEST_F(KafkaHandlersTest, TopicsThatAreNotThereAreErrorsOfTheirOwn) {
+  MetadataRequest request;
+  request.topics = {{.topic_id = {}, .name = "orders"},
+                    {.topic_id = {}, .name = "no topic"},
+                    {.topic_id = {}, .name = "other"}};
+  const auto found = Ask<MetadataResponse>(request, 9);
+  EXPECT_EQ(found.topics.at(0).error_code, 0);
+  EXPECT_EQ(found.topics.at(1).error_code, Wire(ErrorCode::kInvalidTopic));
+  EXPECT_EQ(found.topics.at(2).error_code, Wire(ErrorCode::kUnknownTopicOrPartition));
+}
+
+TEST_F(KafkaHandlersTest, PartitionsOfOneProduceFailForThemselves) {
+  const std::string batch = BatchOf("value");
+  std::string old = batch;
+  old[16] = 1;
+  const std::string two = batch + batch;
+  ProduceRequest request;
+  request.acks = -1;
+  request.timeout_ms = 1000;
+  request.topics = {{.name = "orders",
+                     .partitions = {{.partition = 0, .records = batch},
+                                    {.partition = 7, .records = batch},
+                                    {.partition = 0, .records = old},
+                                    {.partition = 0, .records = two},
+                                    {.partition = 0, .records = std::nullopt}}}};
+  const auto answered = Ask<ProduceResponse>(request, 9);
+  std::vector<int16_t> codes;
+  for (const auto& partition : answered.topics.at(0).partitions) {
+    codes.push_back(partition.error_code);
+  }
+  EXPECT_THAT(codes, testing::ElementsAre(0, Wire(ErrorCode::kUnknownTopicOrPartition),
+                                          Wire(ErrorCode::kUnsupportedForMessageFormat),
+                                          Wire(ErrorCode::kInvalidRecord),
+                                          Wire(ErrorCode::kCorruptMessage)));
+}
+
+TEST_F(KafkaHandlersTest, TransactionsAreRefusedForGood) {
+  constexpr int16_t kRefused = 53;
+  InitProducerIdRequest init;
+  init.transactional_id = "mine";
+  EXPECT_EQ(Ask<InitProducerIdResponse>(init, 4).error_code, kRefused);
+  FindCoordinatorRequest find;
+  find.key = "mine";
+  find.key_type = 1;
+  EXPECT_EQ(Ask<FindCoordinatorResponse>(find, 1).error_code, kRefused);
+  find.key = {};
+  find.coordinator_keys = {"mine"};
+  EXPECT_EQ(Ask<FindCoordinatorResponse>(find, 4).coordinators.at(0).error_code, kRefused);
+}
+
+// Those of groups that share records, for one, were told that transactions are refused.
+TEST_F(KafkaHandlersTest, CoordinatorsOfAnUnknownKindAreInvalid) {
+  FindCoordinatorRequest find;
+  find.key_type = 2;
+  EXPECT_EQ(Ask<FindCoordinatorResponse>(find, 1).error_code, Wire(ErrorCode::kInvalidRequest));
+}
+
+// A client that is told of a lost leader gives up its group, and of a lost coordinator asks again.
+TEST_F(KafkaHandlersTest, WhatIsSoonOverIsTheCoordinatorsFaultToMembers) {
+  for (const Reason reason : {Reason::kShuttingDown, Reason::kUnavailable, Reason::kOverloaded,
+                              Reason::kDeadlineExceeded, Reason::kMaybeStored, Reason::kNotLeader,
+                              Reason::kNotEnoughReplicas, Reason::kStorageFenced}) {
+    broker_.groups.status = MakeError(reason, "soon over");
+    const int16_t wanted = Wire(ErrorCode::kCoordinatorNotAvailable);
+    EXPECT_EQ(Ask<JoinGroupResponse>(JoinGroupRequest(), 9).error_code, wanted);
+    EXPECT_EQ(Ask<SyncGroupResponse>(SyncGroupRequest(), 5).error_code, wanted);
+    EXPECT_EQ(Ask<HeartbeatResponse>(HeartbeatRequest(), 4).error_code, wanted);
+    EXPECT_EQ(Ask<LeaveGroupResponse>(LeaveGroupRequest(), 2).error_code, wanted);
+    EXPECT_EQ(Ask<OffsetFetchResponse>(OffsetFetchRequest(), 7).error_code, wanted);
+  }
+}
+
+TEST_F(KafkaHandlersTest, OffsetsCommitForThemselves) {
+  const std::string long_text(group::kMetadataBytesMax + 1, 'x');
+  OffsetCommitRequest request;
+  request.topics = {
+      {.name = "orders",
+       .partitions = {{.partition = 0, .committed_offset = 5, .committed_metadata = "short"},
+                      {.partition = 1, .committed_metadata = long_text},
+                      {.partition = 2, .committed_metadata = std::nullopt}}}};
+  const auto answered = Ask<OffsetCommitResponse>(request, 8);
+  std::vector<int16_t> codes;
+  for (const auto& partition : answered.topics.at(0).partitions) {
+    codes.push_back(partition.error_code);
+  }
+  EXPECT_THAT(codes, testing::ElementsAre(0, Wire(ErrorCode::kOffsetMetadataTooLarge),
+                                          Wire(ErrorCode::kUnknownTopicOrPartition)));
+}
+
+TEST_F(KafkaHandlersTest, CommittedOffsetsOfAllTopicsOrOfThoseAskedFor) {
+  OffsetFetchRequest request;
+  request.topics.reset();
+  const auto all = Ask<OffsetFetchResponse>(request, 7);
+  EXPECT_EQ(all.topics.at(0).name, "orders");
+  EXPECT_EQ(all.topics.at(0).partitions.at(0).committed_offset, 5);
+  request.topics = {{.name = "orders", .partitions = {1}}};
+  const auto asked = Ask<OffsetFetchResponse>(request, 1);
+  EXPECT_EQ(asked.topics.at(0).partitions.at(0).committed_offset, -1);
+  EXPECT_EQ(asked.topics.at(0).partitions.at(0).error_code, 0);
+}
+
+TEST_F(KafkaHandlersTest, TopicsWithoutANameAreUnknownByIt) {
+  DeleteTopicsRequest by_name;
+  by_name.topic_names = {""};
+  EXPECT_EQ(Ask<DeleteTopicsResponse>(by_name, 1).topics.at(0).error_code,
+            Wire(ErrorCode::kUnknownTopicOrPartition));
+  DeleteTopicsRequest by_id;
+  by_id.topics = {{.name = std::nullopt, .topic_id = TopicId({9})}};
+  EXPECT_EQ(Ask<DeleteTopicsResponse>(by_id, 6).topics.at(0).error_code,
+            Wire(ErrorCode::kUnknownTopicId));
+}
+
+TEST_F(KafkaHandlersTest, SoftwareThatNamesItselfBadlyIsRefused) {
+  ApiVersionsRequest request;
+  for (const char* const name : {"", "-a", "a-", "a b", "a\n", "a_b"}) {
+    request.client_software_name = name;
+    request.client_software_version = "1";
+    EXPECT_EQ(Ask<ApiVersionsResponse>(request, 3).error_code, Wire(ErrorCode::kInvalidRequest))
+        << name;
+  }
+  request.client_software_name = "apache-kafka.java";
+  EXPECT_EQ(Ask<ApiVersionsResponse>(request, 3).error_code, 0);
+}
+
+TEST_F(KafkaHandlersTest, SoManyClientsAreToldApartAndNoMore) {
+  const size_t before = 1;  // "unknown".
+  for (size_t i = 0; i < 2 * FrontMetrics::kSoftwareMax; ++i) {
+    front_metrics_.RequestsBy("client", std::to_string(i)).Add(1);
+  }
+  front_metrics_.RequestsBy(std::string(FrontMetrics::kSoftwareBytesMax + 1, 'x'), "1").Add(1);
+  Ask<ApiVersionsResponse>(ApiVersionsRequest(), 0);
+  EXPECT_LE(broker_.metrics.CountOf("talosmq_kafka_client_requests_total"),
+            FrontMetrics::kSoftwareMax + before);
+  EXPECT_EQ(broker_.metrics.ValueOf(
+                "talosmq_kafka_client_requests_total{software=client,software_version=5}"),
+            1);
+  EXPECT_GT(broker_.metrics.ValueOf(
+                "talosmq_kafka_client_requests_total{software=other,software_version=other}"),
+            static_cast<int64_t>(FrontMetrics::kSoftwareMax) - 1);
+}
+
+}  // namespace
+}  // namespace talosmq::kafka
