@@ -28,6 +28,9 @@ if(TALOSMQ_SANITIZE STREQUAL "thread")
   target_compile_definitions(talosmq_asio INTERFACE ASIO_DISABLE_FENCED_BLOCK)
 endif()
 target_link_libraries(talosmq_asio INTERFACE Threads::Threads)
+# Clang 14 has C++20's coroutines without saying so, which neither Asio nor <coroutine> expects.
+target_compile_definitions(talosmq_asio INTERFACE
+  $<$<CXX_COMPILER_ID:Clang>:ASIO_HAS_CO_AWAIT;ASIO_HAS_STD_COROUTINE;__cpp_impl_coroutine=201902L>)
 add_library(Asio::asio ALIAS talosmq_asio)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
