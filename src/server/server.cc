@@ -88,9 +88,8 @@ std::vector<broker::HealthProblem> WarningsOf(const ServerConfig& config) {
   };
   if (config.tls.ca.empty()) warn("grpc", config.grpc_listen);
   if (config.tls.ca.empty() || !config.http_tls) warn("http", config.http_listen);
-  for (const NamedAddress& listener : ParseNamedAddresses(config.kafka_listen).value()) {
-    warn("kafka", listener.address);
-  }
+  const auto kafka = ParseNamedAddresses(config.kafka_listen);
+  for (const NamedAddress& listener : kafka.value()) warn("kafka", listener.address);
   return warnings;
 }
 
