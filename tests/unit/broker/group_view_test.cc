@@ -19,7 +19,7 @@
 namespace talosmq::broker {
 namespace {
 
-constexpr int kSeeds = 100;
+constexpr int kSeeds = 40;
 constexpr int kSteps = 60;
 constexpr size_t kGroups = 3;
 constexpr int32_t kPartitions = 2;
