@@ -7,6 +7,7 @@
 #include "record/batch.h"
 #include "talosmq/error.h"
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 
 #include <memory>
@@ -44,6 +45,13 @@ absl::StatusOr<CheckedBatch> CheckBatch(base::Buffer& batch, const record::Valid
   checked.facts.header = *header;
   return checked;
 }
+
+/// A fetch that has found its partition.
+struct RoutedFetch {
+  base::Gate::Pass pass;
+  std::shared_ptr<Partition> partition;
+  WaitingFetch fetch;
+};
 
 absl::Status Overloaded(const TopicPartition& id) {
   return MakeError(Reason::kOverloaded,
@@ -125,8 +133,42 @@ FetchTicket MessageCore::Fetch(FetchRequest request, base::Callback<FetchOutcome
   return ticket;
 }
 
-void MessageCore::CancelFetch(const TopicPartition& source, FetchTicket ticket) {
-  dependencies_.partitions.CancelFetch(source, ticket);
+std::vector<FetchTicket> MessageCore::FetchAll(std::vector<FetchRequest> requests,
+                                               std::function<void(size_t, FetchOutcome)> done) {
+  std::vector<FetchTicket> tickets;
+  absl::flat_hash_map<base::Executor*, std::vector<RoutedFetch>> by_shard;
+  for (size_t index = 0; index < requests.size(); ++index) {
+    WaitingFetch fetch{
+        .ticket = FetchTicket{++last_ticket_},
+        .request = std::move(requests[index]),
+        .done = [done, index](FetchOutcome outcome) { done(index, std::move(outcome)); }};
+    tickets.push_back(fetch.ticket);
+    auto route = dependencies_.partitions.Find(fetch.request.source);
+    if (route.ok()) {
+      by_shard[&route->shard].push_back({.pass = std::move(route->pass),
+                                         .partition = std::move(route->partition),
+                                         .fetch = std::move(fetch)});
+    } else {
+      Refuse(RequestKind::kFetch, route.status(), std::move(fetch.done));
+    }
+  }
+  for (auto& [shard, fetches] : by_shard) {
+    auto owned = std::make_unique<std::vector<RoutedFetch>>(std::move(fetches));
+    std::vector<RoutedFetch>& lent = *owned;
+    base::Task task = [owned = std::move(owned)] {
+      for (RoutedFetch& routed : *owned) routed.partition->Fetch(std::move(routed.fetch));
+    };
+    if (shard->TryPost(task)) continue;
+    for (RoutedFetch& refused : lent) {
+      Refuse(RequestKind::kFetch, Overloaded(refused.fetch.request.source),
+             std::move(refused.fetch.done));
+    }
+  }
+  return tickets;
+}
+
+void MessageCore::CancelFetches(const std::vector<NamedFetch>& fetches) {
+  dependencies_.partitions.CancelFetches(fetches);
 }
 
 void MessageCore::FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done) {

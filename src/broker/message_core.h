@@ -9,7 +9,10 @@
 #include "broker/producer_ids.h"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <vector>
 
 namespace talosmq::broker {
 
@@ -30,7 +33,10 @@ class MessageCore final : public MessageService {
 
   void Append(AppendRequest request, base::Callback<AppendOutcome> done) override;
   FetchTicket Fetch(FetchRequest request, base::Callback<FetchOutcome> done) override;
-  void CancelFetch(const TopicPartition& source, FetchTicket ticket) override;
+  std::vector<FetchTicket> FetchAll(
+      std::vector<FetchRequest> requests,
+      std::function<void(size_t index, FetchOutcome outcome)> done) override;
+  void CancelFetches(const std::vector<NamedFetch>& fetches) override;
   void FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done) override;
   void FindHistory(HistoryQuery query, base::Callback<HistoryOutcome> done) override;
   void DeleteRecords(RecordDeletion deletion, base::Callback<DeletionOutcome> done) override;

@@ -8,7 +8,9 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -67,6 +69,11 @@ struct FetchOutcome {
 
 /// Names a waiting fetch so that it can be given up.
 enum class FetchTicket : uint64_t {};
+
+struct NamedFetch {
+  TopicPartition source;
+  FetchTicket ticket;
+};
 
 struct FromStart {};
 struct FromEnd {};
@@ -136,8 +143,16 @@ class MessageService {
 
   /// Answers once there is a committed record at `offset` or the wait is over.
   virtual FetchTicket Fetch(FetchRequest request, base::Callback<FetchOutcome> done) = 0;
-  /// A fetch that still waits answers kCancelled; any other ticket is ignored.
-  virtual void CancelFetch(const TopicPartition& source, FetchTicket ticket) = 0;
+  /// As Fetch() of each request, with its index for `done`, but however many there are, they take
+  /// one place in the queue of each shard, so that one caller leaves the others theirs. `done` may
+  /// run on several threads at once and before this returns. The tickets are in the order of the
+  /// requests.
+  virtual std::vector<FetchTicket> FetchAll(
+      std::vector<FetchRequest> requests,
+      std::function<void(size_t index, FetchOutcome outcome)> done) = 0;
+  /// Those that still wait answer kCancelled; any other ticket is ignored. One place in the queue
+  /// of each shard, too.
+  virtual void CancelFetches(const std::vector<NamedFetch>& fetches) = 0;
 
   virtual void FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done) = 0;
 

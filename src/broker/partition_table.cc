@@ -120,8 +120,23 @@ std::shared_ptr<const TopicSettings> PartitionTable::SettingsLocked(
   return settings;
 }
 
-void PartitionTable::CancelFetch(const TopicPartition& id, FetchTicket ticket) {
-  PostIfUsed(id, [ticket](Partition& partition) { partition.CancelFetch(ticket); });
+void PartitionTable::CancelFetches(const std::vector<NamedFetch>& fetches) {
+  for (const std::unique_ptr<Shard>& shard : shards_) {
+    std::optional<base::Gate::Pass> pass = shard->gate.Enter();
+    if (!pass.has_value()) continue;
+    std::vector<std::pair<std::shared_ptr<Partition>, FetchTicket>> found;
+    {
+      const base::MutexLock lock(shard->mutex);
+      for (const NamedFetch& fetch : fetches) {
+        const auto used = shard->partitions.find(fetch.source);
+        if (used != shard->partitions.end()) found.emplace_back(used->second, fetch.ticket);
+      }
+    }
+    if (found.empty()) continue;
+    shard->executor.Post([pass = *std::move(pass), found = std::move(found)] {
+      for (const auto& [partition, ticket] : found) partition->CancelFetch(ticket);
+    });
+  }
 }
 
 bool PartitionTable::IsUsed(const TopicPartition& id) {

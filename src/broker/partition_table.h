@@ -64,7 +64,7 @@ class PartitionTable {
   /// kUnknownTopicId, kTopicDeleting, kUnknownPartition, kNotLeader with the leader's address, or
   /// kShuttingDown.
   absl::StatusOr<Route> Find(const TopicPartition& id);
-  void CancelFetch(const TopicPartition& id, FetchTicket ticket);
+  void CancelFetches(const std::vector<NamedFetch>& fetches);
 
   /// Whether anything has used the partition since the start.
   bool IsUsed(const TopicPartition& id);

@@ -58,6 +58,7 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
   void OnAllRead();
   void WaitAtAll();
   void OnNews();
+  std::vector<broker::NamedFetch> WaitingLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   /// With the last of the waits: reads again.
   void WaitDone();
 
@@ -173,24 +174,26 @@ void FetchCall::WaitAtAll() {
     waits_ = places_.size() + 1;
     has_news_ = false;
   }
-  for (Place& place : places_) {
-    broker::FetchRequest fetch = place.fetch;
-    fetch.offset = place.next;
-    fetch.bytes_max = 1;
-    fetch.wait_until = until_;
-    const broker::FetchTicket ticket = services_.messages.Fetch(
-        fetch, [self = shared_from_this()](const broker::FetchOutcome& /*news*/) {
-          self->OnNews();
-          self->WaitDone();
-        });
-    bool is_late = false;
-    {
-      const base::MutexLock lock(mutex_);
-      place.ticket = ticket;
-      is_late = has_news_;
-    }
-    if (is_late) services_.messages.CancelFetch(place.fetch.source, ticket);
+  std::vector<broker::FetchRequest> fetches;
+  for (const Place& place : places_) {
+    fetches.push_back({.source = place.fetch.source,
+                       .known_epoch = place.fetch.known_epoch,
+                       .offset = place.next,
+                       .bytes_max = 1,
+                       .wait_until = until_});
   }
+  const std::vector<broker::FetchTicket> tickets = services_.messages.FetchAll(
+      std::move(fetches), [self = shared_from_this()](size_t /*index*/, const auto& /*news*/) {
+        self->OnNews();
+        self->WaitDone();
+      });
+  std::vector<broker::NamedFetch> unwanted;
+  {
+    const base::MutexLock lock(mutex_);
+    for (size_t i = 0; i < tickets.size(); ++i) places_[i].ticket = tickets[i];
+    if (has_news_) unwanted = WaitingLocked();
+  }
+  services_.messages.CancelFetches(unwanted);
   exchange_->caller().cancellation->SetListener([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->OnNews();
   });
@@ -198,13 +201,19 @@ void FetchCall::WaitAtAll() {
 }
 
 void FetchCall::OnNews() {
-  std::vector<std::pair<TopicPartition, broker::FetchTicket>> others;
+  std::vector<broker::NamedFetch> others;
   {
     const base::MutexLock lock(mutex_);
     if (std::exchange(has_news_, true)) return;
-    for (const Place& place : places_) others.emplace_back(place.fetch.source, place.ticket);
+    others = WaitingLocked();
   }
-  for (const auto& [source, ticket] : others) services_.messages.CancelFetch(source, ticket);
+  services_.messages.CancelFetches(others);
+}
+
+std::vector<broker::NamedFetch> FetchCall::WaitingLocked() const {
+  std::vector<broker::NamedFetch> waiting;
+  for (const Place& place : places_) waiting.push_back({place.fetch.source, place.ticket});
+  return waiting;
 }
 
 void FetchCall::WaitDone() {

@@ -115,7 +115,9 @@ void FetchOnceCall::AskNext() {
                .wait_until = absl::ZeroDuration()};
   }
   if (request.bytes_max > 0) {
-    Fetch(index, request);
+    environment_.messages.Fetch(request, [self = shared_from_this(), index](auto outcome) {
+      self->OnAnswer(index, std::move(outcome));
+    });
   } else {
     AskForEnd(
         index,
@@ -152,23 +154,27 @@ void FetchOnceCall::BeginWait() {
     }
     open_ = entries_.size();
   }
-  for (size_t index = 0; index < requests.size(); ++index) Fetch(index, requests[index]);
-}
-
-void FetchOnceCall::Fetch(size_t index, broker::FetchRequest request) {
-  const TopicPartition source = request.source;
-  const broker::FetchTicket ticket =
-      environment_.messages.Fetch(request, [self = shared_from_this(), index](auto outcome) {
+  const std::vector<broker::FetchTicket> tickets = environment_.messages.FetchAll(
+      std::move(requests), [self = shared_from_this()](size_t index, auto outcome) {
         self->OnAnswer(index, std::move(outcome));
       });
-  bool is_unwanted = false;
+  std::vector<broker::NamedFetch> unwanted;
   {
     const base::MutexLock lock(mutex_);
-    Entry& entry = entries_[index];
-    entry.ticket = ticket;
-    is_unwanted = entry.is_open && wait_over_;
+    for (size_t index = 0; index < tickets.size(); ++index) {
+      if (entries_[index].is_open) entries_[index].ticket = tickets[index];
+    }
+    if (wait_over_) unwanted = OpenLocked();
   }
-  if (is_unwanted) environment_.messages.CancelFetch(source, ticket);
+  environment_.messages.CancelFetches(unwanted);
+}
+
+std::vector<broker::NamedFetch> FetchOnceCall::OpenLocked() const {
+  std::vector<broker::NamedFetch> open;
+  for (const Entry& entry : entries_) {
+    if (entry.ticket != broker::FetchTicket{}) open.push_back({*entry.source, entry.ticket});
+  }
+  return open;
 }
 
 void FetchOnceCall::OnAnswer(size_t index, broker::FetchOutcome outcome) {
@@ -208,17 +214,13 @@ void FetchOnceCall::OnAnswer(size_t index, broker::FetchOutcome outcome) {
 }
 
 void FetchOnceCall::EndWait() {
-  std::vector<std::pair<TopicPartition, broker::FetchTicket>> open;
+  std::vector<broker::NamedFetch> open;
   {
     const base::MutexLock lock(mutex_);
     if (std::exchange(wait_over_, true) || stage_ != Stage::kWaiting) return;
-    for (const Entry& entry : entries_) {
-      if (entry.is_open && entry.ticket != broker::FetchTicket{}) {
-        open.emplace_back(*entry.source, entry.ticket);
-      }
-    }
+    open = OpenLocked();
   }
-  for (const auto& [source, ticket] : open) environment_.messages.CancelFetch(source, ticket);
+  environment_.messages.CancelFetches(open);
 }
 
 void FetchOnceCall::Reply() {

@@ -45,8 +45,8 @@ class FetchOnceCall final : public grpc::ServerUnaryReactor,
     absl::StatusOr<TopicPartition> source;
     LeaderEpoch known_epoch = kNoEpoch;
     Offset offset;
-    broker::FetchTicket ticket{};
-    bool is_open = false;  ///< The broker has not answered yet.
+    broker::FetchTicket ticket{};  ///< While it waits.
+    bool is_open = false;          ///< The broker has not answered yet.
   };
   enum class Stage { kAsking, kWaiting, kDone };
 
@@ -57,7 +57,8 @@ class FetchOnceCall final : public grpc::ServerUnaryReactor,
   void AskNext();
   void AskForEnd(size_t index, const broker::OffsetQuery& query);
   void BeginWait();
-  void Fetch(size_t index, broker::FetchRequest request);
+  /// What waits, once it has its name.
+  std::vector<broker::NamedFetch> OpenLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnAnswer(size_t index, broker::FetchOutcome outcome);
   void EndWait();
   void Reply();

@@ -26,7 +26,7 @@ absl::Status FetchStream::OnMessage(grpc::ByteBuffer message) {
                      base::StrCat("a FetchRequest with ", request.subscribe_size(),
                                   " subscriptions; a stream has at most ", kSubscriptionsMax));
   }
-  for (const uint64_t id : request.unsubscribe()) Unsubscribe(id);
+  Unsubscribe(request.unsubscribe());
   for (const v1::Subscription& wanted : request.subscribe()) {
     TALOSMQ_RETURN_IF_ERROR(Subscribe(wanted));
   }
@@ -84,50 +84,46 @@ absl::Status FetchStream::RefuseLocked(const v1::Subscription& wanted, const abs
   return absl::OkStatus();
 }
 
-void FetchStream::Unsubscribe(uint64_t id) {
-  SubscriptionRef subscription;
+void FetchStream::Unsubscribe(const google::protobuf::RepeatedField<uint64_t>& ids) {
+  std::vector<broker::NamedFetch> waiting;
   {
     const base::MutexLock lock(mutex_);
-    const auto found = subscriptions_.find(id);
-    if (found == subscriptions_.end()) return;
-    subscription = found->second;
-    subscription->is_ended = true;
-    subscription->is_unwanted = true;
-    if (subscription->ready.has_value()) ready_.erase(*subscription->ready);
-    subscriptions_.erase(found);
+    for (const uint64_t id : ids) {
+      const auto found = subscriptions_.find(id);
+      if (found == subscriptions_.end()) continue;
+      const SubscriptionRef subscription = std::move(found->second);
+      subscriptions_.erase(found);
+      subscription->is_unwanted = true;
+      if (subscription->ready.has_value()) ready_.erase(*subscription->ready);
+      EndLocked(*subscription, waiting);
+    }
   }
-  CancelFetch(subscription);
+  environment_.messages.CancelFetches(waiting);
 }
 
-void FetchStream::CancelFetch(const SubscriptionRef& subscription) {
-  broker::FetchTicket ticket{};
-  {
-    const base::MutexLock lock(mutex_);
-    if (!subscription->is_fetching) return;
-    subscription->wants_cancel = true;
-    ticket = subscription->ticket;
+void FetchStream::EndLocked(Subscription& subscription, std::vector<broker::NamedFetch>& waiting) {
+  subscription.is_ended = true;
+  if (!subscription.is_fetching) return;
+  subscription.wants_cancel = true;
+  if (subscription.ticket != broker::FetchTicket{}) {
+    waiting.push_back({subscription.source, subscription.ticket});
   }
-  if (ticket != broker::FetchTicket{})
-    environment_.messages.CancelFetch(subscription->source, ticket);
 }
 
 void FetchStream::OnEnding() {
-  std::vector<SubscriptionRef> open;
+  std::vector<broker::NamedFetch> waiting;
   std::deque<Chunk> unsent;  // Gives its shares back after the lock.
   {
     const base::MutexLock lock(mutex_);
     ending_ = true;
-    for (auto& [id, subscription] : subscriptions_) {
-      subscription->is_ended = true;
-      open.push_back(std::move(subscription));
-    }
+    for (const auto& [id, subscription] : subscriptions_) EndLocked(*subscription, waiting);
     subscriptions_.clear();
     ready_.clear();
     unsent.swap(queue_);
     queued_bytes_ = 0;
     uncovered_refusals_ = 0;
   }
-  for (const SubscriptionRef& subscription : open) CancelFetch(subscription);
+  environment_.messages.CancelFetches(waiting);
 }
 
 void FetchStream::Work() {
@@ -146,7 +142,7 @@ void FetchStream::Work() {
       subscription->ticket = ticket;
       is_unwanted = subscription->wants_cancel;
     }
-    if (is_unwanted) environment_.messages.CancelFetch(request.source, ticket);
+    if (is_unwanted) environment_.messages.CancelFetches({{request.source, ticket}});
   }
 }
 

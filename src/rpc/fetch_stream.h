@@ -81,8 +81,10 @@ class FetchStream final : public BidiStream {
   bool IsQuiet() override;
 
   absl::Status Subscribe(const v1::Subscription& wanted);
-  void Unsubscribe(uint64_t id);
-  void CancelFetch(const SubscriptionRef& subscription);
+  void Unsubscribe(const google::protobuf::RepeatedField<uint64_t>& ids);
+  /// Adds its fetch to `waiting` when that is to be given up.
+  void EndLocked(Subscription& subscription, std::vector<broker::NamedFetch>& waiting)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool TakeNextFetch(SubscriptionRef& subscription, broker::FetchRequest& request);
   /// False, with the subscription refused, when the listener has no room for what it reserves.
   bool Reserve(const SubscriptionRef& subscription);

@@ -69,7 +69,7 @@ void BrokerRecordSource::NoteTicket(uint64_t read, broker::FetchTicket ticket) {
     found->second.ticket = ticket;
     if (is_stopping_) given_up = found->second.source;
   }
-  if (given_up.has_value()) messages_.CancelFetch(*given_up, ticket);
+  if (given_up.has_value()) messages_.CancelFetches({{*given_up, ticket}});
 }
 
 void BrokerRecordSource::EndRead(uint64_t read) {
@@ -100,15 +100,15 @@ void BrokerRecordSource::FindOffset(TopicPartition source, broker::OffsetSpec sp
 }
 
 void BrokerRecordSource::Stop() {
-  std::vector<std::pair<TopicPartition, broker::FetchTicket>> waiting;
+  std::vector<broker::NamedFetch> waiting;
   {
     const base::MutexLock lock(mutex_);
     is_stopping_ = true;
     for (const auto& [number, read] : reads_) {
-      if (read.ticket.has_value()) waiting.emplace_back(read.source, *read.ticket);
+      if (read.ticket.has_value()) waiting.push_back({read.source, *read.ticket});
     }
   }
-  for (const auto& [source, ticket] : waiting) messages_.CancelFetch(source, ticket);
+  messages_.CancelFetches(waiting);
   gate_.CloseAndWait();
 }
 

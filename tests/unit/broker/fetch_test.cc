@@ -72,16 +72,57 @@ TEST_F(FetchTest, ACancelledFetchIsAnsweredOnceAndOtherTicketsAreIgnored) {
   request.wait_until = harness_.clock().Monotonic() + absl::Seconds(30);
   FetchTicket ticket{};
   const auto fetch = harness_.Fetch(request, &ticket);
-  harness_.broker().messages().CancelFetch(source_, FetchTicket{99});
+  harness_.broker().messages().CancelFetches({{source_, FetchTicket{99}}});
   harness_.Run();
   EXPECT_EQ(fetch->calls, 0);
-  harness_.broker().messages().CancelFetch(source_, ticket);
-  harness_.broker().messages().CancelFetch(source_, ticket);
+  harness_.broker().messages().CancelFetches({{source_, ticket}});
+  harness_.broker().messages().CancelFetches({{source_, ticket}});
   harness_.Run();
   EXPECT_EQ(fetch->calls, 1);
   EXPECT_EQ(ReasonOf(fetch->value.status), Reason::kCancelled);
   harness_.Advance(absl::Minutes(1));
   EXPECT_EQ(fetch->calls, 1);
+}
+
+TEST_F(FetchTest, ManyFetchesAndTheirCancellationsTakeOnePlaceInTheQueueOfAShard) {
+  const absl::Duration until = harness_.clock().Monotonic() + absl::Seconds(30);
+  const TopicPartition unknown{.topic_id = source_.topic_id, .partition = PartitionId(7)};
+  std::vector<FetchRequest> requests(
+      3, {.source = source_, .offset = Offset(0), .bytes_max = 1, .wait_until = until});
+  requests[1].source = unknown;
+  std::vector<AnswerPtr<FetchOutcome>> answers;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    answers.push_back(std::make_shared<Answer<FetchOutcome>>());
+  }
+  const auto write_down = [&answers](size_t index, FetchOutcome outcome) {
+    WriteDown<FetchOutcome>(answers[index])(std::move(outcome));
+  };
+  harness_.shard().set_queue_tasks_max(2);
+
+  const std::vector<FetchTicket> tickets =
+      harness_.broker().messages().FetchAll(requests, write_down);
+  const auto other = harness_.FindOffset(source_, FromEnd{});
+  harness_.Run();
+  ASSERT_EQ(tickets.size(), requests.size());
+  EXPECT_TRUE(other->value.status.ok()) << other->value.status;
+  EXPECT_EQ(answers[0]->calls + answers[2]->calls, 0);
+  ASSERT_EQ(answers[1]->calls, 1);
+  EXPECT_EQ(ReasonOf(answers[1]->value.status), Reason::kUnknownPartition);
+
+  harness_.broker().messages().CancelFetches(
+      {{source_, tickets[0]}, {unknown, tickets[1]}, {source_, tickets[2]}});
+  const auto another = harness_.FindOffset(source_, FromEnd{});
+  harness_.Run();
+  EXPECT_TRUE(another->value.status.ok()) << another->value.status;
+  for (const size_t index : {size_t{0}, size_t{2}}) {
+    EXPECT_EQ(answers[index]->calls, 1);
+    EXPECT_EQ(ReasonOf(answers[index]->value.status), Reason::kCancelled);
+  }
+
+  harness_.shard().set_queue_tasks_max(0);
+  harness_.broker().messages().FetchAll({requests[0]}, write_down);
+  EXPECT_EQ(answers[0]->calls, 2);
+  EXPECT_EQ(ReasonOf(answers[0]->value.status), Reason::kOverloaded);
 }
 
 TEST_F(FetchTest, AFetchMayBeCancelledWhileTheLogOpens) {
@@ -94,7 +135,7 @@ TEST_F(FetchTest, AFetchMayBeCancelledWhileTheLogOpens) {
   request.wait_until = harness_.clock().Monotonic() + absl::Seconds(30);
   FetchTicket ticket{};
   const auto fetch = harness_.Fetch(request, &ticket);
-  harness_.broker().messages().CancelFetch(source_, ticket);
+  harness_.broker().messages().CancelFetches({{source_, ticket}});
   harness_.Run();
   EXPECT_EQ(fetch->calls, 1);
   EXPECT_EQ(ReasonOf(fetch->value.status), Reason::kCancelled);

@@ -8,8 +8,10 @@
 #include "talosmq/error.h"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -64,7 +66,23 @@ class FakeMessages final : public broker::MessageService {
     return {};
   }
 
-  void CancelFetch(const TopicPartition& /*source*/, broker::FetchTicket ticket) override {
+  std::vector<broker::FetchTicket> FetchAll(
+      std::vector<broker::FetchRequest> requests,
+      std::function<void(size_t, broker::FetchOutcome)> done) override {
+    std::vector<broker::FetchTicket> tickets;
+    for (size_t index = 0; index < requests.size(); ++index) {
+      tickets.push_back(Fetch(requests[index], [done, index](broker::FetchOutcome outcome) {
+        done(index, std::move(outcome));
+      }));
+    }
+    return tickets;
+  }
+
+  void CancelFetches(const std::vector<broker::NamedFetch>& fetches) override {
+    for (const auto& [source, ticket] : fetches) CancelFetch(source, ticket);
+  }
+
+  void CancelFetch(const TopicPartition& /*source*/, broker::FetchTicket ticket) {
     base::Callback<broker::FetchOutcome> done;
     {
       const base::MutexLock lock(mutex_);

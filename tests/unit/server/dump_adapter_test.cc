@@ -46,18 +46,25 @@ class OneRecordMessages final : public broker::MessageService {
     waiting_.emplace(++last_ticket_, std::move(done));
     return broker::FetchTicket{last_ticket_};
   }
-  void CancelFetch(const TopicPartition&, broker::FetchTicket ticket) override {
-    base::Callback<broker::FetchOutcome> done;
-    {
-      const base::MutexLock lock(mutex_);
-      const auto found = waiting_.find(static_cast<uint64_t>(ticket));
-      if (found == waiting_.end()) return;
-      done = std::move(found->second);
-      waiting_.erase(found);
+  std::vector<broker::FetchTicket> FetchAll(
+      std::vector<broker::FetchRequest> /*requests*/,
+      std::function<void(size_t, broker::FetchOutcome)> /*done*/) override {
+    return {};
+  }
+  void CancelFetches(const std::vector<broker::NamedFetch>& fetches) override {
+    for (const broker::NamedFetch& fetch : fetches) {
+      base::Callback<broker::FetchOutcome> done;
+      {
+        const base::MutexLock lock(mutex_);
+        const auto found = waiting_.find(static_cast<uint64_t>(fetch.ticket));
+        if (found == waiting_.end()) continue;
+        done = std::move(found->second);
+        waiting_.erase(found);
+      }
+      broker::FetchOutcome outcome;
+      outcome.status = MakeError(Reason::kCancelled, "given up");
+      done(std::move(outcome));
     }
-    broker::FetchOutcome outcome;
-    outcome.status = MakeError(Reason::kCancelled, "given up");
-    done(std::move(outcome));
   }
   void FindHistory(broker::HistoryQuery, base::Callback<broker::HistoryOutcome>) override {}
   void DeleteRecords(broker::RecordDeletion /*deletion*/,
