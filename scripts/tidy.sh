@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 scripts/install-deps.sh build test check
 # Without precompiled headers, so that only what protoc generates has to be made first.
-cmake --preset fuzz -B build/tidy -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null
+cmake --preset clang -B build/tidy -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null
 cmake --build build/tidy --target talosmq_generated -j "$(nproc)" >/dev/null
 
 if [ "${1:-}" = --long ]; then
