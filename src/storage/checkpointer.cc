@@ -17,6 +17,15 @@ void KeepStart(const FlushedPoint& before, FlushedPoint& point) {
   point.removed_bytes = std::max(point.removed_bytes, before.removed_bytes);
 }
 
+std::string IndexPath(const LogFiles& files, Offset segment) {
+  return base::StrCat(files.directory, "/", OffsetFileName(segment, kIndexSuffix));
+}
+
+absl::Status RemoveIndex(const LogFiles& files, Offset segment, io::FileSystem& file_system) {
+  const absl::Status removed = file_system.Remove(IndexPath(files, segment));
+  return absl::IsNotFound(removed) ? absl::OkStatus() : removed;
+}
+
 }  // namespace
 
 Checkpointer::Checkpointer(Options options, Dependencies dependencies, FlushedPoints points,
@@ -198,7 +207,8 @@ absl::Status Checkpointer::WriteLogFiles(const DurableProgress& progress,
   for (auto segment = pending.begin(); segment != pending.end();) {
     const absl::Status written = WriteIndex(files, *segment, file_system);
     if (segment->entries.empty() && ReasonOf(written) == Reason::kStorageFull) {
-      // The age alone can wait until there is room.
+      // The age alone can wait until there is room. Until then no file shall say that it is known.
+      TALOSMQ_RETURN_IF_ERROR(RemoveIndex(files, segment->segment.base, file_system));
       segment = pending.erase(segment);
       continue;
     }
@@ -212,12 +222,12 @@ absl::Status Checkpointer::WriteLogFiles(const DurableProgress& progress,
 absl::Status Checkpointer::WriteIndex(LogFiles& files, const PendingIndex::SegmentEntries& segment,
                                       io::FileSystem& file_system) {
   const SegmentIdentity identity{.log = files.id, .base_offset = segment.segment.base};
-  const std::string path =
-      base::StrCat(files.directory, "/", OffsetFileName(segment.segment.base, kIndexSuffix));
-  TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(path, io::OpenMode::kCreate));
+  TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(IndexPath(files, segment.segment.base),
+                                                             io::OpenMode::kCreate));
   TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
   std::string content;
-  const bool is_begun = size >= kIndexHeaderBytes;
+  // A header that is in the file may be in the page cache alone: its sync has failed.
+  const bool is_begun = !segment.must_begin && size >= kIndexHeaderBytes;
   if (!is_begun) {
     content = base::AsText(
         EncodeIndexHeader({.segment = identity, .created_ms = segment.segment.created_ms}));
@@ -225,7 +235,6 @@ absl::Status Checkpointer::WriteIndex(LogFiles& files, const PendingIndex::Segme
   for (const IndexEntry& entry : segment.entries) {
     content += base::AsText(EncodeIndexEntry(identity, entry));
   }
-  if (content.empty()) return absl::OkStatus();  // It was begun, and nothing is to be added.
   const std::array<base::ByteSpan, 1> pieces = {base::AsBytes(content)};
   TALOSMQ_RETURN_IF_ERROR(file->Write(is_begun ? size : 0, pieces));
   TALOSMQ_RETURN_IF_ERROR(file->Sync());

@@ -393,8 +393,8 @@ class FileLogStore final : public LogStore {
       files.segment_end = recovered.active->position;
       files.allocated_bytes = recovered.active->position;
     }
-    for (const auto& [segment, entries] : recovered.pending) {
-      if (entries.empty()) files.pending_index.Begin(segment);
+    for (const auto& [segment, must_begin, entries] : recovered.pending) {
+      if (must_begin) files.pending_index.Begin(segment);
       for (const IndexEntry& entry : entries) files.pending_index.Add(segment, entry);
     }
     Report(files, recovered.report);

@@ -26,12 +26,12 @@ std::vector<PendingIndex::SegmentEntries> PendingIndex::Below(Offset end, Offset
   base::MutexLock lock(mutex_);
   for (const Pending& pending : pending_) {
     if (pending.segment.base > newest) break;
-    SegmentEntries below{.segment = pending.segment, .entries = {}};
+    SegmentEntries below{.segment = pending.segment, .must_begin = pending.must_begin};
     for (const IndexEntry& entry : pending.entries) {
       if (entry.end_offset > end) break;
       below.entries.push_back(entry);
     }
-    if (pending.must_begin || !below.entries.empty()) segments.push_back(std::move(below));
+    if (below.must_begin || !below.entries.empty()) segments.push_back(std::move(below));
   }
   return segments;
 }

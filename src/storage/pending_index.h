@@ -26,13 +26,14 @@ struct IndexedSegment {
 /// without a header counts as created when it was recovered.
 class PendingIndex {
  public:
-  /// The segment has no index file.
+  /// The segment has no index file, or one whose header is not known to be on the disk.
   void Begin(const IndexedSegment& segment);
   void Add(const IndexedSegment& segment, const IndexEntry& entry);
 
   struct SegmentEntries {
     IndexedSegment segment;
-    std::vector<IndexEntry> entries;  ///< None: its index is to be begun.
+    bool must_begin = false;  ///< With its header, and the name of its file.
+    std::vector<IndexEntry> entries = {};
   };
   /// Segments at or below `newest` that lack something in their files, with the entries of runs
   /// that end at or below `end`.

@@ -329,13 +329,18 @@ class Recovery {
                                                 : CutIndex(file_system_, folder_, segment, size));
       TALOSMQ_ASSIGN_OR_RETURN(const int64_t created_ms, CreatedMs(i));
       const auto rest = found.subspan(kept);
+      // The point shows that the headers up to its segment are on the disk.
+      const bool has_durable_header =
+          HasHeader(i) && is_recorded && segment <= input_.recorded->segment;
       PendingIndex::SegmentEntries pending{.segment = {.base = segment, .created_ms = created_ms},
+                                           .must_begin = !has_durable_header,
                                            .entries = {rest.begin(), rest.end()}};
       const Offset found_end = found.empty() ? segment : found.back().end_offset;
       for (const IndexEntry& entry : scan_.segments[i - plan_.first_segment].entries) {
         if (entry.end_offset > found_end) pending.entries.push_back(entry);
       }
-      if (size == 0 || !pending.entries.empty()) log_.pending.push_back(std::move(pending));
+      if (pending.must_begin || !pending.entries.empty())
+        log_.pending.push_back(std::move(pending));
     }
     return absl::OkStatus();
   }
