@@ -1,8 +1,10 @@
 #include "rpc/consumer_handlers.h"
 
 #include "rpc/group_messages.h"
+#include "rpc/heartbeat_stream.h"
 #include "rpc/unary_call.h"
 
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -38,6 +40,17 @@ grpc::ServerUnaryReactor* ConsumerHandlers::Heartbeat(grpc::CallbackServerContex
           call->Finish(reply.status());
         });
       });
+}
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ConsumerHandlers::Heartbeats(
+    grpc::CallbackServerContext* context) {
+  const auto stream = std::make_shared<HeartbeatStream>(
+      *context,
+      HeartbeatStream::Environment{.registry = registry_,
+                                   .connection = heartbeats_.ConnectionOf(context->peer()),
+                                   .groups = groups_});
+  stream->Begin();
+  return stream.get();
 }
 
 grpc::ServerUnaryReactor* ConsumerHandlers::LeaveGroup(grpc::CallbackServerContext* context,

@@ -88,7 +88,7 @@ class Front final : public GrpcFront {
         cluster_(dependencies.cluster, dependencies.topics, calls_),
         dumps_(dependencies.dumps, calls_, clock_),
         groups_(dependencies.groups),
-        consumers_(groups_, heartbeats_, calls_) {}
+        consumers_(groups_, registry_, heartbeats_, calls_) {}
   ~Front() override {
     TALOSMQ_CHECK(server_ == nullptr) << "stop the gRPC front first";
     if (listener_ != nullptr) listener_->Stop();

@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -424,8 +425,33 @@ class FakeDumps final : public broker::DumpControl {
 class FakeGroups final : public broker::GroupService {
  public:
   void Heartbeat(group::HeartbeatRequest request, group::HeartbeatDone done) override {
+    {
+      const base::MutexLock lock(mutex_);
+      if (held_members_.contains(request.member_id)) {
+        held_.push_back(std::move(done));
+        changed_.SignalAll();
+        return;
+      }
+    }
     heartbeat = std::move(request);
     done(heartbeat_reply);
+  }
+  /// Heartbeats of this member wait until LetHeartbeatsGo.
+  void HoldHeartbeatsOf(std::string member) {
+    const base::MutexLock lock(mutex_);
+    held_members_.insert(std::move(member));
+  }
+  void WaitForHeld(size_t count) {
+    const base::MutexLock lock(mutex_);
+    while (held_.size() < count) changed_.Wait(mutex_);
+  }
+  void LetHeartbeatsGo() {
+    std::vector<group::HeartbeatDone> held;
+    {
+      const base::MutexLock lock(mutex_);
+      held.swap(held_);
+    }
+    for (group::HeartbeatDone& done : held) done(heartbeat_reply);
   }
   void Leave(group::LeaveRequest request, group::StatusDone done) override {
     leave = std::move(request);
@@ -468,6 +494,12 @@ class FakeGroups final : public broker::GroupService {
   group::ResetRequest reset;
   std::vector<group::GroupSummary> summaries;
   group::GroupDescription description;
+
+ private:
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  std::set<std::string> held_members_ ABSL_GUARDED_BY(mutex_);
+  std::vector<group::HeartbeatDone> held_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace talosmq::rpc
