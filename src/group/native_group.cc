@@ -119,9 +119,10 @@ void NativeGroup::Heartbeat(HeartbeatRequest request, Now now, const TopicCatalo
     member.told_generation = request.generation;
   }
   if (request.generation == 0) member.told_generation = -1;
+  const absl::Duration wait =
+      std::clamp(request.wait, absl::ZeroDuration(), member.record.lease / 3);
   member.parked = Parked{.done = std::move(done),
-                         .until = now.monotonic + std::clamp(request.wait, absl::ZeroDuration(),
-                                                             member.record.lease / 3),
+                         .until = absl::Floor(now.monotonic + wait, kWaitGrid),
                          .generation = request.generation};
   SetDeadline(id, member);
   Release(id, member, request, output);

@@ -55,6 +55,9 @@ class CoordinatorTest : public testing::Test {
     Do(coordinator_->Tick(now_));
   }
 
+  /// Until so long after the beginning of the test.
+  void PassTo(absl::Duration time) { Pass(begin_ + time - now_.monotonic); }
+
   HeartbeatRequest Joining(const std::string& member) {
     HeartbeatRequest request{.group = "g", .member_id = member, .sequence = 1};
     request.subscription = Subscription{.topics = {"orders"}};
@@ -176,6 +179,7 @@ class CoordinatorTest : public testing::Test {
   CoordinatorOptions options_;
   TopicCatalogue topics_;
   Now now_{.monotonic = absl::Hours(1), .wall = absl::FromUnixSeconds(1'767'225'600)};
+  const absl::Duration begin_ = now_.monotonic;
   std::vector<Change> log_;
   std::unique_ptr<Coordinator> coordinator_;
 };
@@ -216,13 +220,46 @@ TEST_F(CoordinatorTest, MembersAgreeOnOneAssignor) {
 
 TEST_F(CoordinatorTest, HeartbeatWaitsForNewsAndNoLonger) {
   const HeartbeatReply joined = Join("a");
+  PassTo(absl::Seconds(5));
   const auto waiting = Next(joined, 2, joined.assigned);
   EXPECT_FALSE(waiting->has_value());
-  Pass(absl::Milliseconds(2999));
+  PassTo(absl::Milliseconds(7999));
   EXPECT_FALSE(waiting->has_value());
-  Pass(absl::Milliseconds(1));
+  PassTo(absl::Seconds(8));
   ASSERT_TRUE(waiting->has_value());
   EXPECT_EQ((**waiting)->assigned, joined.assigned);
+}
+
+TEST_F(CoordinatorTest, HeartbeatsThatHaveWaitedAreAnsweredTogether) {
+  const HeartbeatReply alone = Join("a");
+  const HeartbeatReply idle = Join("b");
+  const HeartbeatReply told = **Next(alone, 2, alone.assigned)->operator->();
+  const auto lets_go = Next(told, 3, told.assigned);
+  const HeartbeatReply b = **Next(idle, 2, {})->operator->();
+  PassTo(absl::Milliseconds(5001));
+  const HeartbeatReply a = **lets_go->operator->();
+  const auto a_waits = Next(a, 4, a.assigned);
+  PassTo(absl::Milliseconds(5099));
+  const auto b_waits = Next(b, 3, b.assigned);
+  PassTo(absl::Milliseconds(7999));
+  EXPECT_FALSE(a_waits->has_value());
+  EXPECT_FALSE(b_waits->has_value());
+  PassTo(absl::Seconds(8));
+  EXPECT_TRUE(a_waits->has_value());
+  EXPECT_TRUE(b_waits->has_value());
+}
+
+TEST_F(CoordinatorTest, AHeartbeatThatDoesNotWaitIsAnsweredAtOnce) {
+  const HeartbeatReply joined = Join("a");
+  PassTo(absl::Milliseconds(5050));
+  const auto answered = Send({.group = "g",
+                              .member_id = "a",
+                              .sequence = 2,
+                              .generation = joined.generation,
+                              .owned = joined.assigned,
+                              .wait = absl::ZeroDuration()});
+  Pass(absl::ZeroDuration());
+  EXPECT_TRUE(answered->has_value());
 }
 
 TEST_F(CoordinatorTest, OvertakenHeartbeatIsAnsweredAndALateOneChangesNothing) {
