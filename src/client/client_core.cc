@@ -35,7 +35,8 @@ ClientCore::ClientCore(ClientOptions options, std::unique_ptr<Transport> transpo
       deps_(deps),
       transport_(std::move(transport)),
       metadata_(*this),
-      produce_sessions_(*this) {}
+      produce_sessions_(*this),
+      heartbeat_sessions_(*transport_, deps_.executor) {}
 
 ClientCore::~ClientCore() = default;
 
@@ -79,12 +80,17 @@ void ClientCore::TryNextServer(std::shared_ptr<PendingCall> call) {
                       .method = call->method,
                       .body = call->body,
                       .timeout = std::max(patience, absl::Milliseconds(1))};
-  transport_->Call(std::move(request), [this, call = std::move(call),
-                                        server](absl::StatusOr<std::string> body) mutable {
+  const bool is_heartbeat = call->policy == CallPolicy::kHeartbeat;
+  auto reply = [this, call = std::move(call), server](absl::StatusOr<std::string> body) mutable {
     deps_.executor.Post([this, call = std::move(call), server, body = std::move(body)]() mutable {
       OnReply(std::move(call), server, std::move(body));
     });
-  });
+  };
+  if (is_heartbeat) {
+    heartbeat_sessions_.Send(request, std::move(reply));
+  } else {
+    transport_->Call(std::move(request), std::move(reply));
+  }
 }
 
 void ClientCore::OnReply(std::shared_ptr<PendingCall> call, size_t server,
@@ -108,13 +114,13 @@ void ClientCore::OnReply(std::shared_ptr<PendingCall> call, size_t server,
   call->failures += base::StrCat(call->failures.empty() ? "" : "; ", servers_[server], ": ",
                                  base::FromAbsl(body.status().message()));
   const bool time_left = deps_.clock.Monotonic() < call->deadline;
-  if (call->policy == CallPolicy::kAnyServer && call->tried < servers_.size() && time_left) {
+  if (call->policy != CallPolicy::kOnce && call->tried < servers_.size() && time_left) {
     TryNextServer(std::move(call));
     return;
   }
   const absl::Status status =
       MakeError(reason, base::StrCat("no server answered (", call->failures, ")"));
-  if (call->policy == CallPolicy::kAnyServer) TellLoss(status);
+  if (call->policy != CallPolicy::kOnce) TellLoss(status);
   call->done(status);
 }
 

@@ -4,6 +4,7 @@
 #include "base/executor.h"
 #include "base/random.h"
 #include "client/back_off.h"
+#include "client/heartbeat_session.h"
 #include "client/metadata_cache.h"
 #include "client/produce_sessions.h"
 #include "client/transport.h"
@@ -26,6 +27,7 @@ namespace talosmq::client {
 enum class CallPolicy {
   kAnyServer,  ///< Changes nothing, or nothing that matters twice: asks the next server.
   kOnce,       ///< Goes to one server once; the next call tries the next one.
+  kHeartbeat,  ///< As kAnyServer, by the stream that the heartbeats of this client share.
 };
 
 /// The asynchronous core of one Client: how to reach the servers, and what is known of them.
@@ -108,6 +110,7 @@ class ClientCore {
   enum class Contact { kNone, kReached, kLost } contact_ = Contact::kNone;
   MetadataCache metadata_;
   ProduceSessions produce_sessions_;
+  HeartbeatSessions heartbeat_sessions_;
 };
 
 }  // namespace talosmq::client

@@ -292,7 +292,7 @@ void GroupMember::Beat() {
   ++sequence_;
   subscription_sent_ = subscription_number_;
   core_.CallTyped<v1::HeartbeatResponse>(
-      "/talosmq.v1.ConsumerService/Heartbeat", MakeHeartbeat(wait), CallPolicy::kAnyServer,
+      "/talosmq.v1.ConsumerService/Heartbeat", MakeHeartbeat(wait), CallPolicy::kHeartbeat,
       [weak = weak_from_this(), sequence = sequence_,
        now](const absl::StatusOr<v1::HeartbeatResponse>& response) {
         if (const auto self = weak.lock()) self->OnAnswer(sequence, now, response);

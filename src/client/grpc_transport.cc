@@ -159,6 +159,39 @@ class GrpcFetchStream final : public FetchStream {
   const std::shared_ptr<GrpcStream> stream_;
 };
 
+/// The handle of a heartbeat stream. Thread-compatible, as its interface says.
+class GrpcHeartbeatStream final : public HeartbeatStream {
+ public:
+  GrpcHeartbeatStream(grpc::GenericStub stub, CallRegistry& registry,
+                      const std::shared_ptr<HeartbeatObserver>& observer)
+      : stream_(GrpcStream::Start(stub, "/talosmq.v1.ConsumerService/Heartbeats", registry,
+                                  EventsFor(observer))) {}
+  ~GrpcHeartbeatStream() override { stream_->Cancel(); }
+
+  void Write(v1::HeartbeatsRequest heartbeats) override {
+    stream_->Write(ToByteBuffer(heartbeats.SerializeAsString()));
+  }
+
+ private:
+  static GrpcStream::Events EventsFor(const std::shared_ptr<HeartbeatObserver>& observer) {
+    return {.on_written = [observer] { observer->OnWritten(); },
+            .on_message =
+                [observer](grpc::ByteBuffer& message) {
+                  grpc::ProtoBufferReader reader(&message);
+                  v1::HeartbeatsResponse answers;
+                  if (!answers.ParseFromZeroCopyStream(&reader)) {
+                    return MakeError(Reason::kInternal,
+                                     "the server's message is no HeartbeatsResponse");
+                  }
+                  observer->OnAnswers(std::move(answers));
+                  return absl::OkStatus();
+                },
+            .on_closed = [observer](absl::Status why) { observer->OnClosed(std::move(why)); }};
+  }
+
+  const std::shared_ptr<GrpcStream> stream_;
+};
+
 /// gRPC 1.51 reads errno some calls after connect(), so that a connection that was merely under way
 /// may seem to have failed with what a library left there that looked for a file. TCP has no such
 /// error.
@@ -217,6 +250,11 @@ class GrpcTransport final : public Transport {
   std::unique_ptr<FetchStream> OpenFetch(const std::string& address,
                                          std::shared_ptr<FetchObserver> observer) override {
     return std::make_unique<GrpcFetchStream>(StubFor(address), registry_, observer);
+  }
+
+  std::unique_ptr<HeartbeatStream> OpenHeartbeats(
+      const std::string& address, std::shared_ptr<HeartbeatObserver> observer) override {
+    return std::make_unique<GrpcHeartbeatStream>(StubFor(address), registry_, observer);
   }
 
  private:

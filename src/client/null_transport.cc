@@ -76,6 +76,11 @@ class ClosedFetchStream final : public FetchStream {
   void Write(FetchCommand /*command*/) override {}
 };
 
+class ClosedHeartbeatStream final : public HeartbeatStream {
+ public:
+  void Write(v1::HeartbeatsRequest /*heartbeats*/) override {}
+};
+
 }  // namespace
 
 void NullTransport::Call(CallRequest request, Reply done) {
@@ -100,6 +105,12 @@ std::unique_ptr<FetchStream> NullTransport::OpenFetch(const std::string& /*addre
                                                       std::shared_ptr<FetchObserver> observer) {
   observer->OnClosed(MakeError(Reason::kUnimplemented, "the null transport has nothing to fetch"));
   return std::make_unique<ClosedFetchStream>();
+}
+
+std::unique_ptr<HeartbeatStream> NullTransport::OpenHeartbeats(
+    const std::string& /*address*/, std::shared_ptr<HeartbeatObserver> observer) {
+  observer->OnClosed(MakeError(Reason::kUnimplemented, "the null transport has no groups"));
+  return std::make_unique<ClosedHeartbeatStream>();
 }
 
 }  // namespace talosmq::client

@@ -9,6 +9,7 @@ namespace talosmq::client {
 
 /// A transport without servers, for measuring the SDK alone: one topic of any name, whose
 /// partitions take every batch at once and keep nothing, and from which nothing can be fetched.
+/// There are no groups.
 ///
 /// Offsets are those that one producer would see. Thread-safe; everything is answered within the
 /// call.
@@ -22,6 +23,9 @@ class NullTransport final : public Transport {
   /// Ends at once with kUnimplemented.
   std::unique_ptr<FetchStream> OpenFetch(const std::string& address,
                                          std::shared_ptr<FetchObserver> observer) override;
+  /// Ends at once with kUnimplemented.
+  std::unique_ptr<HeartbeatStream> OpenHeartbeats(
+      const std::string& address, std::shared_ptr<HeartbeatObserver> observer) override;
   /// Nothing is ever under way: it goes on answering.
   void ShutDown() override {}
 

@@ -4,6 +4,7 @@
 #include "base/executor.h"
 #include "talosmq/ids.h"
 #include "talosmq/producer.h"
+#include "talosmq/v1/consumer.pb.h"
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -108,6 +109,22 @@ class FetchStream {
   virtual void Write(FetchCommand command) = 0;
 };
 
+/// What happens on a heartbeat stream; the rules of ProduceObserver hold.
+class HeartbeatObserver {
+ public:
+  virtual ~HeartbeatObserver() = default;
+  virtual void OnWritten() = 0;
+  virtual void OnAnswers(v1::HeartbeatsResponse answers) = 0;
+  virtual void OnClosed(absl::Status why) = 0;
+};
+
+/// The rules of ProduceStream hold.
+class HeartbeatStream {
+ public:
+  virtual ~HeartbeatStream() = default;
+  virtual void Write(v1::HeartbeatsRequest heartbeats) = 0;
+};
+
 /// How the SDK's core reaches servers: gRPC, nothing at all (NullTransport), a script in tests.
 ///
 /// Thread-safe. A failure to connect is kUnavailable, a server's own error keeps its reason; who
@@ -123,6 +140,8 @@ class Transport {
                                                      std::shared_ptr<ProduceObserver> observer) = 0;
   virtual std::unique_ptr<FetchStream> OpenFetch(const std::string& address,
                                                  std::shared_ptr<FetchObserver> observer) = 0;
+  virtual std::unique_ptr<HeartbeatStream> OpenHeartbeats(
+      const std::string& address, std::shared_ptr<HeartbeatObserver> observer) = 0;
   /// Cancels everything, tells it to whom it concerns, and returns once no callback is under way.
   /// What is asked for later ends within its own call, with kClosed. Not from a callback.
   virtual void ShutDown() = 0;

@@ -13,6 +13,7 @@
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include <httplib.h>
 
 #include <algorithm>
 #include <atomic>
@@ -129,6 +130,15 @@ class GroupTest : public testing::Test {
       if (Owned(one).size() == each && Owned(other).size() == each) return;
     }
     ADD_FAILURE() << "one owns " << Owned(one).size() << ", the other " << Owned(other).size();
+  }
+  /// Of all clients, as the server counts them.
+  static size_t WaitingHeartbeats() {
+    const auto metrics = httplib::Client("http://" + server_->http_address()).Get("/metrics");
+    EXPECT_TRUE(metrics);
+    const std::string name =
+        "talosmq_listener_held_entries{listener=\"grpc\",what=\"heartbeats\"} ";
+    const size_t at = metrics ? metrics->body.find(name) : std::string::npos;
+    return at == std::string::npos ? 0 : std::stoul(metrics->body.substr(at + name.size()));
   }
   std::optional<int64_t> CommittedOf(int32_t partition) {
     const auto offsets = admin_->FetchGroupOffsets(topic_, topic_);
@@ -387,6 +397,22 @@ TEST_F(GroupTest, AdministrationTellsMembersOffsetsAndLag) {
   ASSERT_TRUE(consumer->Close().ok());
   ASSERT_TRUE(admin_->DeleteGroup(topic_).ok());
   EXPECT_EQ(ReasonOf(admin_->DescribeGroup(topic_).status()), Reason::kUnknownGroup);
+}
+
+TEST_F(GroupTest, MoreMembersOfOneClientThanAConnectionHasCallsWaitAtTheSameTime) {
+  constexpr size_t kMembers = 1500;
+  CreateTopic(1);
+  std::vector<std::unique_ptr<GroupConsumer>> members;
+  while (members.size() < kMembers) members.push_back(Join());
+  size_t waiting = 0;
+  for (int polls = 0; polls < kPollsMax && waiting < kMembers; ++polls) {
+    EXPECT_TRUE(members.front()->Poll(kPollWait).ok());
+    waiting = WaitingHeartbeats();
+  }
+  EXPECT_GE(waiting, kMembers);
+  const auto info = admin_->DescribeGroup(topic_);
+  ASSERT_TRUE(info.ok()) << info.status();
+  EXPECT_EQ(info->members.size(), kMembers);
 }
 
 /// Counts what processors of all partitions were given.

@@ -51,6 +51,10 @@ class WatchedTransport final : public Transport {
                                          std::shared_ptr<FetchObserver> observer) override {
     return null_.OpenFetch(address, std::move(observer));
   }
+  std::unique_ptr<HeartbeatStream> OpenHeartbeats(
+      const std::string& address, std::shared_ptr<HeartbeatObserver> observer) override {
+    return null_.OpenHeartbeats(address, std::move(observer));
+  }
   void ShutDown() override { shut_down_.Notify(); }
 
  private:

@@ -66,6 +66,16 @@ TEST_F(CallFailoverTest, AQuestionGoesOnToTheNextServerAndStaysThere) {
   EXPECT_EQ(Asked(), "c");
 }
 
+TEST_F(CallFailoverTest, AHeartbeatGoesOnToTheNextServerLikeAQuestion) {
+  net_->unreachable = {"a:1"};
+  absl::Status status;
+  core_->Call(HeartbeatsAsCalls::kMethod, "", CallPolicy::kHeartbeat,
+              [&](const auto& body) { status = body.status(); });
+  executor_.RunUntilIdle();
+  EXPECT_EQ(ReasonOf(status), Reason::kUnimplemented) << "the second one's answer";
+  EXPECT_EQ(Asked(), "ab");
+}
+
 TEST_F(CallFailoverTest, AServerIsNotAskedToWaitUntilItIsTakenForDead) {
   EXPECT_TRUE(Call(CallPolicy::kAnyServer).ok());
   EXPECT_GE(net_->timeouts.back(), core_->answer_wait_max());

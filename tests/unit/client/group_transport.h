@@ -7,6 +7,7 @@
 #include "talosmq/error.h"
 #include "talosmq/v1/consumer.pb.h"
 
+#include "unit/client/heartbeats_as_calls.h"
 #include "unit/client/scripted_transport.h"
 
 #include <algorithm>
@@ -23,7 +24,7 @@ namespace talosmq::client {
 /// assigned. Records are of one batch each. Thread-safe.
 class GroupTransport final : public Transport {
  public:
-  static constexpr std::string_view kHeartbeat = "/talosmq.v1.ConsumerService/Heartbeat";
+  static constexpr std::string_view kHeartbeat = HeartbeatsAsCalls::kMethod;
   static constexpr std::string_view kCommit = "/talosmq.v1.ConsumerService/CommitOffsets";
   static constexpr std::string_view kFetch = "/talosmq.v1.ConsumerService/FetchOffsets";
   static constexpr std::string_view kLeave = "/talosmq.v1.ConsumerService/LeaveGroup";
@@ -119,6 +120,10 @@ class GroupTransport final : public Transport {
   std::unique_ptr<FetchStream> OpenFetch(const std::string& /*address*/,
                                          std::shared_ptr<FetchObserver> observer) override {
     return std::make_unique<Stream>(*this, std::move(observer));
+  }
+  std::unique_ptr<HeartbeatStream> OpenHeartbeats(
+      const std::string& address, std::shared_ptr<HeartbeatObserver> observer) override {
+    return std::make_unique<HeartbeatsAsCalls>(*this, address, std::move(observer));
   }
   void ShutDown() override {
     const base::MutexLock lock(mutex_);

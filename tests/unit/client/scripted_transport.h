@@ -7,6 +7,8 @@
 #include "talosmq/v1/message.pb.h"
 #include "talosmq/v1/topic.pb.h"
 
+#include "unit/client/heartbeats_as_calls.h"
+
 #include <deque>
 #include <map>
 #include <memory>
@@ -169,6 +171,11 @@ class ScriptedTransport final : public Transport {
     end->observer = std::move(observer);
     fetch_streams.push_back(end);
     return std::make_unique<ScriptedFetchStream>(end);
+  }
+
+  std::unique_ptr<HeartbeatStream> OpenHeartbeats(
+      const std::string& address, std::shared_ptr<HeartbeatObserver> observer) override {
+    return std::make_unique<HeartbeatsAsCalls>(*this, address, std::move(observer));
   }
 
   /// What the test plays it also ends.
