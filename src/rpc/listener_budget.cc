@@ -13,8 +13,15 @@
 namespace talosmq::rpc {
 namespace {
 
+/// `held` by the connection and `taken` by all, both before `wanted` came.
+bool Fits(int64_t wanted, int64_t held, int64_t taken, int64_t bound) {
+  return held + wanted <= bound - taken || taken == 0;
+}
+
+}  // namespace
+
 /// Adds to both counters at once; tells what stood there before.
-class Tally {
+class ListenerBudget::Tally {
  public:
   Load Add(Load load) {
     return {.entries = entries_.fetch_add(load.entries), .bytes = bytes_.fetch_add(load.bytes)};
@@ -29,13 +36,6 @@ class Tally {
   std::atomic<int64_t> entries_{0};
   std::atomic<int64_t> bytes_{0};
 };
-
-/// `held` by the connection and `taken` by all, both before `wanted` came.
-bool Fits(int64_t wanted, int64_t held, int64_t taken, int64_t bound) {
-  return held + wanted <= bound - taken || taken == 0;
-}
-
-}  // namespace
 
 /// What all connections hold. Shares may outlive the budget, and with it the registry.
 struct ListenerBudget::State {

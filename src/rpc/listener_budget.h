@@ -37,6 +37,7 @@ struct Load {
 class ListenerBudget {
   struct Account;
   struct State;
+  class Tally;
 
  public:
   /// Part of the budget that one connection holds. Move-only; an empty one holds nothing.
