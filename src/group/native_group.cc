@@ -124,14 +124,13 @@ void NativeGroup::Heartbeat(HeartbeatRequest request, Now now, const TopicCatalo
   member.parked = Parked{.done = std::move(done),
                          .until = absl::Floor(now.monotonic + wait, kWaitGrid),
                          .generation = request.generation};
-  SetDeadline(id, member);
   Release(id, member, request, output);
   if (is_dealt_anew) {
     RebalanceSoon(now, topics, output);
   } else {
     Deliver(id, member, output);
-    SetDeadline(id, member);
   }
+  SetDeadline(id, member);
   // What a new member was given at once is recorded with it.
   if (is_new && member.record.owned.empty()) Record(id, member, output);
 }

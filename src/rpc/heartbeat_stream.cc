@@ -56,7 +56,10 @@ void HeartbeatStream::OnAnswer(uint64_t number, ListenerBudget::Share share,
   if (status.ok()) {
     FillHeartbeat(*reply, *answer.mutable_response());
     const auto bytes = static_cast<int64_t>(message.ByteSizeLong());
-    status = share.Resize({.entries = 1, .bytes = bytes + kEntryBytes});
+    // A small one has room where the heartbeat was.
+    if (bytes > kEntryBytes) {
+      status = share.Resize({.entries = 1, .bytes = bytes + kEntryBytes});
+    }
   }
   if (!status.ok()) {
     answer.clear_response();
