@@ -1,15 +1,17 @@
 """What consumer groups cost a server: rebalances, commits, idle members.
 
-Usage: groups.py [--rounds N] [--bin DIR] [--members N] [--partitions N] [--idle N]
+Usage: groups.py [--rounds N] [--bin DIR] [--members N] [--partitions N] [--idle N] [--a-stream N]
 
 rebalance: of MEMBERS members over PARTITIONS partitions one leaves, or is silent until its lease ends; the time
 until all partitions have an owner among the others. commits: committed offsets a second, 100 partitions a call,
-32 calls at a time, each durable. idle: IDLE members in groups of 10 that only send heartbeats; the processor time
-of the server, of one core. Every wait has a bound in time. DIR defaults to build/release/bin.
+32 calls at a time, each durable. idle: IDLE members in groups of 10 that only send heartbeats, A-STREAM of them by
+one Heartbeats stream on a connection of its own; the processor time of the server, of one core. Every wait has a
+bound in time. DIR defaults to build/release/bin.
 """
 
 import argparse
 import asyncio
+import functools
 import os
 import pathlib
 import statistics
@@ -23,7 +25,7 @@ sys.path.insert(0, str(ROOT / "tests/support"))
 import talosmq_package  # noqa: E402,F401  (makes the package importable)
 
 import grpc  # noqa: E402
-from talosmq.v1 import consumer_pb2, consumer_pb2_grpc, topic_pb2, topic_pb2_grpc  # noqa: E402
+from talosmq.v1 import consumer_pb2, consumer_pb2_grpc, error_pb2, topic_pb2, topic_pb2_grpc  # noqa: E402
 
 LEASE_MS = 10_000
 WAIT_MS = 3_000
@@ -31,14 +33,55 @@ SECONDS_MAX = 120
 PARTITIONS_A_CALL = 100
 CALLS_AT_A_TIME = 32
 IDLE_SECONDS = 15
-MEMBERS_A_CHANNEL = 500
+ANSWER_SECONDS_MAX = 30
+RETRIED = (error_pb2.REASON_COORDINATOR_NOT_AVAILABLE, error_pb2.REASON_CONFLICT, error_pb2.REASON_OVERLOADED)
+
+
+class Refused(Exception):
+    """A heartbeat was answered with an error; its reason."""
+
+
+class HeartbeatStream:
+    """Carries the heartbeats of many members; those that are ready together share a message."""
+
+    def __init__(self, stub):
+        self.call, self.last_number, self.answers, self.ready = stub.Heartbeats(), 0, {}, asyncio.Queue()
+        self.tasks = [asyncio.create_task(self.write()), asyncio.create_task(self.read())]
+
+    async def heartbeat(self, request):
+        self.last_number += 1
+        number, answer = self.last_number, asyncio.get_running_loop().create_future()
+        self.answers[number] = answer
+        self.ready.put_nowait(consumer_pb2.NumberedHeartbeat(number=number, heartbeat=request))
+        return await asyncio.wait_for(answer, ANSWER_SECONDS_MAX)
+
+    async def write(self):
+        while True:
+            heartbeats = [await self.ready.get()]
+            while not self.ready.empty():
+                heartbeats.append(self.ready.get_nowait())
+            await self.call.write(consumer_pb2.HeartbeatsRequest(heartbeats=heartbeats))
+
+    async def read(self):
+        async for message in self.call:
+            for answer in message.answers:
+                waiting = self.answers.pop(answer.number)
+                if answer.HasField("error"):
+                    waiting.set_exception(Refused(answer.error.reason))
+                else:
+                    waiting.set_result(answer.response)
+
+    def close(self):
+        for task in self.tasks:
+            task.cancel()
+        self.call.cancel()
 
 
 class Member:
-    """Heartbeats until it is told to be silent; what it is assigned it owns at once."""
+    """Heartbeats until it is told to be silent; what it is assigned it owns at once. heartbeat(request): the answer."""
 
-    def __init__(self, stub, group, topic, number):
-        self.stub, self.group, self.topic = stub, group, topic
+    def __init__(self, heartbeat, group, topic, number):
+        self.heartbeat, self.group, self.topic = heartbeat, group, topic
         self.member_id, self.sequence, self.generation, self.owned = f"m{number}", 0, 0, []
 
     async def beat(self):
@@ -48,7 +91,7 @@ class Member:
             owned=self.owned, lease_ms=LEASE_MS, wait_ms=WAIT_MS)
         if self.generation == 0:
             request.subscription.topics.append(self.topic)
-        answer = await self.stub.Heartbeat(request, timeout=30)
+        answer = await self.heartbeat(request)
         self.generation, self.owned = answer.generation, list(answer.assigned)
 
     async def live(self, owners):
@@ -57,6 +100,10 @@ class Member:
                 await self.beat()
             except grpc.aio.AioRpcError as error:
                 if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED):
+                    raise
+                await asyncio.sleep(0.05)
+            except Refused as refusal:
+                if refusal.args[0] not in RETRIED:
                     raise
                 await asyncio.sleep(0.05)
             owners.update(self)
@@ -81,7 +128,8 @@ class Owners:
 async def rebalances(stub, topic, partitions, members, round_number, leaves):
     group = f"bench-{round_number}-{leaves}"
     owners = Owners(partitions)
-    all_members = [Member(stub, group, topic, i) for i in range(members)]
+    heartbeat = functools.partial(stub.Heartbeat, timeout=ANSWER_SECONDS_MAX)
+    all_members = [Member(heartbeat, group, topic, i) for i in range(members)]
     tasks = [asyncio.create_task(member.live(owners)) for member in all_members]
     await asyncio.wait_for(owners.full.wait(), SECONDS_MAX)
     await asyncio.sleep(WAIT_MS / 1000)
@@ -126,28 +174,35 @@ def processor_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def idle(address, topic, count, pid):
+async def idle(address, topic, count, a_stream, pid):
     channels = [grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
-                for _ in range((count + MEMBERS_A_CHANNEL - 1) // MEMBERS_A_CHANNEL)]
-    stubs = [consumer_pb2_grpc.ConsumerServiceStub(channel) for channel in channels]
+                for _ in range((count + a_stream - 1) // a_stream)]
+    streams = [HeartbeatStream(consumer_pb2_grpc.ConsumerServiceStub(channel)) for channel in channels]
     owners = Owners(-1)
+    members = []
     tasks = []
     for i in range(count):
-        member = Member(stubs[i % len(stubs)], f"idle-{i // 10}", topic, i)
+        member = Member(streams[i // a_stream].heartbeat, f"idle-{i // 10}", topic, i)
+        members.append(member)
         tasks.append(asyncio.create_task(member.live(owners)))
         if i % 100 == 99:
             await asyncio.sleep(0.2)
     await asyncio.sleep(2 * WAIT_MS / 1000)
     before, begin = processor_seconds(pid), time.monotonic()
+    sent_before = sum(member.sequence for member in members)
     await asyncio.sleep(IDLE_SECONDS)
-    share = (processor_seconds(pid) - before) / (time.monotonic() - begin)
+    seconds = time.monotonic() - begin
+    share = (processor_seconds(pid) - before) / seconds
+    heartbeats = (sum(member.sequence for member in members) - sent_before) / seconds
     live = sum(1 for task in tasks if not task.done())
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    for stream in streams:
+        stream.close()
     for channel in channels:
         await channel.close()
-    return share, live
+    return share, live, heartbeats
 
 
 async def retried(call):
@@ -175,11 +230,11 @@ async def report(options, address, pid):
                 results.setdefault(name, []).append(taken)
             results.setdefault("commits of a partition/s", []).append(
                 await commits(stub, topic.topic_id, options.partitions))
-    share, live = await idle(address, "small", options.idle, pid)
+    share, live, heartbeats = await idle(address, "small", options.idle, options.a_stream, pid)
     print(f"{'':<30}{'median':>12}{'min':>12}{'max':>12}")
     for name, values in results.items():
         print(f"{name:<30}{statistics.median(values):>12,.2f}{min(values):>12,.2f}{max(values):>12,.2f}")
-    print(f"{live:,} of {options.idle:,} idle members: {share:.3f} of a core")
+    print(f"{live:,} of {options.idle:,} idle members, {heartbeats:,.0f} heartbeats/s: {share:.3f} of a core")
 
 
 def main():
@@ -189,6 +244,7 @@ def main():
     parser.add_argument("--members", type=int, default=100)
     parser.add_argument("--partitions", type=int, default=1000)
     parser.add_argument("--idle", type=int, default=10_000)
+    parser.add_argument("--a-stream", type=int, default=500)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench.", dir=".") as folder:
         server, address = start_server(options.bin, pathlib.Path(folder).resolve() / "data")
