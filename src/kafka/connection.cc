@@ -2,19 +2,20 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "kafka/hangup_watch.h"
 #include "kafka/protocol/apis.h"
 #include "kafka/served_apis.h"
 
 #include <asio/buffer.hpp>
 #include <asio/co_spawn.hpp>
-#include <asio/read.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
-#include <asio/write.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <exception>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -23,47 +24,47 @@ namespace {
 
 constexpr size_t kSizeBytes = sizeof(int32_t);
 constexpr int32_t kFrameBytesMin = 8;  // A header without client id.
+constexpr size_t kHeadBytes = kSizeBytes + kFrameBytesMin;
 constexpr size_t kBytesShown = 32;
-constexpr size_t kWriteBytes = size_t{4} << 20;     ///< About so much of several answers at once.
-constexpr size_t kTransferBytes = size_t{1} << 20;  ///< In one call of the kernel.
+constexpr size_t kWriteBytes = size_t{4} << 20;  ///< About so much of several answers at once.
 constexpr std::chrono::milliseconds kMemoryPause{5};
+constexpr size_t kFirstBytes = size_t{4} << 10;  ///< What a frame takes before any of it has come.
+constexpr size_t kGrowth = 4;                    ///< So many times what has come.
 
-std::string AddressOf(const asio::ip::tcp::socket& socket) {
-  asio::error_code error;
-  const auto peer = socket.remote_endpoint(error);
-  return error ? "?" : peer.address().to_string();
-}
+// What is made of a request beside its frame. The lists of real ones take at most 5 times their
+// bytes; their answers, twice as much as the lists.
+constexpr size_t kDecodedPerByte = 8;
+constexpr size_t kDecodedBytesFree = size_t{4} << 10;
+constexpr size_t kMemoryPerDecoded = 3;
 
-std::string PeerOf(const asio::ip::tcp::socket& socket) {
-  asio::error_code error;
-  const auto peer = socket.remote_endpoint(error);
-  return error ? "?" : base::StrCat(peer.address().to_string(), ":", peer.port());
-}
-
+bool IsProduce(int16_t key) { return key == static_cast<int16_t>(ApiKey::kProduce); }
 bool IsProduce(const base::Buffer& frame) {
-  return base::LoadBigEndian<int16_t>(frame.bytes().data()) ==
-         static_cast<int16_t>(ApiKey::kProduce);
+  return IsProduce(base::LoadBigEndian<int16_t>(frame.bytes().data()));
+}
+
+size_t DecodedMax(size_t frame_bytes, const ListenerLimits::Options& limits) {
+  return std::min(kDecodedBytesFree + kDecodedPerByte * frame_bytes,
+                  static_cast<size_t>(limits.decoded_bytes_max));
+}
+
+int64_t MemoryOf(size_t frame_bytes, size_t decoded_bytes) {
+  return static_cast<int64_t>(frame_bytes + kMemoryPerDecoded * decoded_bytes);
 }
 
 }  // namespace
 
 Connection::Connection(asio::ip::tcp::socket socket, Endpoint endpoint, Dependencies dependencies)
-    : socket_(std::move(socket)),
+    : socket_(std::move(socket), dependencies.services.clock),
       endpoint_(std::move(endpoint)),
       dependencies_(std::move(dependencies)),
-      peer_(PeerOf(socket_)),
-      host_(base::StrCat("/", AddressOf(socket_))),
       metrics_(std::make_shared<ClientMetrics>(dependencies_.metrics)),
-      change_(socket_.get_executor(), asio::steady_timer::time_point::max()),
-      idle_(socket_.get_executor()),
-      active_(dependencies_.services.clock.Monotonic()) {}
+      change_(socket_.tcp().get_executor(), asio::steady_timer::time_point::max()),
+      time_(socket_.tcp().get_executor()) {}
 
 void Connection::Start() {
-  asio::error_code ignored;
-  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
   const auto run = [this](asio::awaitable<void> (Connection::*part)()) {
     asio::co_spawn(
-        socket_.get_executor(),
+        socket_.tcp().get_executor(),
         [self = shared_from_this(), part]() -> asio::awaitable<void> {
           co_await (self.get()->*part)();
         },
@@ -74,16 +75,15 @@ void Connection::Start() {
   };
   run(&Connection::ReadRequests);
   run(&Connection::WriteAnswers);
-  run(&Connection::WatchIdle);
+  run(&Connection::WatchTime);
 }
 
 void Connection::Close(std::string_view why) {
   if (std::exchange(is_closed_, true)) return;
-  if (!why.empty()) base::LogInfo("kafka", "connection of ", peer_, " ends: ", why);
+  if (!why.empty()) base::LogInfo("kafka", "connection of ", socket_.name(), " ends: ", why);
   cancellation_->Cancel();
-  asio::error_code ignored;
-  socket_.close(ignored);
-  idle_.cancel();
+  socket_.Close();
+  time_.cancel();
   NoteChange();
 }
 
@@ -92,55 +92,95 @@ asio::awaitable<void> Connection::AwaitChange() {
   co_await change_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 }
 
-asio::awaitable<void> Connection::WatchIdle() {
-  const base::Clock& clock = dependencies_.services.clock;
-  const absl::Duration timeout = dependencies_.idle_timeout;
+asio::awaitable<void> Connection::WatchTime() {
+  // A piece that begins meanwhile is looked at when it has had its time once or twice.
+  const absl::Duration interval = std::min(dependencies_.idle_timeout, dependencies_.piece_timeout);
   while (!is_closed_) {
-    idle_.expires_after(absl::ToChronoNanoseconds(active_ + timeout - clock.Monotonic()));
+    time_.expires_after(absl::ToChronoNanoseconds(interval));
     asio::error_code ignored;
-    co_await idle_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    const bool is_idle = clock.Monotonic() >= active_ + timeout;
-    // While it works on a request the client rightly waits.
-    const bool is_working = !slots_.empty() && !slots_.front()->answer;
-    if (is_idle && is_working) active_ = clock.Monotonic();
-    if (is_idle && !is_working) Close("nothing has been heard of it, or taken by it, for long");
+    co_await time_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    const std::string_view why = TimeoutNow();
+    if (!why.empty()) Close(why);
   }
 }
 
-size_t Connection::NoteTransfer(const asio::error_code& error) {
-  active_ = dependencies_.services.clock.Monotonic();
-  return error ? 0 : kTransferBytes;
+std::string_view Connection::TimeoutNow() {
+  const absl::Duration now = dependencies_.services.clock.Monotonic();
+  if (piece_began_ && now >= *piece_began_ + dependencies_.piece_timeout) {
+    return "a frame that it announced did not come in time";
+  }
+  if (now < socket_.active() + dependencies_.idle_timeout) return "";
+  // While it works on a request the client rightly waits.
+  const bool is_working = !slots_.empty() && !slots_.front()->answer;
+  if (!is_working) return "nothing has been heard of it, or taken by it, for long";
+  socket_.NoteActive();
+  return "";
 }
 
-asio::awaitable<bool> Connection::ReadExactly(base::MutableByteSpan bytes) {
-  asio::error_code error;
-  co_await asio::async_read(
-      socket_, asio::buffer(bytes.data(), bytes.size()),
-      [this](const asio::error_code& failed, size_t /*bytes*/) { return NoteTransfer(failed); },
-      asio::redirect_error(asio::use_awaitable, error));
-  co_return !error;
-}
-
-asio::awaitable<bool> Connection::ReadFrame(base::Buffer& frame) {
-  std::array<std::byte, kSizeBytes> size_bytes;
-  if (!co_await ReadExactly(size_bytes)) co_return false;
-  const auto size = base::LoadBigEndian<int32_t>(size_bytes.data());
-  const int64_t size_max = dependencies_.limits->options().frame_bytes_max;
-  if (size < kFrameBytesMin || size > size_max) {
+asio::awaitable<bool> Connection::ReadHead(base::MutableByteSpan head) {
+  const size_t have = co_await socket_.Read(head, kSizeBytes);
+  if (have < kSizeBytes) co_return false;
+  const auto size = base::LoadBigEndian<int32_t>(head.data());
+  const ListenerLimits::Options& limits = dependencies_.limits->options();
+  if (size < kFrameBytesMin || size > limits.produce_bytes_max) {
     // What speaks TLS or HTTP here begins with an odd size.
-    Close(base::StrCat("expected the size of a request, ", kFrameBytesMin, " to ", size_max,
-                       " bytes, found ", size, ": ",
-                       base::Printable(base::AsText(size_bytes), kBytesShown)));
+    Close(base::StrCat("expected the size of a request, ", kFrameBytesMin, " to ",
+                       limits.produce_bytes_max, " bytes, found ", size, ": ",
+                       base::Printable(base::AsText(head.first(kSizeBytes)), kBytesShown)));
     co_return false;
   }
-  std::optional<base::Buffer> memory;
-  while (!(memory = dependencies_.limits->Allocate(static_cast<size_t>(size)))) {
-    asio::steady_timer pause(socket_.get_executor(), kMemoryPause);
-    co_await pause.async_wait(asio::use_awaitable);
-    if (is_closed_) co_return false;
+  const base::MutableByteSpan rest = head.subspan(have);
+  if (co_await socket_.Read(rest, rest.size()) < rest.size()) co_return false;
+  const auto key = base::LoadBigEndian<int16_t>(head.data() + kSizeBytes);
+  if (IsProduce(key) || size <= limits.request_bytes_max) co_return true;
+  Close(base::StrCat("expected at most ", limits.request_bytes_max, " bytes of a request of API ",
+                     key, ", found ", size));
+  co_return false;
+}
+
+asio::awaitable<bool> Connection::ReadPieces(base::MutableByteSpan bytes) {
+  while (!bytes.empty()) {
+    const base::MutableByteSpan piece = bytes.first(std::min(bytes.size(), kPieceBytes));
+    piece_began_ = dependencies_.services.clock.Monotonic();
+    const size_t have = co_await socket_.Read(piece, piece.size());
+    piece_began_.reset();
+    if (have < piece.size()) co_return false;
+    bytes = bytes.subspan(piece.size());
   }
-  frame = *std::move(memory);
-  co_return co_await ReadExactly(frame.mutable_bytes());
+  co_return true;
+}
+
+asio::awaitable<bool> Connection::PauseForMemory() {
+  asio::steady_timer pause(socket_.tcp().get_executor(), kMemoryPause);
+  co_await pause.async_wait(asio::use_awaitable);
+  co_return !is_closed_;
+}
+
+asio::awaitable<std::optional<Connection::Frame>> Connection::ReadFrame() {
+  std::array<std::byte, kHeadBytes> head;
+  if (!co_await ReadHead(head)) co_return std::nullopt;
+  const auto size = static_cast<size_t>(base::LoadBigEndian<int32_t>(head.data()));
+  size_t room = std::min(size, kFirstBytes);
+  std::shared_ptr<RequestMemory> memory;
+  while (!(memory = dependencies_.limits->Admit(static_cast<int64_t>(room)))) {
+    if (!co_await PauseForMemory()) co_return std::nullopt;
+  }
+  base::Buffer bytes = base::Buffer::Allocate(room);
+  std::ranges::copy(std::span(head).subspan(kSizeBytes), bytes.mutable_bytes().begin());
+  size_t have = kFrameBytesMin;
+  for (;;) {
+    if (!co_await ReadPieces(bytes.mutable_bytes().subspan(have))) co_return std::nullopt;
+    have = room;
+    if (have == size) break;
+    room = std::min(size, kGrowth * have);
+    while (!memory->TryGrowTo(static_cast<int64_t>(room))) {
+      if (!co_await PauseForMemory()) co_return std::nullopt;
+    }
+    base::Buffer larger = base::Buffer::Allocate(room);
+    std::ranges::copy(bytes.bytes(), larger.mutable_bytes().begin());
+    bytes = std::move(larger);
+  }
+  co_return Frame{.bytes = std::move(bytes).With(memory), .memory = memory};
 }
 
 asio::awaitable<void> Connection::AwaitTurn(bool is_produce) {
@@ -148,32 +188,51 @@ asio::awaitable<void> Connection::AwaitTurn(bool is_produce) {
     if (slots_.empty() || is_closed_) return true;
     return is_produce && slots_.back()->is_produce && slots_.size() < kPipelinedMax;
   };
-  while (!has_turn()) co_await AwaitChange();
+  std::optional<HangupWatch> watch;
+  while (!has_turn()) {
+    // Produce does not wait for long; what does is told when nobody waits for it any more.
+    if (!watch && !slots_.front()->is_produce) {
+      watch.emplace(socket_.tcp(), [cancellation = cancellation_] { cancellation->Cancel(); });
+    }
+    co_await AwaitChange();
+  }
 }
 
 asio::awaitable<void> Connection::ReadRequests() {
   while (!is_closed_) {
-    base::Buffer frame;
-    if (!co_await ReadFrame(frame)) break;
-    co_await AwaitTurn(IsProduce(frame));
-    if (!is_closed_) Dispatch(std::move(frame));
+    std::optional<Frame> frame = co_await ReadFrame();
+    if (!frame) break;
+    co_await AwaitTurn(IsProduce(frame->bytes));
+    const size_t size = frame->bytes.size();
+    const int64_t needed = MemoryOf(size, DecodedMax(size, dependencies_.limits->options()));
+    while (!is_closed_ && !frame->memory->TryGrowTo(needed)) co_await PauseForMemory();
+    if (!is_closed_) Dispatch(*std::move(frame));
   }
   has_ended_ = true;
   cancellation_->Cancel();
   NoteChange();
 }
 
-void Connection::Dispatch(base::Buffer frame) {
-  dependencies_.metrics.received_bytes().Add(static_cast<int64_t>(kSizeBytes + frame.size()));
-  const auto slot = std::make_shared<Slot>(Slot{.is_produce = IsProduce(frame)});
-  Caller caller{.frame = std::move(frame),
-                .header = {},
-                .host = host_,
-                .endpoint = endpoint_,
-                .cancellation = cancellation_,
-                .metrics = metrics_,
-                .answer = {}};
+void Connection::Dispatch(Frame frame) {
+  const size_t size = frame.bytes.size();
+  dependencies_.metrics.received_bytes().Add(static_cast<int64_t>(kSizeBytes + size));
+  const bool is_produce = IsProduce(frame.bytes);
+  const auto slot = std::make_shared<Slot>(Slot{
+      .is_produce = is_produce,
+      // What a Produce request is answered with is small beside its frame, which has gone then.
+      .memory = is_produce ? nullptr : frame.memory});
+  Caller caller{
+      .frame = std::move(frame.bytes),
+      .header = {},
+      .host = base::StrCat("/", socket_.address()),
+      .endpoint = endpoint_,
+      .cancellation = cancellation_,
+      .metrics = metrics_,
+      .on_decoded = [memory = std::move(frame.memory), size](
+                        size_t decoded_bytes) { memory->ShrinkTo(MemoryOf(size, decoded_bytes)); },
+      .answer = {}};
   Decoder decoder(caller.frame.bytes());
+  decoder.LimitDecoded(DecodedMax(size, dependencies_.limits->options()));
   const absl::Status decoded = Decode(decoder, caller.header);
   const bool is_known = decoded.ok() || ReasonOf(decoded) == Reason::kUnsupportedVersion;
   if (!is_known) return Close(base::FromAbsl(decoded.message()));
@@ -219,13 +278,9 @@ asio::awaitable<void> Connection::WriteAnswers() {
         buffers.emplace_back(piece.bytes().data(), piece.size());
       }
     }
-    asio::error_code error;
-    const size_t sent = co_await asio::async_write(
-        socket_, buffers,
-        [this](const asio::error_code& failed, size_t /*bytes*/) { return NoteTransfer(failed); },
-        asio::redirect_error(asio::use_awaitable, error));
+    const size_t sent = co_await socket_.Write(buffers);
     dependencies_.metrics.sent_bytes().Add(static_cast<int64_t>(sent));
-    if (error) break;
+    if (sent < asio::buffer_size(buffers)) break;
     slots_.erase(slots_.begin(), slots_.begin() + static_cast<std::ptrdiff_t>(slots));
     NoteChange();
   }

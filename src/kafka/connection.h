@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "kafka/cancellation.h"
+#include "kafka/client_socket.h"
 #include "kafka/exchange.h"
 #include "kafka/front_metrics.h"
 #include "kafka/listener_limits.h"
@@ -28,15 +29,20 @@ namespace talosmq::kafka {
 /// 1. Produce requests that follow each other are under way at once, up to kPipelinedMax; any other
 ///    request begins when all before it are answered, as in Kafka, and what is behind it waits in
 ///    the socket.
-/// 2. A frame is read only when the memory of the listener has room for it.
+/// 2. A frame is read only as far as the memory of the listener has room for it, and takes only a
+///    few times what has come of it; a client that announces more than it sends takes little, and
+///    not for long.
 /// 3. A frame that cannot be understood, an idle timeout and a client that does not take its
 ///    answers end the connection; the log says why.
+/// 4. Whoever works for a client that has gone hears of it at once, also when other requests wait
+///    behind that one.
 ///
 /// Confined to its loop; held by its own coroutines. Answers that come when it has gone are
 /// dropped.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   static constexpr size_t kPipelinedMax = 100;
+  static constexpr size_t kPieceBytes = size_t{1} << 20;
 
   struct Dependencies {
     Services services;
@@ -45,6 +51,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     ListenerLimits::Seat seat;
     FrontMetrics& metrics;  ///< Outlives the loop.
     absl::Duration idle_timeout;
+    absl::Duration piece_timeout;  ///< For kPieceBytes of a frame, or for what is left of it.
   };
 
   Connection(asio::ip::tcp::socket socket, Endpoint endpoint, Dependencies dependencies);
@@ -60,35 +67,45 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   struct Slot {
     bool is_produce;
+    std::shared_ptr<RequestMemory> memory;  ///< While there is an answer that takes some of it.
     std::optional<Answer> answer = std::nullopt;
+  };
+  struct Frame {
+    base::Buffer bytes;
+    std::shared_ptr<RequestMemory> memory;
   };
 
   asio::awaitable<void> ReadRequests();
-  asio::awaitable<bool> ReadExactly(base::MutableByteSpan bytes);
-  /// For asio, after each part of a transfer: how much the next part may have.
-  size_t NoteTransfer(const asio::error_code& error);
-  asio::awaitable<bool> ReadFrame(base::Buffer& frame);
+  /// Nothing: the connection is to end.
+  asio::awaitable<std::optional<Frame>> ReadFrame();
+  /// The size and the beginning of the header of a frame, or closes the connection.
+  asio::awaitable<bool> ReadHead(base::MutableByteSpan head);
+  /// Reads all of `bytes`, each piece of it in time.
+  asio::awaitable<bool> ReadPieces(base::MutableByteSpan bytes);
+  /// False when the connection has been closed meanwhile.
+  asio::awaitable<bool> PauseForMemory();
   /// Until the request may begin.
   asio::awaitable<void> AwaitTurn(bool is_produce);
-  void Dispatch(base::Buffer frame);
+  void Dispatch(Frame frame);
   asio::awaitable<void> WriteAnswers();
   /// Takes the answers that are due off the front; false when the connection is to end.
   bool TakeAnswers(std::vector<EncodedFrame>& frames, size_t& slots);
-  asio::awaitable<void> WatchIdle();
+  asio::awaitable<void> WatchTime();
+  /// Why the connection is to end now; empty: it is not.
+  std::string_view TimeoutNow();
   asio::awaitable<void> AwaitChange();
   void NoteChange() { change_.cancel(); }
 
-  asio::ip::tcp::socket socket_;
+  ClientSocket socket_;
   const Endpoint endpoint_;
   Dependencies dependencies_;
-  const std::string peer_;  ///< "127.0.0.1:50000".
-  const std::string host_;  ///< "/127.0.0.1".
   const std::shared_ptr<ClientMetrics> metrics_;
   const std::shared_ptr<Cancellation> cancellation_ = std::make_shared<Cancellation>();
   std::deque<std::shared_ptr<Slot>> slots_;
   asio::steady_timer change_;
-  asio::steady_timer idle_;
-  absl::Duration active_;   ///< When something last went in or out, by Clock::Monotonic().
+  asio::steady_timer time_;
+  /// When the piece of a frame that is being read was begun, by Clock::Monotonic().
+  std::optional<absl::Duration> piece_began_;
   bool has_ended_ = false;  ///< No more requests are read.
   bool is_closed_ = false;
 };

@@ -5,6 +5,7 @@
 #include "kafka/cancellation.h"
 #include "kafka/front_metrics.h"
 #include "kafka/protocol/api.h"
+#include "kafka/protocol/decoder.h"
 #include "kafka/protocol/encoder.h"
 #include "kafka/protocol/headers.h"
 
@@ -40,6 +41,7 @@ struct Caller {
   Endpoint endpoint;                           ///< Of the listener that it came by.
   std::shared_ptr<Cancellation> cancellation;  ///< When the client has gone.
   std::shared_ptr<ClientMetrics> metrics;      ///< While the request reaches its handler.
+  base::Callback<size_t> on_decoded;           ///< With the memory that the request's lists take.
   base::Callback<Answer> answer;               ///< Once, from any thread.
 };
 
@@ -55,6 +57,7 @@ class Exchange {
   ~Exchange() { caller_.answer(MakeAnswer()); }
 
   const Caller& caller() const { return caller_; }
+  void NoteDecoded(const Decoder& decoder) { caller_.on_decoded(decoder.decoded_bytes()); }
   int16_t version() const { return caller_.header.version; }
 
   /// No answer is wanted.

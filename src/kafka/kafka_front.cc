@@ -126,14 +126,15 @@ void Front::Begin(tcp::socket socket, const KafkaListener& listener, std::shared
   const Endpoint endpoint{
       .host = is_told ? listener.advertised_host : local.address().to_string(),
       .port = is_told && listener.advertised_port != 0 ? listener.advertised_port : local.port()};
-  const auto connection =
-      std::make_shared<Connection>(std::move(socket), endpoint,
-                                   Connection::Dependencies{.services = services_,
-                                                            .loop = loop,
-                                                            .limits = limits_,
-                                                            .seat = *std::move(seat),
-                                                            .metrics = metrics_,
-                                                            .idle_timeout = options_.idle_timeout});
+  const auto connection = std::make_shared<Connection>(
+      std::move(socket), endpoint,
+      Connection::Dependencies{.services = services_,
+                               .loop = loop,
+                               .limits = limits_,
+                               .seat = *std::move(seat),
+                               .metrics = metrics_,
+                               .idle_timeout = options_.idle_timeout,
+                               .piece_timeout = options_.piece_timeout});
   loop->Post([connection] { connection->Start(); });
 }
 

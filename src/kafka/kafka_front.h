@@ -26,6 +26,8 @@ struct KafkaFrontOptions {
   std::vector<KafkaListener> listeners;  ///< At least one.
   int threads = 2;
   absl::Duration idle_timeout = absl::Minutes(10);
+  /// For each MiB of a frame that has begun, and for its rest.
+  absl::Duration piece_timeout = absl::Seconds(30);
   ListenerLimits::Options limits = {};
 };
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "base/bytes.h"
 #include "base/metrics.h"
 #include "base/mutex.h"
 
@@ -10,8 +9,55 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace talosmq::kafka {
+
+/// What the requests of all connections take together. Thread-safe.
+class MemoryPool {
+ public:
+  explicit MemoryPool(int64_t bytes_max) : bytes_max_(bytes_max) {}
+  MemoryPool(const MemoryPool&) = delete;
+  MemoryPool& operator=(const MemoryPool&) = delete;
+
+  /// False when there is no room now; whoever is alone gets any amount.
+  bool TryTake(int64_t bytes);
+  bool is_within_bound() const { return taken_ <= bytes_max_; }
+  void GiveBack(int64_t bytes) { taken_ -= bytes; }
+  /// The right to go beyond the bound, which one request has at a time: so requests that each hold
+  /// a part and need more never wait for each other for ever.
+  bool TryOverdraw() { return !is_overdrawn_.exchange(true); }
+  /// With that right.
+  void TakeAnyway(int64_t bytes) { taken_ += bytes; }
+  void EndOverdraft() { is_overdrawn_ = false; }
+
+ private:
+  const int64_t bytes_max_;
+  std::atomic<int64_t> taken_ = 0;
+  std::atomic<bool> is_overdrawn_ = false;
+};
+
+/// What one request takes of the memory of all: its frame, what is decoded of it and what is
+/// answered. Given back when the last holder lets go. Confined to its connection but for the
+/// destructor, which may run anywhere.
+class RequestMemory {
+ public:
+  RequestMemory(std::shared_ptr<MemoryPool> pool, int64_t bytes)
+      : pool_(std::move(pool)), bytes_(bytes) {}
+  RequestMemory(const RequestMemory&) = delete;
+  RequestMemory& operator=(const RequestMemory&) = delete;
+  ~RequestMemory();
+
+  /// Up to `bytes` in all; false when there is no room now.
+  bool TryGrowTo(int64_t bytes);
+  /// Down to `bytes` in all.
+  void ShrinkTo(int64_t bytes);
+
+ private:
+  const std::shared_ptr<MemoryPool> pool_;
+  int64_t bytes_;
+  bool is_overdrawn_ = false;
+};
 
 /// What all connections of the front may take together. Thread-safe.
 class ListenerLimits : public std::enable_shared_from_this<ListenerLimits> {
@@ -19,8 +65,11 @@ class ListenerLimits : public std::enable_shared_from_this<ListenerLimits> {
   struct Options {
     int64_t connections_max = 10'000;
     int64_t connections_per_address_max = 5'000;
-    int64_t frame_bytes_max = int64_t{100} << 20;    ///< Of one request.
-    int64_t request_bytes_max = int64_t{512} << 20;  ///< Of all requests that are under way.
+    int64_t produce_bytes_max = int64_t{100} << 20;  ///< Of the frame of one Produce request.
+    int64_t request_bytes_max = int64_t{4} << 20;    ///< Of the frame of any other request.
+    int64_t login_bytes_max = int64_t{64} << 10;     ///< Of any frame before a login that is due.
+    int64_t decoded_bytes_max = int64_t{4} << 20;    ///< Of the lists in one request.
+    int64_t memory_bytes_max = int64_t{512} << 20;   ///< Of all requests that are under way.
   };
 
   /// A place that its owner gives back by destroying it.
@@ -41,25 +90,25 @@ class ListenerLimits : public std::enable_shared_from_this<ListenerLimits> {
 
   /// `connections` tells how many there are; it outlives this.
   ListenerLimits(const Options& options, base::Gauge& connections)
-      : options_(options), gauge_(connections) {}
+      : options_(options),
+        gauge_(connections),
+        memory_(std::make_shared<MemoryPool>(options.memory_bytes_max)) {}
 
   const Options& options() const { return options_; }
   /// Nothing: too many connections, of all or of this address.
   std::optional<Seat> Enter(const std::string& address);
-  /// Memory for one request, given back when the last slice of it goes; nothing while there is no
-  /// room. A request is never refused for its size alone: it gets the memory when nobody else has
-  /// any.
-  std::optional<base::Buffer> Allocate(size_t bytes);
+  /// Memory for the beginning of one request; null while there is no room.
+  std::shared_ptr<RequestMemory> Admit(int64_t bytes);
 
  private:
   void Leave(const std::string& address);
 
   const Options options_;
   base::Gauge& gauge_;
+  const std::shared_ptr<MemoryPool> memory_;
   base::Mutex mutex_;
   int64_t connections_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::string, int64_t> by_address_ ABSL_GUARDED_BY(mutex_);
-  std::atomic<int64_t> request_bytes_ = 0;
 };
 
 }  // namespace talosmq::kafka

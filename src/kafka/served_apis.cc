@@ -16,6 +16,7 @@ void Run(const Services& services, Caller caller, Decoder& decoder) {
   const int16_t version = caller.header.version;
   auto exchange = std::make_shared<Exchange<Request, Response>>(std::move(caller));
   const absl::Status decoded = Decode(decoder, version, exchange->request);
+  exchange->NoteDecoded(decoder);
   if (!decoded.ok()) {
     return exchange->EndConnection(base::StrCat(ApiOf(Request::kKey).name, " version ", version,
                                                 ": ", base::FromAbsl(decoded.message())));

@@ -15,6 +15,8 @@ MESSAGE_TOO_LARGE, INVALID_REQUIRED_ACKS = 10, 21
 UNSUPPORTED_FOR_MESSAGE_FORMAT, UNSUPPORTED_COMPRESSION, INVALID_RECORD = 43, 76, 87
 TRANSACTIONAL_ID_AUTHORIZATION_FAILED, INVALID_REQUEST = 53, 42
 FRAME_BYTES_MAX = 100 << 20
+REQUEST_BYTES_MAX = 4 << 20
+MEMORY_GROWTH_MAX = 128 << 20
 
 
 class PoisonTest(KafkaTest):
@@ -64,6 +66,40 @@ class PoisonTest(KafkaTest):
             connection = self.wire()
             connection.send(data)
             connection.close()
+
+    def test_other_requests_than_produce_are_smaller(self):
+        head = struct.pack(">ihhi", REQUEST_BYTES_MAX + 1, wire.METADATA, 1, 1)
+        self.assert_ends(head)
+
+    # A frame of 100 MiB, before any login, took the memory of millions of names.
+    def test_no_request_takes_more_memory_than_stated(self):
+        before = self.memory("VmRSS")
+        names = (REQUEST_BYTES_MAX - 64) // 2
+        for _ in range(8):
+            connection = self.wire()
+            connection.request(wire.METADATA, 1, struct.pack(">i", names) + b"\0" * (2 * names))
+            self.assertTrue(connection.is_closed())
+        # The most of a kind that is still decoded: names that there are not.
+        names = 100_000
+        for _ in range(8):
+            self.wire().call(wire.METADATA, 1, struct.pack(">i", names) + string("abc") * names)
+        self.assertLess(self.memory("VmHWM") - before, MEMORY_GROWTH_MAX)
+
+    def test_frames_that_are_announced_and_do_not_come_take_no_memory(self):
+        before = self.memory("VmRSS")
+        head = struct.pack(">ihhi", FRAME_BYTES_MAX, wire.PRODUCE, 3, 1)
+        announcers = [self.wire() for _ in range(50)]
+        for connection in announcers:
+            connection.send(head)
+        self.assertEqual(self.wire().api_versions()[0], 0)
+        self.create()
+        self.assertEqual(self.wire().produce(self.topic, 0, batch(b"sound"))[0], 0)
+        self.assertLess(self.memory("VmHWM") - before, MEMORY_GROWTH_MAX)
+
+    def memory(self, line):
+        """A line of /proc/PID/status in bytes: VmRSS, or VmHWM for the most it ever was."""
+        status = pathlib.Path(f"/proc/{self.server.process.pid}/status").read_text()
+        return int(re.search(rf"{line}:\s+(\d+) kB", status)[1]) * 1024
 
     def test_the_newest_question_for_versions_is_answered_in_the_oldest_way(self):
         connection = self.wire()

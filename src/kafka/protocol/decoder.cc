@@ -145,6 +145,16 @@ size_t Decoder::Count(std::string_view field, size_t item_bytes_min) {
   return NotNull(NullableCount(field, item_bytes_min), field);
 }
 
+bool Decoder::TakeMemory(std::string_view field, size_t bytes) {
+  if (bytes > decoded_bytes_max_ - decoded_bytes_) {
+    Fail(field, base::StrCat("expected lists of at most ", decoded_bytes_max_,
+                             " bytes in memory, found ", decoded_bytes_ + bytes));
+    return false;
+  }
+  decoded_bytes_ += bytes;
+  return true;
+}
+
 uint32_t Decoder::TagCount(std::string_view owner) {
   const uint32_t count = UnsignedVarint(owner);
   if (count > left() / kTagBytesMin) {

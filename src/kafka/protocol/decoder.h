@@ -31,7 +31,7 @@ inline constexpr size_t kDecodedBytesPerByteMax = 40;
 /// Takes the fields of one frame off its front; what comes in may be any bytes.
 ///
 /// 1. Nothing beyond the frame is read, and a length or count is believed only as far as the bytes
-///    behind it allow, before anything is made of it.
+///    behind it and LimitDecoded() allow, before anything is made of it.
 /// 2. The first fault is kept; from then on every field is zero or empty, every list ends, and
 ///    nothing is read.
 ///
@@ -47,6 +47,12 @@ class Decoder {
   absl::Status status() const;
   /// Of the next byte, in the frame.
   size_t position() const { return static_cast<size_t>(next_ - begin_); }
+
+  /// The lists of a message may take so much memory together; without a limit, as much as the frame
+  /// can make of itself.
+  void LimitDecoded(size_t bytes) { decoded_bytes_max_ = bytes; }
+  /// What its lists have taken so far.
+  size_t decoded_bytes() const { return decoded_bytes_; }
 
   /// What follows is a message of that API. False, and a fault, when the codec does not know the
   /// version.
@@ -77,14 +83,14 @@ class Decoder {
   template <typename T, typename Read>
   void List(std::string_view field, size_t item_bytes_min, std::vector<T>& items,
             const Read& read) {
-    ReadItems(Count(field, item_bytes_min), items, read);
+    ReadItems(field, Count(field, item_bytes_min), items, read);
   }
   template <typename T, typename Read>
   void NullableList(std::string_view field, size_t item_bytes_min,
                     std::optional<std::vector<T>>& items, const Read& read) {
     items.reset();
     const std::optional<size_t> count = NullableCount(field, item_bytes_min);
-    if (count) ReadItems(*count, items.emplace(), read);
+    if (count) ReadItems(field, *count, items.emplace(), read);
   }
 
   /// Reads the tags that end a struct; `read(tag)` reads the value of one that it knows and returns
@@ -133,8 +139,12 @@ class Decoder {
   uint32_t TagCount(std::string_view owner);
   Tag NextTag(std::string_view owner, int64_t previous);
 
+  /// Counts what is about to be made; false, and a fault, beyond the limit.
+  bool TakeMemory(std::string_view field, size_t bytes);
+
   template <typename T, typename Read>
-  void ReadItems(size_t count, std::vector<T>& items, const Read& read) {
+  void ReadItems(std::string_view field, size_t count, std::vector<T>& items, const Read& read) {
+    if (!TakeMemory(field, count * sizeof(T))) return;
     items.reserve(count);
     for (size_t i = 0; i < count && ok(); ++i) read(items.emplace_back());
   }
@@ -143,6 +153,8 @@ class Decoder {
   const std::byte* next_;
   const std::byte* end_;
   Encoding encoding_ = Encoding::kClassic;
+  size_t decoded_bytes_max_ = SIZE_MAX;
+  size_t decoded_bytes_ = 0;
   std::string fault_;
   bool is_version_unknown_ = false;
 };

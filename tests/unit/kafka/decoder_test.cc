@@ -6,6 +6,7 @@
 #include "kafka/protocol/headers.h"
 #include "kafka/protocol/join_group.h"
 #include "kafka/protocol/metadata.h"
+#include "kafka/protocol/offset_fetch.h"
 #include "kafka/protocol/produce.h"
 #include "talosmq/error.h"
 
@@ -75,6 +76,38 @@ TEST(DecoderTest, ACountTakesMemoryForTheBytesLeftAtMost) {
   EXPECT_FALSE(DecodeAll(bytes, 2, request).ok());
   EXPECT_LE(request.groups.capacity() * sizeof(std::string_view),
             bytes.size() * kDecodedBytesPerByteMax);
+}
+
+TEST(DecoderTest, ListsBeyondTheLimitMakeNothing) {
+  const std::string bytes = std::string("\0\0\0\3", 4) + std::string(6, '\0');  // 3 empty names.
+  constexpr size_t kNeeded = 3 * sizeof(std::string_view);
+  const auto decode = [&bytes](size_t limit) {
+    Decoder decoder(base::AsBytes(bytes));
+    decoder.LimitDecoded(limit);
+    DeleteGroupsRequest request;
+    const absl::Status status = Decode(decoder, 0, request);
+    EXPECT_EQ(request.groups.size(), status.ok() ? 3u : 0u);
+    EXPECT_EQ(decoder.decoded_bytes(), status.ok() ? kNeeded : 0u);
+    return std::string(status.message());
+  };
+  EXPECT_EQ(decode(kNeeded - 1),
+            "DeleteGroupsRequest.groups at byte 4: expected lists of at most 47 bytes in memory, "
+            "found 48");
+  EXPECT_EQ(decode(kNeeded), "");
+}
+
+TEST(DecoderTest, TheLimitHoldsForAllListsTogether) {
+  // Group "g", 1 topic "t" with the partitions 1 and 2.
+  const std::string_view bytes = "\0\1g\0\0\0\1\0\1t\0\0\0\2\0\0\0\1\0\0\0\2"sv;
+  constexpr size_t kNeeded = sizeof(OffsetFetchRequest::Topic) + 2 * sizeof(int32_t);
+  const auto decode = [&bytes](size_t limit) {
+    Decoder decoder(base::AsBytes(bytes));
+    decoder.LimitDecoded(limit);
+    OffsetFetchRequest request;
+    return Decode(decoder, 1, request);
+  };
+  EXPECT_FALSE(decode(kNeeded - 1).ok());
+  EXPECT_TRUE(decode(kNeeded).ok());
 }
 
 TEST(DecoderTest, AVarintLongerThan32BitsIsRefused) {

@@ -1,15 +1,18 @@
 #include "kafka/error_code.h"
 #include "kafka/kafka_front.h"
 #include "kafka/protocol/api_versions.h"
+#include "kafka/protocol/create_topics.h"
 #include "kafka/protocol/fetch.h"
 #include "kafka/protocol/join_group.h"
 #include "kafka/protocol/metadata.h"
+#include "kafka/protocol/offset_commit.h"
 #include "kafka/protocol/produce.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "unit/kafka/front_fixture.h"
 
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -109,6 +112,29 @@ TEST_F(KafkaFrontTest, AFetchThatWaitsIsGivenUpWhenItsClientGoes) {
   broker_.messages.WaitForWaitingFetches(0);
 }
 
+// Nobody read the socket while the second request waited for its turn.
+TEST_F(KafkaFrontTest, AFetchThatWaitsIsGivenUpWhenItsClientGoesWithARequestBehindIt) {
+  Start();
+  RawClient client(port());
+  client.Ask(Fetch(0, kMinute), kFetch, 1);
+  broker_.messages.WaitForWaitingFetches(1);
+  client.Ask(Fetch(0, kMinute), kFetch, 2);
+  client.Close();
+  broker_.messages.WaitForWaitingFetches(0);
+}
+
+TEST_F(KafkaFrontTest, WhoHasEndedItsSendingStillGetsItsAnswers) {
+  Start();
+  const RawClient client(port());
+  client.Ask(Fetch(0, kMinute), kFetch, 1);
+  broker_.messages.WaitForWaitingFetches(1);
+  client.Ask(ApiVersionsRequest(), 0, 2);
+  client.EndSending();
+  client.ReadAnswer<FetchResponse>(kFetch, 1);
+  client.ReadAnswer<ApiVersionsResponse>(0, 2);
+  EXPECT_TRUE(client.IsEnded());
+}
+
 // Its connection went with the loop, and told nobody.
 TEST_F(KafkaFrontTest, AFetchThatWaitsIsGivenUpWhenTheFrontStops) {
   Start();
@@ -164,7 +190,7 @@ TEST_F(KafkaFrontTest, WhatCameBeforeTheEndOfAConnectionIsAnswered) {
 }
 
 TEST_F(KafkaFrontTest, SizesOutOfRangeEndTheConnection) {
-  Start({.listeners = {}, .limits = {.frame_bytes_max = 1000}});
+  Start({.listeners = {}, .limits = {.produce_bytes_max = 1000}});
   for (const int32_t size : {-1, 0, 7, 1001, 0x7fffffff}) {
     std::string bytes(sizeof(size), '\0');
     base::StoreBigEndian(reinterpret_cast<std::byte*>(bytes.data()), size);
@@ -172,6 +198,60 @@ TEST_F(KafkaFrontTest, SizesOutOfRangeEndTheConnection) {
     client.Send(bytes);
     EXPECT_TRUE(client.IsEnded()) << size;
   }
+}
+
+// It is refused by what it announces, before its bytes have come.
+TEST_F(KafkaFrontTest, OtherRequestsThanProduceAreSmaller) {
+  Start({.listeners = {}, .limits = {.request_bytes_max = 1000}});
+  const auto begin_frame = [this](ApiKey key) {
+    std::string bytes(12, '\0');
+    auto* const at = reinterpret_cast<std::byte*>(bytes.data());
+    base::StoreBigEndian(at, int32_t{1001});
+    base::StoreBigEndian(at + 4, static_cast<int16_t>(key));
+    auto client = std::make_unique<RawClient>(port());
+    client->Send(bytes);
+    return client;
+  };
+  const auto produce = begin_frame(ApiKey::kProduce);
+  for (const Api& api : kApis) {
+    if (api.key == ApiKey::kProduce) continue;
+    EXPECT_TRUE(begin_frame(api.key)->IsEnded()) << api.name;
+  }
+  produce->Send(std::string(1001 - 8, '\xff'));
+  EXPECT_TRUE(produce->IsEnded()) << "a header that lies";
+}
+
+// A hundred times the memory of the frame was taken for it.
+TEST_F(KafkaFrontTest, ARequestOfMoreListsThanAnyClientHasEndsTheConnection) {
+  Start();
+  const RawClient client(port());
+  MetadataRequest request;
+  request.topics.emplace().resize(1'000'000);
+  for (auto& topic : *request.topics) topic.name = "";
+  client.Ask(request, 1, 1);
+  EXPECT_TRUE(client.IsEnded());
+}
+
+TEST_F(KafkaFrontTest, WhatLargeClientsAskForIsTaken) {
+  constexpr int32_t kPartitions = 10'000;
+  Start();
+  const RawClient client(port());
+  OffsetCommitRequest commit;
+  commit.topics.resize(1);
+  commit.topics[0].name = "orders";
+  CreateTopicsRequest create;
+  create.topics.resize(1);
+  create.topics[0].name = "orders";
+  for (int32_t i = 0; i < kPartitions; ++i) {
+    commit.topics[0].partitions.push_back(
+        {.partition = i, .committed_metadata = "of 16 characters"});
+    create.topics[0].assignments.push_back({.partition = i, .broker_ids = {0, 1, 2}});
+  }
+  client.Ask(commit, 8, 1);
+  const auto committed = client.ReadAnswer<OffsetCommitResponse>(8, 1);
+  EXPECT_EQ(committed.topics.at(0).partitions.size(), kPartitions);
+  client.Ask(create, 4, 2);
+  client.ReadAnswer<CreateTopicsResponse>(4, 2);
 }
 
 TEST_F(KafkaFrontTest, AHeaderCutShortEndsTheConnection) {
@@ -278,7 +358,7 @@ TEST_F(KafkaFrontTest, AFrameThatComesSlowlyButSteadilyIsNotIdle) {
 }
 
 TEST_F(KafkaFrontTest, AFrameWaitsUntilTheMemoryOfAnotherIsFree) {
-  Start({.listeners = {}, .threads = 1, .limits = {.request_bytes_max = 1000}});
+  Start({.listeners = {}, .threads = 1, .limits = {.memory_bytes_max = 1000}});
   broker_.messages.Hold();
   const std::string large = BatchOf(std::string(600, 'x'));
   const RawClient first(port());
@@ -297,8 +377,58 @@ TEST_F(KafkaFrontTest, AFrameWaitsUntilTheMemoryOfAnotherIsFree) {
   second.ReadAnswer<ProduceResponse>(kProduce, 2);
 }
 
+// Whoever announced much and sent nothing kept all others out.
+TEST_F(KafkaFrontTest, AFrameTakesMemoryAsItComes) {
+  constexpr size_t kIdlers = 20;
+  Start({.listeners = {}, .limits = {.memory_bytes_max = 1'000'000}});
+  std::vector<std::unique_ptr<RawClient>> idlers;
+  for (size_t i = 0; i < kIdlers; ++i) {
+    idlers.push_back(std::make_unique<RawClient>(port()));
+    idlers.back()->Send(
+        FrameOf(Produce(BatchOf(std::string(500'000, 'x'))), kProduce, 1).substr(0, 100));
+    RoundTrip(RawClient(port()));
+  }
+  const RawClient client(port());
+  client.Ask(Produce(BatchOf(std::string(500'000, 'x'))), kProduce, 1);
+  EXPECT_EQ(BaseOffset(client.ReadAnswer<ProduceResponse>(kProduce, 1)), 0);
+}
+
+TEST_F(KafkaFrontTest, AFrameThatDoesNotComeEndsTheConnectionBeforeItIsIdle) {
+  Start({.listeners = {}, .piece_timeout = absl::Milliseconds(50)});
+  const RawClient client(port());
+  RoundTrip(client);
+  client.Send(FrameOf(Produce(batch_), kProduce, 1).substr(0, 30));
+  EXPECT_TRUE(client.IsEnded());
+}
+
+TEST_F(KafkaFrontTest, FramesThatEachHoldAPartDoNotWaitForEachOtherForEver) {
+  constexpr size_t kClients = 5;
+  Start({.listeners = {}, .limits = {.memory_bytes_max = 100'000}});
+  const std::string frame = FrameOf(Produce(BatchOf(std::string(200'000, 'x'))), kProduce, 1);
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (size_t i = 0; i < kClients; ++i) clients.push_back(std::make_unique<RawClient>(port()));
+  for (const auto& client : clients) client->Send(frame.substr(0, 10'000));
+  std::vector<std::thread> senders;
+  for (const auto& client : clients) {
+    senders.emplace_back([&client = *client, &frame] { client.Send(frame.substr(10'000)); });
+  }
+  for (const auto& client : clients) client->ReadAnswer<ProduceResponse>(kProduce, 1);
+  for (std::thread& sender : senders) sender.join();
+}
+
+TEST_F(KafkaFrontTest, RequestsThatWaitTakeOnlyWhatTheyAreMadeOf) {
+  constexpr size_t kClients = 50;
+  Start({.listeners = {}, .limits = {.memory_bytes_max = 50'000}});
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (size_t i = 0; i < kClients; ++i) {
+    clients.push_back(std::make_unique<RawClient>(port()));
+    clients.back()->Ask(Fetch(0, kMinute), kFetch, 1);
+  }
+  broker_.messages.WaitForWaitingFetches(kClients);
+}
+
 TEST_F(KafkaFrontTest, AFrameLargerThanAllMemoryIsTakenWhenNobodyElseHasAny) {
-  Start({.listeners = {}, .limits = {.request_bytes_max = 100}});
+  Start({.listeners = {}, .limits = {.memory_bytes_max = 100}});
   const std::string large = BatchOf(std::string(600, 'x'));
   const RawClient client(port());
   client.Ask(Produce(large), kProduce, 1);

@@ -28,6 +28,7 @@ class HandlerTest : public testing::Test {
         .endpoint = {.host = "here", .port = 9092},
         .cancellation = std::make_shared<Cancellation>(),
         .metrics = std::make_shared<ClientMetrics>(front_metrics_),
+        .on_decoded = [](size_t) {},
         .answer =
             [&answer](Answer given) {
               EXPECT_FALSE(answer.has_value()) << "answered twice";

@@ -66,6 +66,7 @@ class RawClient {
   void Close() {
     if (socket_ >= 0) ::close(std::exchange(socket_, -1));
   }
+  void EndSending() const { ::shutdown(socket_, SHUT_WR); }
   /// Some of it may be lost when the other side has closed.
   void Send(std::string_view bytes) const {
     while (!bytes.empty()) {

@@ -1,0 +1,60 @@
+#include "kafka/client_socket.h"
+
+#include "base/text.h"
+
+#include <asio/read.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
+#include <asio/write.hpp>
+
+#include <utility>
+
+namespace talosmq::kafka {
+namespace {
+
+constexpr size_t kTransferBytes = size_t{1} << 20;  ///< In one call of the kernel.
+
+}  // namespace
+
+ClientSocket::ClientSocket(asio::ip::tcp::socket socket, const base::Clock& clock)
+    : socket_(std::move(socket)), clock_(clock), active_(clock.Monotonic()) {
+  asio::error_code failed;
+  const auto peer = socket_.remote_endpoint(failed);
+  address_ = failed ? "?" : peer.address().to_string();
+  port_ = peer.port();
+  socket_.set_option(asio::ip::tcp::no_delay(true), failed);
+}
+
+std::string ClientSocket::name() const { return base::StrCat(address_, ":", port_); }
+
+/// For asio, after each part of a transfer: how much the next part may have.
+size_t ClientSocket::NoteTransfer(const asio::error_code& error) {
+  NoteActive();
+  return error ? 0 : kTransferBytes;
+}
+
+asio::awaitable<size_t> ClientSocket::Read(base::MutableByteSpan bytes, size_t bytes_min) {
+  asio::error_code ended;
+  const auto part = [this, bytes_min](const asio::error_code& error, size_t done) {
+    const size_t next = NoteTransfer(error);
+    return done < bytes_min ? next : size_t{0};
+  };
+  co_return co_await asio::async_read(socket_, asio::buffer(bytes.data(), bytes.size()), part,
+                                      asio::redirect_error(asio::use_awaitable, ended));
+}
+
+asio::awaitable<size_t> ClientSocket::Write(const std::vector<asio::const_buffer>& buffers) {
+  asio::error_code ended;
+  const auto part = [this](const asio::error_code& error, size_t /*done*/) {
+    return NoteTransfer(error);
+  };
+  co_return co_await asio::async_write(socket_, buffers, part,
+                                       asio::redirect_error(asio::use_awaitable, ended));
+}
+
+void ClientSocket::Close() {
+  asio::error_code ignored;
+  socket_.close(ignored);
+}
+
+}  // namespace talosmq::kafka
