@@ -14,6 +14,7 @@
 #include "broker/producer_ids.h"
 #include "broker/sweep_clock.h"
 #include "broker/topic_core.h"
+#include "broker/user_core.h"
 #include "controller/producer_id_blocks.h"
 #include "controller/topic_controller.h"
 
@@ -97,7 +98,12 @@ class BrokerParts final : public Broker {
                  .metrics = dependencies_.metrics,
                  .sweep_clock = sweep_clock_,
                  .options = options_.groups,
-                 .self = options_.id}) {}
+                 .self = options_.id}),
+        users_({.metadata_store = dependencies_.metadata_store,
+                .images = dependencies_.images,
+                .admin_executor = dependencies_.admin_executor,
+                .admin_gate = *admin_gate_,
+                .clock = dependencies_.clock}) {}
 
   ~BrokerParts() override { TALOSMQ_CHECK(is_stopped_) << "a broker is stopped before it goes"; }
 
@@ -124,6 +130,7 @@ class BrokerParts final : public Broker {
   TopicService& topics() override { return topics_; }
   ClusterService& cluster() override { return cluster_; }
   GroupService& groups() override { return groups_; }
+  UserService& users() override { return users_; }
 
   void Stop(base::Task done) override {
     partitions_.RefuseRequests();
@@ -163,6 +170,7 @@ class BrokerParts final : public Broker {
   TopicCore topics_;
   ClusterCore cluster_;
   GroupCore groups_;
+  UserCore users_;
   std::atomic<bool> is_stopped_{false};
 };
 

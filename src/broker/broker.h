@@ -8,6 +8,7 @@
 #include "broker/messages.h"
 #include "broker/options.h"
 #include "broker/topics.h"
+#include "broker/users.h"
 #include "group/offset_view.h"
 #include "metadata/image_publisher.h"
 #include "metadata/metadata_store.h"
@@ -24,7 +25,7 @@ class TopicController;
 
 namespace talosmq::broker {
 
-/// One broker: the four services that the fronts call, over the partitions that it leads and the
+/// One broker: the five services that the fronts call, over the partitions that it leads and the
 /// logs of one data directory.
 ///
 /// Invariants:
@@ -59,6 +60,7 @@ class Broker {
   virtual TopicService& topics() = 0;
   virtual ClusterService& cluster() = 0;
   virtual GroupService& groups() = 0;
+  virtual UserService& users() = 0;
 
   /// Refuses new work with kShuttingDown, answers all that waits with it, lets appends that have
   /// begun become durable, closes the logs, then runs `done` on an executor of the dependencies.

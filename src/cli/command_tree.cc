@@ -89,6 +89,11 @@ void AddCommands(CLI::App& app, Action& selected) {
   AddOrphanList(orphan, selected);
   AddOrphanDelete(orphan, selected);
 
+  CLI::App& user = AddGroup(app, "user", "Who may log in to the Kafka ports that ask for it");
+  AddUserCreate(user, selected);
+  AddUserList(user, selected);
+  AddUserDelete(user, selected);
+
   CLI::App& log = AddGroup(app, "log", "Look at a data directory on this machine");
   AddLogInspect(log, selected);
   AddLogVerify(log, selected);

@@ -41,6 +41,10 @@ void AddPartitionSkipCorrupt(CLI::App& parent, Action& selected);
 void AddOrphanDelete(CLI::App& parent, Action& selected);
 void AddOrphanList(CLI::App& parent, Action& selected);
 
+void AddUserCreate(CLI::App& parent, Action& selected);
+void AddUserDelete(CLI::App& parent, Action& selected);
+void AddUserList(CLI::App& parent, Action& selected);
+
 void AddLogInspect(CLI::App& parent, Action& selected);
 void AddLogVerify(CLI::App& parent, Action& selected);
 

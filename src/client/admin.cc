@@ -8,6 +8,7 @@
 #include "client/group_admin.h"
 #include "client/pending_result.h"
 #include "client/topic_lookup.h"
+#include "client/user_credential.h"
 #include "talosmq/v1/consumer.pb.h"
 #include "talosmq/v1/message.pb.h"
 
@@ -167,6 +168,32 @@ class BlockingAdmin final : public Admin {
     request.set_topic_id(std::string(log.topic_id.bytes()));
     request.set_partition(log.partition.value());
     return Change<v1::DeleteOrphanResponse>("/talosmq.v1.ClusterService/DeleteOrphan", request)
+        .status();
+  }
+
+  absl::Status CreateUser(const std::string& name, const std::string& password) override {
+    TALOSMQ_RETURN_IF_ERROR(client::CheckPassword(password));
+    v1::CreateUserRequest request;
+    request.set_name(name);
+    client::WriteCredential(base::ScramHash::kSha256, password, *request.mutable_scram_sha_256());
+    client::WriteCredential(base::ScramHash::kSha512, password, *request.mutable_scram_sha_512());
+    return Change<v1::CreateUserResponse>("/talosmq.v1.UserService/CreateUser", request).status();
+  }
+
+  absl::StatusOr<std::vector<UserInfo>> ListUsers() override {
+    TALOSMQ_ASSIGN_OR_RETURN(
+        const auto response,
+        Ask<v1::ListUsersResponse>("/talosmq.v1.UserService/ListUsers", v1::ListUsersRequest()));
+    std::vector<UserInfo> users;
+    for (const v1::UserDescription& user : response.users()) {
+      users.push_back({.name = user.name(), .created = absl::FromUnixMillis(user.created_ms())});
+    }
+    return users;
+  }
+
+  absl::Status DeleteUser(const std::string& name) override {
+    return Change<v1::DeleteUserResponse>("/talosmq.v1.UserService/DeleteUser",
+                                          Named<v1::DeleteUserRequest>(name))
         .status();
   }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/scram.h"
 #include "metadata/metadata_store.h"
 #include "talosmq/error.h"
 #include "talosmq/ids.h"
@@ -56,6 +57,15 @@ struct DeletionImage {
   std::vector<BrokerId> brokers;  ///< Those that still hold data.
 };
 
+/// Who may log in where a login is asked for.
+struct UserImage {
+  std::string name;
+  absl::Time created;
+  base::ScramCredential scram_sha_256;
+  base::ScramCredential scram_sha_512;
+  Revision revision = Revision::kNone;  ///< Another one: the user was made anew.
+};
+
 /// The cluster as of one revision. Immutable; shared by readers and thrown away when the last lets
 /// go. Unchanged topics are shared between successive images.
 class ClusterImage {
@@ -68,6 +78,8 @@ class ClusterImage {
   /// Also topics that are being deleted and have lost their name.
   std::map<TopicId, std::shared_ptr<const TopicImage>> topics_by_id;
   std::map<TopicId, DeletionImage> deletions;
+  std::map<std::string, std::shared_ptr<const UserImage>, std::less<>> users;
+  std::string login_secret;  ///< As LoginSecretRecord has it; empty before there is a user.
 
   /// Null when there is none.
   std::shared_ptr<const TopicImage> FindTopic(std::string_view name) const;

@@ -63,6 +63,29 @@ void FromBrokers(const std::vector<BrokerId>& brokers,
   for (const BrokerId broker : brokers) numbers.Add(broker.value());
 }
 
+void FromCredential(const base::ScramCredential& credential, stored::ScramCredential& message) {
+  message.set_salt(credential.salt);
+  message.set_iterations(credential.iterations);
+  message.set_stored_key(credential.stored_key);
+  message.set_server_key(credential.server_key);
+}
+
+absl::StatusOr<base::ScramCredential> ToCredential(const KeyValue& entry, base::ScramHash hash,
+                                                   const stored::ScramCredential& message) {
+  const size_t key_bytes = base::ScramKeyBytes(hash);
+  if (message.salt().empty() || message.iterations() < base::kScramIterationsMin ||
+      message.iterations() > base::kScramIterationsMax ||
+      message.stored_key().size() != key_bytes || message.server_key().size() != key_bytes) {
+    return Damaged(entry, base::StrCat("expected a salt, ", base::kScramIterationsMin, " to ",
+                                       base::kScramIterationsMax, " iterations and keys of ",
+                                       key_bytes, " bytes"));
+  }
+  return base::ScramCredential{.salt = message.salt(),
+                               .iterations = message.iterations(),
+                               .stored_key = message.stored_key(),
+                               .server_key = message.server_key()};
+}
+
 }  // namespace
 
 std::string Encode(const ClusterRecord& record) {
@@ -131,6 +154,20 @@ std::string Encode(const DeletionRecord& record) {
 std::string Encode(const ProducerIdsRecord& record) {
   stored::ProducerIds message;
   message.set_next_id(record.next_id);
+  return Serialize(message);
+}
+
+std::string Encode(const UserRecord& record) {
+  stored::User message;
+  message.set_created_ms(absl::ToUnixMillis(record.created));
+  FromCredential(record.scram_sha_256, *message.mutable_scram_sha_256());
+  FromCredential(record.scram_sha_512, *message.mutable_scram_sha_512());
+  return Serialize(message);
+}
+
+std::string Encode(const LoginSecretRecord& record) {
+  stored::LoginSecret message;
+  message.set_secret(record.secret);
   return Serialize(message);
 }
 
@@ -234,6 +271,27 @@ absl::StatusOr<ProducerIdsRecord> Decode(const KeyValue& entry) {
                    base::StrCat("expected a next id of 0 or more, found ", message.next_id()));
   }
   return ProducerIdsRecord{.next_id = message.next_id()};
+}
+
+template <>
+absl::StatusOr<UserRecord> Decode(const KeyValue& entry) {
+  stored::User message;
+  if (absl::Status status = Parse(entry, message); !status.ok()) return status;
+  auto sha_256 = ToCredential(entry, base::ScramHash::kSha256, message.scram_sha_256());
+  if (!sha_256.ok()) return sha_256.status();
+  auto sha_512 = ToCredential(entry, base::ScramHash::kSha512, message.scram_sha_512());
+  if (!sha_512.ok()) return sha_512.status();
+  return UserRecord{.created = absl::FromUnixMillis(message.created_ms()),
+                    .scram_sha_256 = *std::move(sha_256),
+                    .scram_sha_512 = *std::move(sha_512)};
+}
+
+template <>
+absl::StatusOr<LoginSecretRecord> Decode(const KeyValue& entry) {
+  stored::LoginSecret message;
+  if (absl::Status status = Parse(entry, message); !status.ok()) return status;
+  if (message.secret().empty()) return Damaged(entry, "expected a secret, found none");
+  return LoginSecretRecord{.secret = message.secret()};
 }
 
 }  // namespace talosmq::metadata

@@ -21,6 +21,8 @@ std::string Encode(const AssignmentChunk& record);
 std::string Encode(const PartitionStateRecord& record);
 std::string Encode(const DeletionRecord& record);
 std::string Encode(const ProducerIdsRecord& record);
+std::string Encode(const UserRecord& record);
+std::string Encode(const LoginSecretRecord& record);
 
 /// Decode<TopicRecord>(entry): for each of the types above.
 template <typename Record>
@@ -42,5 +44,9 @@ template <>
 absl::StatusOr<DeletionRecord> Decode(const KeyValue& entry);
 template <>
 absl::StatusOr<ProducerIdsRecord> Decode(const KeyValue& entry);
+template <>
+absl::StatusOr<UserRecord> Decode(const KeyValue& entry);
+template <>
+absl::StatusOr<LoginSecretRecord> Decode(const KeyValue& entry);
 
 }  // namespace talosmq::metadata

@@ -58,6 +58,7 @@ absl::StatusOr<std::shared_ptr<const ClusterImage>> ImageBuilder::Build(Revision
   }
   TALOSMQ_RETURN_IF_ERROR(BuildBrokers(*image));
   TALOSMQ_RETURN_IF_ERROR(BuildDeletions(*image));
+  TALOSMQ_RETURN_IF_ERROR(BuildUsers(*image));
   TALOSMQ_RETURN_IF_ERROR(BuildTopics(*image));
   changed_.clear();
   last_ = image;
@@ -139,6 +140,29 @@ absl::Status ImageBuilder::BuildDeletions(ClusterImage& image) const {
                                               .partitions = record.partitions,
                                               .brokers = std::move(record.brokers)});
   }
+  return absl::OkStatus();
+}
+
+absl::Status ImageBuilder::BuildUsers(ClusterImage& image) const {
+  for (const KeyValue* entry : Entries(kUsersPrefix)) {
+    const std::string name = ParseKey(entry->key).name;
+    const auto known = last_->users.find(name);
+    if (known != last_->users.end() && known->second->revision == entry->mod_revision) {
+      image.users.emplace(name, known->second);
+      continue;
+    }
+    TALOSMQ_ASSIGN_OR_RETURN(UserRecord record, Decode<UserRecord>(*entry));
+    image.users.emplace(name, std::make_shared<const UserImage>(
+                                  UserImage{.name = name,
+                                            .created = record.created,
+                                            .scram_sha_256 = std::move(record.scram_sha_256),
+                                            .scram_sha_512 = std::move(record.scram_sha_512),
+                                            .revision = entry->mod_revision}));
+  }
+  const auto secret = entries_.find(kLoginSecretKey);
+  if (secret == entries_.end()) return absl::OkStatus();
+  TALOSMQ_ASSIGN_OR_RETURN(LoginSecretRecord record, Decode<LoginSecretRecord>(secret->second));
+  image.login_secret = std::move(record.secret);
   return absl::OkStatus();
 }
 

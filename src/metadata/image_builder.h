@@ -35,6 +35,7 @@ class ImageBuilder {
   absl::StatusOr<std::shared_ptr<const TopicImage>> BuildTopic(const TopicId& id) const;
   absl::Status BuildBrokers(ClusterImage& image) const;
   absl::Status BuildDeletions(ClusterImage& image) const;
+  absl::Status BuildUsers(ClusterImage& image) const;
   /// The stored entries whose key begins with `prefix`.
   std::vector<const KeyValue*> Entries(std::string_view prefix) const;
 

@@ -63,10 +63,15 @@ std::string PartitionStateKey(const TopicPartition& partition) {
                       NumberText(partition.partition.value()));
 }
 std::string DeletionKey(const TopicId& id) { return base::StrCat(kDeletionsPrefix, id.ToString()); }
+std::string UserKey(std::string_view name) { return base::StrCat(kUsersPrefix, name); }
 
 ParsedKey ParseKey(std::string_view key) {
   const auto after = [key](std::string_view prefix) { return key.substr(prefix.size()); };
   if (key == kClusterKey) return {.kind = KeyKind::kCluster};
+  if (key == kLoginSecretKey) return {.kind = KeyKind::kLoginSecret};
+  if (key.starts_with(kUsersPrefix)) {
+    return {.kind = KeyKind::kUser, .name = std::string(after(kUsersPrefix))};
+  }
   if (key.starts_with(kBrokersPrefix)) return ParseBroker(after(kBrokersPrefix));
   if (key.starts_with(kTopicNamesPrefix)) {
     return {.kind = KeyKind::kTopicName, .name = std::string(after(kTopicNamesPrefix))};

@@ -18,6 +18,8 @@ inline constexpr std::string_view kTopicNamesPrefix = "names/";
 inline constexpr std::string_view kTopicsPrefix = "topics/";
 inline constexpr std::string_view kAssignmentsPrefix = "assignments/";
 inline constexpr std::string_view kPartitionStatesPrefix = "partitions/";
+inline constexpr std::string_view kUsersPrefix = "users/";
+inline constexpr std::string_view kLoginSecretKey = "login_secret";
 inline constexpr std::string_view kDeletionsPrefix = "deleted/";
 /// Everything below belongs to the dump jobs.
 inline constexpr std::string_view kDumpPrefix = "dump/";
@@ -36,6 +38,7 @@ std::string AssignmentKey(const TopicId& id, int32_t chunk);
 std::string PartitionStatesOf(const TopicId& id);
 std::string PartitionStateKey(const TopicPartition& partition);
 std::string DeletionKey(const TopicId& id);
+std::string UserKey(std::string_view name);
 
 enum class KeyKind {
   kCluster,
@@ -45,6 +48,8 @@ enum class KeyKind {
   kAssignment,
   kPartitionState,
   kDeletion,
+  kUser,
+  kLoginSecret,
   kForeign,  ///< Not of this schema, or not in its form.
 };
 
@@ -52,7 +57,7 @@ struct ParsedKey {
   KeyKind kind = KeyKind::kForeign;
   TopicId topic = {};     ///< Of kTopic, kAssignment, kPartitionState and kDeletion.
   int32_t number = 0;     ///< Broker, chunk or partition.
-  std::string name = {};  ///< Of kTopicName.
+  std::string name = {};  ///< Of kTopicName and kUser.
 };
 
 ParsedKey ParseKey(std::string_view key);

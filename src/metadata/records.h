@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/scram.h"
 #include "metadata/cluster_image.h"
 #include "talosmq/error.h"
 #include "talosmq/ids.h"
@@ -67,6 +68,19 @@ struct DeletionRecord {
   std::string name = {};
   int32_t partitions = 0;
   std::vector<BrokerId> brokers = {};
+};
+
+/// Who may log in where a login is asked for. Of the password only what checks one is kept.
+struct UserRecord {
+  absl::Time created = absl::UnixEpoch();
+  base::ScramCredential scram_sha_256 = {};
+  base::ScramCredential scram_sha_512 = {};
+};
+
+/// What the salts of users that there are not are made of, the same on every broker, so that nobody
+/// learns who there is. Made with the first user.
+struct LoginSecretRecord {
+  std::string secret;
 };
 
 /// The first producer id that no block has yet.

@@ -15,6 +15,7 @@
 #include "rpc/message_handlers.h"
 #include "rpc/server_credentials.h"
 #include "rpc/topic_handlers.h"
+#include "rpc/user_handlers.h"
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
@@ -27,9 +28,9 @@
 namespace talosmq::rpc {
 namespace {
 
-constexpr std::array kServices = {"talosmq.v1.MessageService", "talosmq.v1.TopicService",
-                                  "talosmq.v1.ClusterService", "talosmq.v1.DumpService",
-                                  "talosmq.v1.ConsumerService"};
+constexpr std::array kServices = {"talosmq.v1.MessageService",  "talosmq.v1.TopicService",
+                                  "talosmq.v1.ClusterService",  "talosmq.v1.DumpService",
+                                  "talosmq.v1.ConsumerService", "talosmq.v1.UserService"};
 
 int Milliseconds(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Milliseconds(duration));
@@ -88,7 +89,8 @@ class Front final : public GrpcFront {
         cluster_(dependencies.cluster, dependencies.topics, calls_),
         dumps_(dependencies.dumps, calls_, clock_),
         groups_(dependencies.groups),
-        consumers_(groups_, registry_, heartbeats_, calls_) {}
+        consumers_(groups_, registry_, heartbeats_, calls_),
+        users_(dependencies.users, dependencies.topics, calls_, clock_) {}
   ~Front() override {
     TALOSMQ_CHECK(server_ == nullptr) << "stop the gRPC front first";
     if (listener_ != nullptr) listener_->Stop();
@@ -110,6 +112,7 @@ class Front final : public GrpcFront {
     builder.RegisterService(&cluster_);
     builder.RegisterService(&dumps_);
     builder.RegisterService(&consumers_);
+    builder.RegisterService(&users_);
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> watches;
     watches.push_back(std::make_unique<CallMetrics>(metrics_, clock_));
     builder.experimental().SetInterceptorCreators(std::move(watches));
@@ -156,6 +159,7 @@ class Front final : public GrpcFront {
   DumpHandlers dumps_;
   broker::GroupService& groups_;
   ConsumerHandlers consumers_;
+  UserHandlers users_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;  ///< Null before Listen and after Stop.

@@ -8,6 +8,7 @@
 #include "broker/groups.h"
 #include "broker/messages.h"
 #include "broker/topics.h"
+#include "broker/users.h"
 
 #include "absl/status/statusor.h"
 
@@ -37,6 +38,7 @@ class GrpcFront {
     broker::ClusterService& cluster;
     broker::DumpControl& dumps;
     broker::GroupService& groups;
+    broker::UserService& users;
     base::Clock& clock;
     base::MetricRegistry& metrics;
   };

@@ -307,6 +307,7 @@ absl::Status Node::StartFronts() {
                                                   .cluster = *cluster_,
                                                   .dumps = *dumps,
                                                   .groups = broker_->groups(),
+                                                  .users = broker_->users(),
                                                   .clock = dependencies_.clock,
                                                   .metrics = *metrics_}));
   const kafka::KafkaFrontOptions kafka{.listeners = KafkaListenersOf(config_),

@@ -45,6 +45,7 @@ TEST(MetadataDocumentTest, TableHasTheKeysThatTheCodeWrites) {
         std::string(metadata::kAssignmentsPrefix) + "ID/CHUNK",
         std::string(metadata::kPartitionStatesPrefix) + "ID/PARTITION",
         std::string(metadata::kDeletionsPrefix) + "ID",
+        std::string(metadata::kUsersPrefix) + "NAME", std::string(metadata::kLoginSecretKey),
         std::string(metadata::kDumpPrefix) + "..."}) {
     EXPECT_NE(page.find("\n| `" + row + "` |"), std::string::npos) << "expected a row " << row;
   }

@@ -110,7 +110,7 @@ class FormsTest(CliTest):
         # a script is no document.
         elsewhere = {"produce", "consume", "dump watch", "orphan list", "orphan delete",
                      "partition skip-corrupt", "group list", "group describe", "group reset", "group delete",
-                     "completion bash", "completion zsh"}
+                     "completion bash", "completion zsh", "user create", "user list", "user delete"}
         self.assertEqual(known | elsewhere, set(self.all_commands()))
 
     def all_commands(self):
@@ -421,6 +421,7 @@ class NothingThereTest(CliTest):
             (["partition", "list"], "there are no partitions"),
             (["dump", "list"], "there are no dump jobs"),
             (["orphan", "list"], "there are no orphans"),
+            (["user", "list"], "there are no users"),
         ):
             with self.subTest(command=command):
                 status, out, err = talosmq(self.server, *command)
@@ -536,7 +537,7 @@ class CompletionTest(CliTest):
         self.assertEqual(self.proposed("topic", "describe", "my-top"), [])
 
     def test_every_command_of_the_help_is_known(self):
-        for group in ("topic", "dump", "cluster", "broker", "partition", "orphan", "log", "bench",
+        for group in ("topic", "dump", "cluster", "broker", "partition", "orphan", "user", "log", "bench",
                       "completion"):
             listed = re.findall(r"^  ([a-z-]+) +[A-Z]", self.run_ok(group, "--help"), re.MULTILINE)
             self.assertTrue(listed, group)

@@ -58,7 +58,7 @@ TEST(CommandLineTest, OrphanWithoutAnIdOfTheListIsRefused) {
 }
 
 TEST(CommandLineTest, CommandsOfLaterVersionsAreUnknown) {
-  for (const char* command : {"user", "quota", "schema"}) {
+  for (const char* command : {"quota", "schema"}) {
     ExpectWrongUsage({command}, {"unknown command", "there are topic"});
   }
   for (const char* verb : {"start", "stop", "restart", "history", "preview", "export"}) {

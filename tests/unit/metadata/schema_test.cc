@@ -78,6 +78,9 @@ TEST(KeysTest, KeysAreReadAsTheyAreWritten) {
   EXPECT_EQ(state.topic, Id());
   EXPECT_EQ(state.number, 9999);
   EXPECT_EQ(ParseKey(DeletionKey(Id())).kind, KeyKind::kDeletion);
+  EXPECT_EQ(ParseKey(UserKey("alice")).kind, KeyKind::kUser);
+  EXPECT_EQ(ParseKey(UserKey("alice")).name, "alice");
+  EXPECT_EQ(ParseKey(kLoginSecretKey).kind, KeyKind::kLoginSecret);
 }
 
 TEST(KeysTest, KeyOrderIsNumberOrder) {
@@ -165,6 +168,41 @@ TEST(CodecTest, RecordsComeBackAsTheyWere) {
   EXPECT_EQ(deletion.partitions, 7);
   EXPECT_EQ(deletion.brokers, std::vector{BrokerId(3)});
   EXPECT_EQ(Decode<ProducerIdsRecord>(Stored(ProducerIdsRecord{5}))->next_id, 5);
+}
+
+UserRecord SoundUser() {
+  return {.created = absl::FromUnixSeconds(5),
+          .scram_sha_256 = {.salt = "salt",
+                            .iterations = base::kScramIterationsMin,
+                            .stored_key = std::string(32, 'a'),
+                            .server_key = std::string(32, 'b')},
+          .scram_sha_512 = {.salt = "pepper",
+                            .iterations = base::kScramIterationsMax,
+                            .stored_key = std::string(64, 'c'),
+                            .server_key = std::string(64, 'd')}};
+}
+
+TEST(CodecTest, UsersThatCannotBeCheckedAreDamage) {
+  const auto expect_damage = [](auto spoil) {
+    UserRecord user = SoundUser();
+    spoil(user);
+    EXPECT_EQ(ReasonOf(Decode<UserRecord>(Stored(user)).status()), Reason::kCorruptData);
+  };
+  expect_damage([](UserRecord& user) { user.scram_sha_256.salt = ""; });
+  expect_damage([](UserRecord& user) { user.scram_sha_256.iterations = 4095; });
+  expect_damage([](UserRecord& user) { user.scram_sha_512.iterations = 65'537; });
+  expect_damage([](UserRecord& user) { user.scram_sha_256.stored_key = ""; });
+  expect_damage([](UserRecord& user) { user.scram_sha_512.server_key.resize(32); });
+  expect_damage([](UserRecord& user) { user.scram_sha_512 = {}; });
+  EXPECT_FALSE(Decode<LoginSecretRecord>(Stored(LoginSecretRecord{})).ok());
+}
+
+TEST(CodecTest, UsersComeBack) {
+  const UserRecord user = Decode<UserRecord>(Stored(SoundUser())).value();
+  EXPECT_EQ(user.created, absl::FromUnixSeconds(5));
+  EXPECT_EQ(user.scram_sha_256, SoundUser().scram_sha_256);
+  EXPECT_EQ(user.scram_sha_512, SoundUser().scram_sha_512);
+  EXPECT_EQ(Decode<LoginSecretRecord>(Stored(LoginSecretRecord{"s"}))->secret, "s");
 }
 
 TEST(CodecTest, SkippedRangesComeBackAndTouchingOnesAreDamage) {

@@ -8,6 +8,7 @@
 #include "broker/groups.h"
 #include "broker/messages.h"
 #include "broker/topics.h"
+#include "broker/users.h"
 
 #include <cstddef>
 #include <deque>
@@ -389,6 +390,23 @@ class FakeCluster final : public broker::ClusterService {
   }
 
   std::optional<TopicPartition> deleted_orphan;
+};
+
+/// Has one user, "taken".
+class FakeUsers final : public broker::UserService {
+ public:
+  void Create(broker::UserCreation creation, absl::Duration,
+              base::Callback<absl::Status> done) override {
+    created = std::move(creation);
+    if (created.name == "taken") return done(MakeError(Reason::kInvalidArgument, "it exists"));
+    done(absl::OkStatus());
+  }
+  void Delete(std::string name, absl::Duration, base::Callback<absl::Status> done) override {
+    if (name != "taken") return done(MakeError(Reason::kInvalidArgument, "there is no such user"));
+    done(absl::OkStatus());
+  }
+
+  broker::UserCreation created;
 };
 
 class FakeDumps final : public broker::DumpControl {

@@ -6,6 +6,7 @@
 #include "talosmq/v1/dump.grpc.pb.h"
 #include "talosmq/v1/message.grpc.pb.h"
 #include "talosmq/v1/topic.grpc.pb.h"
+#include "talosmq/v1/user.grpc.pb.h"
 
 #include "gtest/gtest.h"
 #include "unit/rpc/fake_broker.h"
@@ -21,8 +22,8 @@ namespace talosmq::rpc {
 class FrontTest : public testing::Test {
  protected:
   explicit FrontTest(GrpcFrontOptions options = {.listen = "127.0.0.1:0"}) {
-    auto front = GrpcFront::Start(
-        std::move(options), {messages_, topics_, cluster_, dumps_, groups_, clock_, *metrics_});
+    auto front = GrpcFront::Start(std::move(options), {messages_, topics_, cluster_, dumps_,
+                                                       groups_, users_, clock_, *metrics_});
     EXPECT_TRUE(front.ok()) << front.status();
     front_ = *std::move(front);
     channel_ = Connect();
@@ -97,6 +98,7 @@ class FrontTest : public testing::Test {
   FakeCluster cluster_;
   FakeDumps dumps_;
   FakeGroups groups_;
+  FakeUsers users_;
   std::unique_ptr<GrpcFront> front_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::MessageService::Stub> stub_;

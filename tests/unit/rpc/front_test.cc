@@ -57,9 +57,10 @@ TEST(GrpcFrontStartTest, TakenPortIsRefusedByName) {
   FakeCluster cluster;
   FakeDumps dumps;
   FakeGroups groups;
+  FakeUsers users;
   const auto metrics = base::MakeNullMetricRegistry();
   const GrpcFront::Dependencies dependencies{messages, topics, cluster, dumps,
-                                             groups,   clock,  *metrics};
+                                             groups,   users,  clock,   *metrics};
   auto first = GrpcFront::Start({.listen = "127.0.0.1:0"}, dependencies);
   ASSERT_TRUE(first.ok());
   const std::string address = base::StrCat("127.0.0.1:", (*first)->port());
@@ -90,9 +91,10 @@ TEST(GrpcFrontStartTest, WatchOfTheCertificatesLivesAsLongAsTheFront) {
   FakeCluster cluster;
   FakeDumps dumps;
   FakeGroups groups;
+  FakeUsers users;
   const auto metrics = base::MakeNullMetricRegistry();
   auto front = GrpcFront::Start({.listen = "127.0.0.1:0", .tls = *std::move(watch)},
-                                {messages, topics, cluster, dumps, groups, clock, *metrics});
+                                {messages, topics, cluster, dumps, groups, users, clock, *metrics});
   ASSERT_TRUE(front.ok()) << front.status();
   EXPECT_FALSE(watched.expired());
   (*front)->Stop();
@@ -226,6 +228,39 @@ TEST_F(ClusterHandlersTest, BrokersTellAddressAndBootCounter) {
   EXPECT_EQ(response.brokers(0).boot_counter(), 7);
   EXPECT_EQ(response.topics(), 1);
   EXPECT_EQ(response.partitions(), 2);
+}
+
+using UserHandlersTest = FrontTest;
+
+TEST_F(UserHandlersTest, WhatTheBrokerRefusesIsTold) {
+  const auto stub = v1::UserService::NewStub(channel_);
+  v1::CreateUserRequest creation;
+  creation.set_name("taken");
+  v1::CreateUserResponse created;
+  EXPECT_EQ(stub->CreateUser(Context().get(), creation, &created).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  v1::DeleteUserRequest deletion;
+  deletion.set_name("nobody");
+  v1::DeleteUserResponse deleted;
+  EXPECT_EQ(stub->DeleteUser(Context().get(), deletion, &deleted).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(UserHandlersTest, CredentialsReachTheBrokerWhole) {
+  v1::CreateUserRequest creation;
+  creation.set_name("alice");
+  creation.mutable_scram_sha_256()->set_salt("salt");
+  creation.mutable_scram_sha_256()->set_iterations(5000);
+  creation.mutable_scram_sha_512()->set_stored_key("stored");
+  creation.mutable_scram_sha_512()->set_server_key("server");
+  v1::CreateUserResponse created;
+  ASSERT_TRUE(
+      v1::UserService::NewStub(channel_)->CreateUser(Context().get(), creation, &created).ok());
+  EXPECT_EQ(users_.created.name, "alice");
+  EXPECT_EQ(users_.created.scram_sha_256,
+            (base::ScramCredential{.salt = "salt", .iterations = 5000}));
+  EXPECT_EQ(users_.created.scram_sha_512,
+            (base::ScramCredential{.stored_key = "stored", .server_key = "server"}));
 }
 
 using DumpHandlersTest = FrontTest;
