@@ -33,23 +33,52 @@ size_t ClientSocket::NoteTransfer(const asio::error_code& error) {
   return error ? 0 : kTransferBytes;
 }
 
-asio::awaitable<size_t> ClientSocket::Read(base::MutableByteSpan bytes, size_t bytes_min) {
+asio::awaitable<asio::error_code> ClientSocket::StartTls(const base::TlsMaterial& material,
+                                                         ClientCertificate certificate) {
+  SSL* const connection = SSL_new(material.context.get());
+  if (connection == nullptr) co_return asio::error::no_memory;
+  const int verification = certificate == ClientCertificate::kRequired
+                               ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+                               : SSL_VERIFY_NONE;
+  SSL_set_verify(connection, verification, nullptr);
+  tls_.emplace(socket_, connection);
+  asio::error_code failed;
+  co_await tls_->async_handshake(asio::ssl::stream_base::server,
+                                 asio::redirect_error(asio::use_awaitable, failed));
+  co_return failed;
+}
+
+template <typename Stream>
+asio::awaitable<size_t> ClientSocket::ReadFrom(Stream& stream, base::MutableByteSpan bytes,
+                                               size_t bytes_min) {
   asio::error_code ended;
   const auto part = [this, bytes_min](const asio::error_code& error, size_t done) {
     const size_t next = NoteTransfer(error);
     return done < bytes_min ? next : size_t{0};
   };
-  co_return co_await asio::async_read(socket_, asio::buffer(bytes.data(), bytes.size()), part,
+  co_return co_await asio::async_read(stream, asio::buffer(bytes.data(), bytes.size()), part,
                                       asio::redirect_error(asio::use_awaitable, ended));
 }
 
-asio::awaitable<size_t> ClientSocket::Write(const std::vector<asio::const_buffer>& buffers) {
+template <typename Stream>
+asio::awaitable<size_t> ClientSocket::WriteTo(Stream& stream,
+                                              const std::vector<asio::const_buffer>& buffers) {
   asio::error_code ended;
   const auto part = [this](const asio::error_code& error, size_t /*done*/) {
     return NoteTransfer(error);
   };
-  co_return co_await asio::async_write(socket_, buffers, part,
+  co_return co_await asio::async_write(stream, buffers, part,
                                        asio::redirect_error(asio::use_awaitable, ended));
+}
+
+asio::awaitable<size_t> ClientSocket::Read(base::MutableByteSpan bytes, size_t bytes_min) {
+  if (tls_) return ReadFrom(*tls_, bytes, bytes_min);
+  return ReadFrom(socket_, bytes, bytes_min);
+}
+
+asio::awaitable<size_t> ClientSocket::Write(const std::vector<asio::const_buffer>& buffers) {
+  if (tls_) return WriteTo(*tls_, buffers);
+  return WriteTo(socket_, buffers);
 }
 
 void ClientSocket::Close() {

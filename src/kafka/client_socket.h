@@ -2,19 +2,23 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/tls_files.h"
 
 #include "absl/time/time.h"
 #include <asio/awaitable.hpp>
 #include <asio/buffer.hpp>
 #include <asio/ip/tcp.hpp>
+#include <asio/ssl/stream.hpp>
 
 #include <cstddef>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace talosmq::kafka {
 
-/// The socket of one client. One read and one write at a time.
+/// The socket of one client, plain or under TLS. One read and one write at a time.
 /// Confined to its loop.
 class ClientSocket {
  public:
@@ -29,6 +33,12 @@ class ClientSocket {
   absl::Duration active() const { return active_; }
   void NoteActive() { active_ = clock_.Monotonic(); }
 
+  enum class ClientCertificate { kNone, kRequired };
+  /// Everything from here on goes through TLS. kRequired: the client needs a certificate of the
+  /// authority in `material`. With an error, as of the handshake, the connection is of no use.
+  asio::awaitable<asio::error_code> StartTls(const base::TlsMaterial& material,
+                                             ClientCertificate certificate);
+
   /// Reads into `bytes` until it has `bytes_min` of them; how many there are, fewer only at the end
   /// of the connection.
   asio::awaitable<size_t> Read(base::MutableByteSpan bytes, size_t bytes_min);
@@ -39,8 +49,13 @@ class ClientSocket {
 
  private:
   size_t NoteTransfer(const asio::error_code& error);
+  template <typename Stream>
+  asio::awaitable<size_t> ReadFrom(Stream& stream, base::MutableByteSpan bytes, size_t bytes_min);
+  template <typename Stream>
+  asio::awaitable<size_t> WriteTo(Stream& stream, const std::vector<asio::const_buffer>& buffers);
 
   asio::ip::tcp::socket socket_;
+  std::optional<asio::ssl::stream<asio::ip::tcp::socket&>> tls_;  ///< Nothing: plain.
   const base::Clock& clock_;
   std::string address_;
   uint16_t port_ = 0;

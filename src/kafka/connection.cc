@@ -51,15 +51,28 @@ int64_t MemoryOf(size_t frame_bytes, size_t decoded_bytes) {
   return static_cast<int64_t>(frame_bytes + kMemoryPerDecoded * decoded_bytes);
 }
 
+/// What SaslHandshake 0 has in the place of answers.
+EncodedFrame BareFrameOf(std::string_view token) {
+  base::Buffer bytes = base::Buffer::Allocate(kSizeBytes + token.size());
+  base::StoreBigEndian(bytes.mutable_bytes().data(), static_cast<int32_t>(token.size()));
+  std::ranges::copy(base::AsBytes(token), bytes.mutable_bytes().begin() + kSizeBytes);
+  EncodedFrame frame;
+  frame.bytes = bytes.size();
+  frame.pieces.push_back(std::move(bytes));
+  return frame;
+}
+
 }  // namespace
 
 Connection::Connection(asio::ip::tcp::socket socket, Endpoint endpoint, Dependencies dependencies)
     : socket_(std::move(socket), dependencies.services.clock),
       endpoint_(std::move(endpoint)),
       dependencies_(std::move(dependencies)),
+      login_(dependencies_.login),
       metrics_(std::make_shared<ClientMetrics>(dependencies_.metrics)),
       change_(socket_.tcp().get_executor(), asio::steady_timer::time_point::max()),
-      time_(socket_.tcp().get_executor()) {}
+      time_(socket_.tcp().get_executor()),
+      began_(dependencies_.services.clock.Monotonic()) {}
 
 void Connection::Start() {
   const auto run = [this](asio::awaitable<void> (Connection::*part)()) {
@@ -94,7 +107,8 @@ asio::awaitable<void> Connection::AwaitChange() {
 
 asio::awaitable<void> Connection::WatchTime() {
   // A piece that begins meanwhile is looked at when it has had its time once or twice.
-  const absl::Duration interval = std::min(dependencies_.idle_timeout, dependencies_.piece_timeout);
+  absl::Duration interval = std::min(dependencies_.idle_timeout, dependencies_.piece_timeout);
+  if (login_ != nullptr) interval = std::min(interval, dependencies_.login_timeout);
   while (!is_closed_) {
     time_.expires_after(absl::ToChronoNanoseconds(interval));
     asio::error_code ignored;
@@ -109,6 +123,9 @@ std::string_view Connection::TimeoutNow() {
   if (piece_began_ && now >= *piece_began_ + dependencies_.piece_timeout) {
     return "a frame that it announced did not come in time";
   }
+  if (awaits_login() && now >= began_ + dependencies_.login_timeout) {
+    return "it has not logged in in time";
+  }
   if (now < socket_.active() + dependencies_.idle_timeout) return "";
   // While it works on a request the client rightly waits.
   const bool is_working = !slots_.empty() && !slots_.front()->answer;
@@ -122,19 +139,21 @@ asio::awaitable<bool> Connection::ReadHead(base::MutableByteSpan head) {
   if (have < kSizeBytes) co_return false;
   const auto size = base::LoadBigEndian<int32_t>(head.data());
   const ListenerLimits::Options& limits = dependencies_.limits->options();
-  if (size < kFrameBytesMin || size > limits.produce_bytes_max) {
+  const int64_t produce_max = awaits_login() ? limits.login_bytes_max : limits.produce_bytes_max;
+  const int64_t other_max = std::min(produce_max, limits.request_bytes_max);
+  if (size < kFrameBytesMin || size > produce_max) {
     // What speaks TLS or HTTP here begins with an odd size.
-    Close(base::StrCat("expected the size of a request, ", kFrameBytesMin, " to ",
-                       limits.produce_bytes_max, " bytes, found ", size, ": ",
+    Close(base::StrCat("expected the size of a request, ", kFrameBytesMin, " to ", produce_max,
+                       " bytes, found ", size, ": ",
                        base::Printable(base::AsText(head.first(kSizeBytes)), kBytesShown)));
     co_return false;
   }
   const base::MutableByteSpan rest = head.subspan(have);
   if (co_await socket_.Read(rest, rest.size()) < rest.size()) co_return false;
   const auto key = base::LoadBigEndian<int16_t>(head.data() + kSizeBytes);
-  if (IsProduce(key) || size <= limits.request_bytes_max) co_return true;
-  Close(base::StrCat("expected at most ", limits.request_bytes_max, " bytes of a request of API ",
-                     key, ", found ", size));
+  if (IsProduce(key) || size <= other_max) co_return true;
+  Close(base::StrCat("expected at most ", other_max, " bytes of a request of API ", key, ", found ",
+                     size));
   co_return false;
 }
 
@@ -160,14 +179,19 @@ asio::awaitable<std::optional<Connection::Frame>> Connection::ReadFrame() {
   std::array<std::byte, kHeadBytes> head;
   if (!co_await ReadHead(head)) co_return std::nullopt;
   const auto size = static_cast<size_t>(base::LoadBigEndian<int32_t>(head.data()));
+  co_return co_await ReadBody(size, std::span(head).subspan(kSizeBytes));
+}
+
+asio::awaitable<std::optional<Connection::Frame>> Connection::ReadBody(size_t size,
+                                                                       base::ByteSpan begun) {
   size_t room = std::min(size, kFirstBytes);
   std::shared_ptr<RequestMemory> memory;
   while (!(memory = dependencies_.limits->Admit(static_cast<int64_t>(room)))) {
     if (!co_await PauseForMemory()) co_return std::nullopt;
   }
   base::Buffer bytes = base::Buffer::Allocate(room);
-  std::ranges::copy(std::span(head).subspan(kSizeBytes), bytes.mutable_bytes().begin());
-  size_t have = kFrameBytesMin;
+  std::ranges::copy(begun, bytes.mutable_bytes().begin());
+  size_t have = begun.size();
   for (;;) {
     if (!co_await ReadPieces(bytes.mutable_bytes().subspan(have))) co_return std::nullopt;
     have = room;
@@ -198,8 +222,55 @@ asio::awaitable<void> Connection::AwaitTurn(bool is_produce) {
   }
 }
 
+asio::awaitable<bool> Connection::ReadBareToken() {
+  std::array<std::byte, kSizeBytes> size_bytes;
+  if (co_await socket_.Read(size_bytes, kSizeBytes) < kSizeBytes) co_return false;
+  const auto size = base::LoadBigEndian<int32_t>(size_bytes.data());
+  const int64_t size_max = dependencies_.limits->options().login_bytes_max;
+  if (size <= 0 || size > size_max) {
+    Close(base::StrCat("expected a token of 1 to ", size_max, " bytes, found ", size));
+    co_return false;
+  }
+  const std::optional<Frame> frame = co_await ReadBody(static_cast<size_t>(size), {});
+  if (!frame || is_closed_) co_return false;
+  login_->Take(frame->bytes.text(), [answer = AnswerFor(AddSlot(false))](LoginStep step) mutable {
+    if (step.kind == LoginStep::Kind::kNext) return answer(BareFrameOf(step.token));
+    answer(EndOfConnection{"its login failed"});
+  });
+  co_return true;
+}
+
+asio::awaitable<bool> Connection::StartTls() {
+  if (dependencies_.tls == nullptr) co_return true;
+  const base::TlsMaterial& material = *dependencies_.tls;
+  const auto certificate = login_ == nullptr && !material.ca.empty()
+                               ? ClientSocket::ClientCertificate::kRequired
+                               : ClientSocket::ClientCertificate::kNone;
+  piece_began_ = began_;
+  const asio::error_code failed = co_await socket_.StartTls(material, certificate);
+  piece_began_.reset();
+  if (failed) Close(base::StrCat("the handshake of TLS failed: ", failed.message()));
+  co_return !failed;
+}
+
 asio::awaitable<void> Connection::ReadRequests() {
+  // One after the other: gcc 12 makes a frame that it cannot find again of an await in the
+  // condition of another one.
+  const bool is_started = co_await StartTls();
+  if (is_started) co_await ReadUntilEnd();
+  has_ended_ = true;
+  cancellation_->Cancel();
+  NoteChange();
+}
+
+asio::awaitable<void> Connection::ReadUntilEnd() {
   while (!is_closed_) {
+    // What the next frame is, and how large it may be, depends on what is answered.
+    if (awaits_login()) co_await AwaitTurn(false);
+    if (login_ != nullptr && login_->expects_bare_token()) {
+      if (!co_await ReadBareToken()) break;
+      continue;
+    }
     std::optional<Frame> frame = co_await ReadFrame();
     if (!frame) break;
     co_await AwaitTurn(IsProduce(frame->bytes));
@@ -208,27 +279,44 @@ asio::awaitable<void> Connection::ReadRequests() {
     while (!is_closed_ && !frame->memory->TryGrowTo(needed)) co_await PauseForMemory();
     if (!is_closed_) Dispatch(*std::move(frame));
   }
-  has_ended_ = true;
-  cancellation_->Cancel();
-  NoteChange();
+}
+
+std::shared_ptr<Connection::Slot> Connection::AddSlot(bool is_produce) {
+  const auto slot = std::make_shared<Slot>(Slot{.is_produce = is_produce, .memory = nullptr});
+  slots_.push_back(slot);
+  return slot;
+}
+
+base::Callback<Answer> Connection::AnswerFor(std::shared_ptr<Slot> slot) {
+  return
+      [weak = weak_from_this(), loop = dependencies_.loop, slot = std::move(slot)](Answer answer) {
+        loop->Post([weak, slot, answer = std::move(answer)]() mutable {
+          slot->answer = std::move(answer);
+          if (const auto self = weak.lock()) self->NoteChange();
+        });
+      };
+}
+
+std::string_view Connection::RefusalOf(int16_t api_key) const {
+  if (login_ == nullptr) return "";
+  if (!login_->IsOpen(api_key)) return "a request came before the login";
+  if (login_->is_done() && !login_->IsStillValid()) return "its user is no more";
+  return "";
 }
 
 void Connection::Dispatch(Frame frame) {
   const size_t size = frame.bytes.size();
   dependencies_.metrics.received_bytes().Add(static_cast<int64_t>(kSizeBytes + size));
   const bool is_produce = IsProduce(frame.bytes);
-  const auto slot = std::make_shared<Slot>(Slot{
-      .is_produce = is_produce,
-      // What a Produce request is answered with is small beside its frame, which has gone then.
-      .memory = is_produce ? nullptr : frame.memory});
   Caller caller{
       .frame = std::move(frame.bytes),
       .header = {},
       .host = base::StrCat("/", socket_.address()),
       .endpoint = endpoint_,
       .cancellation = cancellation_,
+      .login = login_,
       .metrics = metrics_,
-      .on_decoded = [memory = std::move(frame.memory), size](
+      .on_decoded = [memory = frame.memory, size](
                         size_t decoded_bytes) { memory->ShrinkTo(MemoryOf(size, decoded_bytes)); },
       .answer = {}};
   Decoder decoder(caller.frame.bytes());
@@ -236,13 +324,12 @@ void Connection::Dispatch(Frame frame) {
   const absl::Status decoded = Decode(decoder, caller.header);
   const bool is_known = decoded.ok() || ReasonOf(decoded) == Reason::kUnsupportedVersion;
   if (!is_known) return Close(base::FromAbsl(decoded.message()));
-  slots_.push_back(slot);
-  caller.answer = [weak = weak_from_this(), loop = dependencies_.loop, slot](Answer answer) {
-    loop->Post([weak, slot, answer = std::move(answer)]() mutable {
-      slot->answer = std::move(answer);
-      if (const auto self = weak.lock()) self->NoteChange();
-    });
-  };
+  const std::string_view refusal = RefusalOf(caller.header.api_key);
+  if (!refusal.empty()) return Close(refusal);
+  const std::shared_ptr<Slot> slot = AddSlot(is_produce);
+  // What a Produce request is answered with is small beside its frame, which has gone then.
+  if (!is_produce) slot->memory = std::move(frame.memory);
+  caller.answer = AnswerFor(slot);
   Serve(dependencies_.services, std::move(caller), std::move(decoder));
 }
 
@@ -262,8 +349,16 @@ bool Connection::TakeAnswers(std::vector<EncodedFrame>& frames, size_t& slots) {
   return true;
 }
 
+asio::awaitable<void> Connection::PauseAfterFailedLogin() {
+  asio::steady_timer pause(socket_.tcp().get_executor(),
+                           absl::ToChronoNanoseconds(dependencies_.failed_login_pause));
+  asio::error_code ignored;
+  co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+}
+
 asio::awaitable<void> Connection::WriteAnswers() {
   while (!is_closed_) {
+    if (has_failed_login()) co_await PauseAfterFailedLogin();
     std::vector<EncodedFrame> frames;
     size_t slots = 0;
     if (!TakeAnswers(frames, slots)) break;
@@ -283,6 +378,7 @@ asio::awaitable<void> Connection::WriteAnswers() {
     if (sent < asio::buffer_size(buffers)) break;
     slots_.erase(slots_.begin(), slots_.begin() + static_cast<std::ptrdiff_t>(slots));
     NoteChange();
+    if (has_failed_login()) Close("its login failed");
   }
   Close("");
 }

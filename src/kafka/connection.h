@@ -6,6 +6,7 @@
 #include "kafka/exchange.h"
 #include "kafka/front_metrics.h"
 #include "kafka/listener_limits.h"
+#include "kafka/login.h"
 #include "kafka/loop.h"
 #include "kafka/services.h"
 
@@ -34,7 +35,10 @@ namespace talosmq::kafka {
 ///    not for long.
 /// 3. A frame that cannot be understood, an idle timeout and a client that does not take its
 ///    answers end the connection; the log says why.
-/// 4. Whoever works for a client that has gone hears of it at once, also when other requests wait
+/// 4. Where a login is asked for, nothing else is served before it; a failed one ends the
+/// connection
+///    after a pause, and so does the end of the user.
+/// 5. Whoever works for a client that has gone hears of it at once, also when other requests wait
 ///    behind that one.
 ///
 /// Confined to its loop; held by its own coroutines. Answers that come when it has gone are
@@ -49,9 +53,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::shared_ptr<Loop> loop;
     std::shared_ptr<ListenerLimits> limits;
     ListenerLimits::Seat seat;
-    FrontMetrics& metrics;  ///< Outlives the loop.
+    FrontMetrics& metrics;                         ///< Outlives the loop.
+    std::shared_ptr<const base::TlsMaterial> tls;  ///< Null: plain.
+    std::shared_ptr<Login> login;                  ///< Null: none is asked for.
     absl::Duration idle_timeout;
-    absl::Duration piece_timeout;  ///< For kPieceBytes of a frame, or for what is left of it.
+    absl::Duration login_timeout;       ///< From the start until the client has logged in.
+    absl::Duration failed_login_pause;  ///< Before its answer.
+    absl::Duration piece_timeout;       ///< For kPieceBytes of a frame, or for what is left of it.
   };
 
   Connection(asio::ip::tcp::socket socket, Endpoint endpoint, Dependencies dependencies);
@@ -76,8 +84,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   };
 
   asio::awaitable<void> ReadRequests();
+  asio::awaitable<bool> StartTls();
+  /// Reads requests until one cannot be read, or the connection is closed.
+  asio::awaitable<void> ReadUntilEnd();
   /// Nothing: the connection is to end.
   asio::awaitable<std::optional<Frame>> ReadFrame();
+  /// A frame of that size whose first bytes, fewer than kFirstBytes, have come already.
+  asio::awaitable<std::optional<Frame>> ReadBody(size_t size, base::ByteSpan begun);
+  /// Reads a token without a header and hands it to the login.
+  asio::awaitable<bool> ReadBareToken();
   /// The size and the beginning of the header of a frame, or closes the connection.
   asio::awaitable<bool> ReadHead(base::MutableByteSpan head);
   /// Reads all of `bytes`, each piece of it in time.
@@ -87,6 +102,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Until the request may begin.
   asio::awaitable<void> AwaitTurn(bool is_produce);
   void Dispatch(Frame frame);
+  /// The place of an answer, and who puts it there; from any thread.
+  std::shared_ptr<Slot> AddSlot(bool is_produce);
+  base::Callback<Answer> AnswerFor(std::shared_ptr<Slot> slot);
+  /// Empty: the request may be served.
+  std::string_view RefusalOf(int16_t api_key) const;
+  bool awaits_login() const { return login_ != nullptr && !login_->is_done(); }
+  bool has_failed_login() const { return login_ != nullptr && login_->has_failed(); }
+  asio::awaitable<void> PauseAfterFailedLogin();
   asio::awaitable<void> WriteAnswers();
   /// Takes the answers that are due off the front; false when the connection is to end.
   bool TakeAnswers(std::vector<EncodedFrame>& frames, size_t& slots);
@@ -99,11 +122,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   ClientSocket socket_;
   const Endpoint endpoint_;
   Dependencies dependencies_;
+  const std::shared_ptr<Login> login_;  ///< As in the dependencies.
   const std::shared_ptr<ClientMetrics> metrics_;
   const std::shared_ptr<Cancellation> cancellation_ = std::make_shared<Cancellation>();
   std::deque<std::shared_ptr<Slot>> slots_;
   asio::steady_timer change_;
   asio::steady_timer time_;
+  const absl::Duration began_;  ///< By Clock::Monotonic().
   /// When the piece of a frame that is being read was begun, by Clock::Monotonic().
   std::optional<absl::Duration> piece_began_;
   bool has_ended_ = false;  ///< No more requests are read.

@@ -20,6 +20,8 @@
 
 namespace talosmq::kafka {
 
+class Login;
+
 /// Where clients reach a listener: what Metadata and FindCoordinator tell them.
 struct Endpoint {
   std::string host;
@@ -40,6 +42,7 @@ struct Caller {
   std::string host;                            ///< "/127.0.0.1", as Kafka writes it.
   Endpoint endpoint;                           ///< Of the listener that it came by.
   std::shared_ptr<Cancellation> cancellation;  ///< When the client has gone.
+  std::shared_ptr<Login> login;                ///< Null: the listener asks for none.
   std::shared_ptr<ClientMetrics> metrics;      ///< While the request reaches its handler.
   base::Callback<size_t> on_decoded;           ///< With the memory that the request's lists take.
   base::Callback<Answer> answer;               ///< Once, from any thread.

@@ -23,6 +23,8 @@
 #include "kafka/protocol/offset_commit.h"
 #include "kafka/protocol/offset_fetch.h"
 #include "kafka/protocol/produce.h"
+#include "kafka/protocol/sasl_authenticate.h"
+#include "kafka/protocol/sasl_handshake.h"
 #include "kafka/protocol/sync_group.h"
 #include "kafka/services.h"
 
@@ -59,6 +61,8 @@ void Handle(const Services&, ExchangePtr<MetadataRequest, MetadataResponse>);
 void Handle(const Services&, ExchangePtr<OffsetCommitRequest, OffsetCommitResponse>);
 void Handle(const Services&, ExchangePtr<OffsetFetchRequest, OffsetFetchResponse>);
 void Handle(const Services&, ExchangePtr<ProduceRequest, ProduceResponse>);
+void Handle(const Services&, ExchangePtr<SaslAuthenticateRequest, SaslAuthenticateResponse>);
+void Handle(const Services&, ExchangePtr<SaslHandshakeRequest, SaslHandshakeResponse>);
 void Handle(const Services&, ExchangePtr<SyncGroupRequest, SyncGroupResponse>);
 
 }  // namespace talosmq::kafka

@@ -26,6 +26,8 @@ using asio::ip::tcp;
 
 /// After an accept that failed, as for lack of descriptors.
 constexpr std::chrono::milliseconds kAcceptPause{100};
+constexpr size_t kLoginsMax = 256;  ///< That wait for their password to be looked at.
+constexpr int kLoginNiceness = 10;
 
 class Front final : public KafkaFront {
  public:
@@ -50,6 +52,7 @@ class Front final : public KafkaFront {
   void Stop() override {
     is_stopped_ = true;
     for (const auto& loop : loops_) loop->Stop();
+    verifier_.Stop();
   }
 
  private:
@@ -61,6 +64,8 @@ class Front final : public KafkaFront {
   const Services services_;
   FrontMetrics metrics_;
   const std::shared_ptr<ListenerLimits> limits_;
+  base::ThreadExecutor verifier_{
+      {.name = "kafka-login", .queue_tasks_max = kLoginsMax, .niceness = kLoginNiceness}};
   std::vector<std::shared_ptr<Loop>> loops_;
   std::vector<uint16_t> ports_;
   bool is_stopped_ = false;
@@ -126,6 +131,12 @@ void Front::Begin(tcp::socket socket, const KafkaListener& listener, std::shared
   const Endpoint endpoint{
       .host = is_told ? listener.advertised_host : local.address().to_string(),
       .port = is_told && listener.advertised_port != 0 ? listener.advertised_port : local.port()};
+  std::shared_ptr<Login> login;
+  if (listener.asks_for_login) {
+    login = std::make_shared<Login>(
+        listener.tls == nullptr ? Login::Channel::kPlain : Login::Channel::kEncrypted,
+        Login::Dependencies{.topics = services_.topics, .loop = loop, .verifier = verifier_});
+  }
   const auto connection = std::make_shared<Connection>(
       std::move(socket), endpoint,
       Connection::Dependencies{.services = services_,
@@ -133,7 +144,11 @@ void Front::Begin(tcp::socket socket, const KafkaListener& listener, std::shared
                                .limits = limits_,
                                .seat = *std::move(seat),
                                .metrics = metrics_,
+                               .tls = listener.tls == nullptr ? nullptr : listener.tls->current(),
+                               .login = std::move(login),
                                .idle_timeout = options_.idle_timeout,
+                               .login_timeout = options_.login_timeout,
+                               .failed_login_pause = options_.failed_login_pause,
                                .piece_timeout = options_.piece_timeout});
   loop->Post([connection] { connection->Start(); });
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/tls_watch.h"
 #include "kafka/listener_limits.h"
 #include "kafka/services.h"
 
@@ -20,6 +21,10 @@ struct KafkaListener {
   /// What clients are told; empty: the address that they have connected to, and the real port.
   std::string advertised_host = {};
   uint16_t advertised_port = 0;
+  std::shared_ptr<base::TlsWatch> tls = nullptr;  ///< Null: plain.
+  /// Clients log in before anything else is served. Without, they need a certificate of the
+  /// authority of `tls`, if it has one.
+  bool asks_for_login = false;
 };
 
 struct KafkaFrontOptions {
@@ -28,6 +33,10 @@ struct KafkaFrontOptions {
   absl::Duration idle_timeout = absl::Minutes(10);
   /// For each MiB of a frame that has begun, and for its rest.
   absl::Duration piece_timeout = absl::Seconds(30);
+  /// From the connection until the login.
+  absl::Duration login_timeout = absl::Seconds(30);
+  /// Until a failed login is answered, so that guessing takes time.
+  absl::Duration failed_login_pause = absl::Seconds(1);
   ListenerLimits::Options limits = {};
 };
 

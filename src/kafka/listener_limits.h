@@ -67,7 +67,7 @@ class ListenerLimits : public std::enable_shared_from_this<ListenerLimits> {
     int64_t connections_per_address_max = 5'000;
     int64_t produce_bytes_max = int64_t{100} << 20;  ///< Of the frame of one Produce request.
     int64_t request_bytes_max = int64_t{4} << 20;    ///< Of the frame of any other request.
-    int64_t login_bytes_max = int64_t{64} << 10;     ///< Of any frame before a login that is due.
+    int64_t login_bytes_max = int64_t{8} << 10;      ///< Of any frame before a login that is due.
     int64_t decoded_bytes_max = int64_t{4} << 20;    ///< Of the lists in one request.
     int64_t memory_bytes_max = int64_t{512} << 20;   ///< Of all requests that are under way.
   };

@@ -82,8 +82,42 @@ absl::Status CheckTls(const ServerConfig& config) {
   return absl::OkStatus();
 }
 
+absl::Status CheckKafka(const ServerConfig& config) {
+  const auto listeners = ParseNamedAddresses(config.kafka_listen);
+  if (!listeners.ok()) {
+    return Invalid("kafka.listen", base::FromAbsl(listeners.status().message()));
+  }
+  for (const auto& [key, selection] :
+       {std::pair("kafka.tls", &config.kafka_tls), std::pair("kafka.sasl", &config.kafka_sasl)}) {
+    const absl::Status status = CheckSelection(*selection, *listeners);
+    if (!status.ok()) return Invalid(key, base::FromAbsl(status.message()));
+  }
+  const bool names_some = config.kafka_tls != "all" && config.kafka_tls != "none";
+  if (names_some && config.tls.certificate.empty()) {
+    return Invalid("kafka.tls", "expected tls.cert and tls.key beside it, found neither");
+  }
+  for (const NamedAddress& listener : *listeners) {
+    const KafkaGuard guard = GuardOf(config, listener.name);
+    if (guard.is_tight) continue;
+    const std::string_view way =
+        guard.has_tls ? "clients need neither a certificate nor a login: set tls.client_ca or "
+                        "kafka.sasl,"
+                      : "it has no TLS: set tls.cert, tls.key and kafka.sasl or tls.client_ca,";
+    TALOSMQ_RETURN_IF_ERROR(CheckExposed("kafka.listen", listener.address, way, config));
+  }
+  if (config.kafka_advertised.empty()) return absl::OkStatus();
+  const auto advertised = ParseNamedAddresses(config.kafka_advertised);
+  if (!advertised.ok()) {
+    return Invalid("kafka.advertised", base::FromAbsl(advertised.status().message()));
+  }
+  if (!std::ranges::is_permutation(*listeners, *advertised, {}, &NamedAddress::name,
+                                   &NamedAddress::name)) {
+    return Invalid("kafka.advertised", "expected the names of kafka.listen, each once");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckListeners(const ServerConfig& config) {
-  constexpr std::string_view kNoTls = "this port has no TLS yet:";
   constexpr std::string_view kNoCertificate =
       "clients need no certificate: set tls.cert, tls.key and tls.client_ca,";
   TALOSMQ_RETURN_IF_ERROR(CheckTls(config));
@@ -96,21 +130,7 @@ absl::Status CheckListeners(const ServerConfig& config) {
         "http.listen", config.http_listen,
         config.http_tls ? kNoCertificate : "http.tls is false: set it to true,", config));
   }
-  const auto kafka = ParseNamedAddresses(config.kafka_listen);
-  if (!kafka.ok()) return Invalid("kafka.listen", base::FromAbsl(kafka.status().message()));
-  for (const NamedAddress& listener : *kafka) {
-    TALOSMQ_RETURN_IF_ERROR(CheckExposed("kafka.listen", listener.address, kNoTls, config));
-  }
-  if (!config.kafka_advertised.empty()) {
-    const auto advertised = ParseNamedAddresses(config.kafka_advertised);
-    if (!advertised.ok()) {
-      return Invalid("kafka.advertised", base::FromAbsl(advertised.status().message()));
-    }
-    if (!std::ranges::is_permutation(*kafka, *advertised, {}, &NamedAddress::name,
-                                     &NamedAddress::name)) {
-      return Invalid("kafka.advertised", "expected the names of kafka.listen, each once");
-    }
-  }
+  TALOSMQ_RETURN_IF_ERROR(CheckKafka(config));
   if (!config.grpc_advertised.empty()) {
     const auto advertised = ParseListenAddress(config.grpc_advertised);
     if (!advertised.ok()) {
@@ -176,6 +196,15 @@ std::string Scalar(const std::string& value) {
 }
 
 }  // namespace
+
+KafkaGuard GuardOf(const ServerConfig& config, std::string_view listener) {
+  const bool has_tls =
+      !config.tls.certificate.empty() && SelectsListener(config.kafka_tls, listener);
+  const bool asks_for_login = SelectsListener(config.kafka_sasl, listener);
+  return {.has_tls = has_tls,
+          .asks_for_login = asks_for_login,
+          .is_tight = has_tls && (asks_for_login || !config.tls.ca.empty())};
+}
 
 absl::StatusOr<ServerConfig> MakeConfig(const std::vector<ConfigEntry>& entries) {
   ServerConfig config;

@@ -34,8 +34,10 @@ struct ServerConfig {
   ListenAddress http_listen{"127.0.0.1", 9192};
   std::string kafka_listen = "127.0.0.1:9092";
   std::string kafka_advertised;
+  std::string kafka_tls = "all";    ///< Which listeners have it, if there is a certificate.
+  std::string kafka_sasl = "none";  ///< Which listeners ask for a login.
   std::string metadata_store = "rocksdb:";
-  base::TlsFiles tls;  ///< Of the gRPC port, and of the HTTP port with http_tls.
+  base::TlsFiles tls;  ///< Of the gRPC port, and of the others as their settings say.
   bool http_tls = true;
   bool insecure_network = false;
   bool accept_restored_copy = false;
@@ -45,6 +47,15 @@ struct ServerConfig {
   broker::BrokerOptions broker;
   int64_t shards = 0;  ///< 0: by the cores of the machine.
 };
+
+/// How a listener for Kafka clients is guarded.
+struct KafkaGuard {
+  bool has_tls = false;
+  bool asks_for_login = false;
+  /// Nobody gets through it who was not let: what a listener off loopback needs.
+  bool is_tight = false;
+};
+KafkaGuard GuardOf(const ServerConfig& config, std::string_view listener);
 
 /// One setting as somebody wrote it.
 struct ConfigEntry {

@@ -209,17 +209,29 @@ std::vector<ConfigKey> ListenerKeys() {
           "the one that a client has connected to.",
           "HOST:PORT or NAME=HOST:PORT,...", [](auto& c) -> auto& { return c.kafka_advertised; }),
       TextKey(
+          "kafka.tls",
+          "The ports of kafka.listen that speak TLS only, with tls.cert; without a certificate all "
+          "of them are plain. tls.client_ca holds for those that ask for no login.",
+          "all, none or NAME,...", [](auto& c) -> auto& { return c.kafka_tls; }),
+      TextKey(
+          "kafka.sasl",
+          "The ports of kafka.listen where clients log in (SCRAM-SHA-256, SCRAM-SHA-512, and PLAIN "
+          "where there is TLS) before anything else is served. talosmq user create makes users.",
+          "all, none or NAME,...", [](auto& c) -> auto& { return c.kafka_sasl; }),
+      TextKey(
           "tls.cert",
-          "The certificate that the gRPC and HTTP ports show, followed by those above it. Set: "
-          "the ports speak TLS only. Read again when it changes.",
+          "The certificate that the ports show, followed by those above it. Set: the ports speak "
+          "TLS "
+          "only, but for what http.tls and kafka.tls leave out. Read again when it changes.",
           "a PEM file", [](auto& c) -> auto& { return c.tls.certificate; }),
       TextKey(
           "tls.key", "The private key of tls.cert. Read again when it changes.", "a PEM file",
           [](auto& c) -> auto& { return c.tls.key; }),
       TextKey(
           "tls.client_ca",
-          "Clients need a certificate of this authority to get past the handshake of the gRPC "
-          "and HTTP ports (mutual TLS). Read again when it changes.",
+          "Clients need a certificate of this authority to get past the handshake (mutual TLS), "
+          "but "
+          "for the Kafka ports that ask for a login. Read again when it changes.",
           "a PEM file", [](auto& c) -> auto& { return c.tls.ca; }),
       SwitchKey(
           "security.insecure_network",

@@ -14,6 +14,8 @@ namespace talosmq::server {
 namespace {
 
 constexpr int kPortMax = 65535;
+constexpr std::string_view kAll = "all";
+constexpr std::string_view kNone = "none";
 
 absl::Status Expected(std::string_view what, std::string_view text) {
   return MakeError(Reason::kInvalidArgument,
@@ -89,6 +91,27 @@ absl::StatusOr<std::vector<NamedAddress>> ParseNamedAddresses(std::string_view t
     TALOSMQ_ASSIGN_OR_RETURN(named.address, ParseListenAddress(entry.substr(equals + 1)));
   }
   return addresses;
+}
+
+bool SelectsListener(std::string_view selection, std::string_view name) {
+  if (selection == kAll || selection == kNone) return selection == kAll;
+  const std::vector<std::string> names = absl::StrSplit(base::ToAbsl(selection), ',');
+  return std::ranges::find(names, name) != names.end();
+}
+
+absl::Status CheckSelection(std::string_view selection,
+                            const std::vector<NamedAddress>& listeners) {
+  if (selection == kAll || selection == kNone) return absl::OkStatus();
+  for (const absl::string_view name : absl::StrSplit(base::ToAbsl(selection), ',')) {
+    const bool is_known =
+        !name.empty() &&
+        std::ranges::find(listeners, base::FromAbsl(name), &NamedAddress::name) != listeners.end();
+    if (is_known) continue;
+    return MakeError(Reason::kInvalidArgument,
+                     base::StrCat("expected all, none or names of kafka.listen, found \"",
+                                  base::Printable(selection, 80), "\""));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace talosmq::server

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 #include <string>
@@ -27,5 +28,10 @@ struct NamedAddress {
 };
 /// `HOST:PORT` or `NAME=HOST:PORT,...` as kafka.listen has it.
 absl::StatusOr<std::vector<NamedAddress>> ParseNamedAddresses(std::string_view text);
+
+/// Whether `selection`, which is "all", "none" or "NAME,...", takes in the listener of that name.
+bool SelectsListener(std::string_view selection, std::string_view name);
+/// kInvalidArgument unless it is "all", "none" or names that are among `listeners`.
+absl::Status CheckSelection(std::string_view selection, const std::vector<NamedAddress>& listeners);
 
 }  // namespace talosmq::server

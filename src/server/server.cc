@@ -59,7 +59,8 @@ absl::Status RemoveFiles(io::FileSystem& file_system, const std::string& directo
 }
 
 /// Checked already: the names fit.
-std::vector<kafka::KafkaListener> KafkaListenersOf(const ServerConfig& config) {
+std::vector<kafka::KafkaListener> KafkaListenersOf(const ServerConfig& config,
+                                                   const std::shared_ptr<base::TlsWatch>& tls) {
   std::vector<kafka::KafkaListener> listeners;
   const auto named = ParseNamedAddresses(config.kafka_listen);
   const auto advertised = config.kafka_advertised.empty()
@@ -69,6 +70,9 @@ std::vector<kafka::KafkaListener> KafkaListenersOf(const ServerConfig& config) {
     kafka::KafkaListener& made = listeners.emplace_back();
     made.host = listener.address.host;
     made.port = static_cast<uint16_t>(listener.address.port);
+    const KafkaGuard guard = GuardOf(config, listener.name);
+    if (guard.has_tls) made.tls = tls;
+    made.asks_for_login = guard.asks_for_login;
     const auto told = std::ranges::find(advertised, listener.name, &NamedAddress::name);
     if (told == advertised.end()) continue;
     made.advertised_host = told->address.host;
@@ -89,7 +93,9 @@ std::vector<broker::HealthProblem> WarningsOf(const ServerConfig& config) {
   if (config.tls.ca.empty()) warn("grpc", config.grpc_listen);
   if (config.tls.ca.empty() || !config.http_tls) warn("http", config.http_listen);
   const auto kafka = ParseNamedAddresses(config.kafka_listen);
-  for (const NamedAddress& listener : kafka.value()) warn("kafka", listener.address);
+  for (const NamedAddress& listener : kafka.value()) {
+    if (!GuardOf(config, listener.name).is_tight) warn("kafka", listener.address);
+  }
   return warnings;
 }
 
@@ -310,7 +316,7 @@ absl::Status Node::StartFronts() {
                                                   .users = broker_->users(),
                                                   .clock = dependencies_.clock,
                                                   .metrics = *metrics_}));
-  const kafka::KafkaFrontOptions kafka{.listeners = KafkaListenersOf(config_),
+  const kafka::KafkaFrontOptions kafka{.listeners = KafkaListenersOf(config_, tls),
                                        .threads = static_cast<int>(ShardsOf(config_))};
   TALOSMQ_ASSIGN_OR_RETURN(kafka_, kafka::KafkaFront::Start(kafka, {.messages = broker_->messages(),
                                                                     .topics = broker_->topics(),

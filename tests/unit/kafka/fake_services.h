@@ -228,7 +228,8 @@ class FakeMessages final : public broker::MessageService {
   size_t fetches_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-/// One topic, "orders", of two partitions; a change of another one fails. Immutable.
+/// One topic, "orders", of two partitions; a change of another one fails. Thread-safe: only the
+/// users change.
 class FakeTopics final : public broker::TopicService {
  public:
   static constexpr TopicId kOrders{{1, 2, 3}};
@@ -278,7 +279,29 @@ class FakeTopics final : public broker::TopicService {
         .configs = {{"cleanup.policy", "delete", true}, {"retention.ms", "1000", false}},
         .partitions = {}});
   }
-  std::shared_ptr<const metadata::ClusterImage> image() const override { return image_; }
+  std::shared_ptr<const metadata::ClusterImage> image() const override {
+    const base::MutexLock lock(mutex_);
+    return image_;
+  }
+
+  // What tests do.
+
+  /// Makes a user, anew if there is one of that name.
+  void AddUser(const std::string& name, std::string_view password) {
+    auto user = std::make_shared<metadata::UserImage>();
+    user->name = name;
+    user->scram_sha_256 = base::MakeScramCredential(base::ScramHash::kSha256, password,
+                                                    "salt of 256 bits", kIterations);
+    user->scram_sha_512 = base::MakeScramCredential(base::ScramHash::kSha512, password,
+                                                    "salt of 512 bits", kIterations);
+    user->revision = static_cast<metadata::Revision>(++revisions_);
+    Publish([&](metadata::ClusterImage& image) { image.users.insert_or_assign(name, user); });
+  }
+  void RemoveUser(const std::string& name) {
+    Publish([&](metadata::ClusterImage& image) { image.users.erase(name); });
+  }
+
+  static constexpr int32_t kIterations = base::kScramIterationsMin;
 
  private:
   absl::Status Check(std::string_view name) const {
@@ -286,8 +309,18 @@ class FakeTopics final : public broker::TopicService {
     return MakeError(Reason::kUnknownTopic, base::StrCat("there is no topic ", name));
   }
 
+  template <typename Change>
+  void Publish(const Change& change) {
+    const base::MutexLock lock(mutex_);
+    auto next = std::make_shared<metadata::ClusterImage>(*image_);
+    change(*next);
+    image_ = std::move(next);
+  }
+
   std::shared_ptr<const metadata::TopicImage> topic_;
-  std::shared_ptr<const metadata::ClusterImage> image_;
+  std::atomic<int64_t> revisions_ = 0;
+  mutable base::Mutex mutex_;
+  std::shared_ptr<const metadata::ClusterImage> image_ ABSL_GUARDED_BY(mutex_);
 };
 
 /// Answers with all fields filled, or everything with `status`, if that is an error. Joins can be

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace talosmq::kafka {
 
@@ -21,6 +22,10 @@ class FrontTest : public testing::Test {
 
   void Start(KafkaFrontOptions options = {}) {
     options.listeners = {{.host = "127.0.0.1", .port = 0}};
+    StartAs(std::move(options));
+  }
+  /// With the listeners of the options.
+  void StartAs(const KafkaFrontOptions& options) {
     auto front = KafkaFront::Start(options, broker_.services());
     ASSERT_TRUE(front.ok()) << front.status();
     front_ = *std::move(front);

@@ -27,6 +27,7 @@ class HandlerTest : public testing::Test {
         .host = "/127.0.0.1",
         .endpoint = {.host = "here", .port = 9092},
         .cancellation = std::make_shared<Cancellation>(),
+        .login = nullptr,
         .metrics = std::make_shared<ClientMetrics>(front_metrics_),
         .on_decoded = [](size_t) {},
         .answer =

@@ -7,10 +7,13 @@
 #include "gtest/gtest.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,10 +70,20 @@ class RawClient {
     if (socket_ >= 0) ::close(std::exchange(socket_, -1));
   }
   void EndSending() const { ::shutdown(socket_, SHUT_WR); }
+  /// Everything from here on goes through TLS, which trusts any server and shows what `context`
+  /// has. Whether the server takes it shows with the first bytes of it.
+  bool StartTls(SSL_CTX* context) {
+    std::signal(SIGPIPE, SIG_IGN);
+    tls_.reset(SSL_new(context));
+    SSL_set_fd(tls_.get(), socket_);
+    return SSL_connect(tls_.get()) == 1;
+  }
   /// Some of it may be lost when the other side has closed.
   void Send(std::string_view bytes) const {
     while (!bytes.empty()) {
-      const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t sent = tls_ != nullptr
+                               ? SSL_write(tls_.get(), bytes.data(), static_cast<int>(bytes.size()))
+                               : ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (sent <= 0) return;
       bytes.remove_prefix(static_cast<size_t>(sent));
     }
@@ -97,6 +110,7 @@ class RawClient {
   /// Whether the other side ends the connection, without another byte and soon.
   bool IsEnded() const {
     char byte = 0;
+    if (tls_ != nullptr) return SSL_read(tls_.get(), &byte, 1) <= 0;
     const ssize_t count = ::recv(socket_, &byte, 1, 0);
     return count == 0 || (count < 0 && errno == ECONNRESET);
   }
@@ -113,11 +127,21 @@ class RawClient {
     return reinterpret_cast<const sockaddr*>(&address);
   }
   bool Read(std::string& bytes) const {
-    return ::recv(socket_, bytes.data(), bytes.size(), MSG_WAITALL) ==
-           static_cast<ssize_t>(bytes.size());
+    if (tls_ == nullptr) {
+      return ::recv(socket_, bytes.data(), bytes.size(), MSG_WAITALL) ==
+             static_cast<ssize_t>(bytes.size());
+    }
+    for (size_t have = 0; have < bytes.size();) {
+      const int part =
+          SSL_read(tls_.get(), bytes.data() + have, static_cast<int>(bytes.size() - have));
+      if (part <= 0) return false;
+      have += static_cast<size_t>(part);
+    }
+    return true;
   }
 
   int socket_;
+  std::unique_ptr<SSL, decltype(&SSL_free)> tls_{nullptr, &SSL_free};
 };
 
 }  // namespace talosmq::kafka

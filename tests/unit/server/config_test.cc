@@ -93,6 +93,45 @@ TEST(ConfigTest, ListenerOffLoopbackIsRefusedWithWhatToSet) {
   EXPECT_TRUE(Load("grpc.listen: 127.3.2.1:0\nhttp.listen: localhost:0").ok());
 }
 
+TEST(ConfigTest, SelectionsOfKafkaListenersNameThem) {
+  for (const char* key : {"kafka.tls", "kafka.sasl"}) {
+    for (const char* wrong : {"", "true", "outside", "A,", "A,C", "all,A"}) {
+      EXPECT_THAT(ErrorOf(std::string("tls.cert: a\ntls.key: b\nkafka.listen: "
+                                      "A=127.0.0.1:1,B=127.0.0.1:2\n") +
+                          key + ": \"" + wrong + "\""),
+                  testing::AllOf(HasSubstr(key), HasSubstr("all, none or names of kafka.listen")))
+          << wrong;
+    }
+  }
+  EXPECT_THAT(ErrorOf("kafka.listen: A=127.0.0.1:1\nkafka.tls: A"), HasSubstr("tls.cert"));
+}
+
+TEST(ConfigTest, KafkaListenersOffLoopbackNeedACertificateOrALogin) {
+  const std::string open = "kafka.listen: A=127.0.0.1:1,B=0.0.0.0:2\n";
+  const std::string tls = open + "tls.cert: a\ntls.key: b\n";
+  EXPECT_THAT(ErrorOf(open + "kafka.sasl: all"), HasSubstr("it has no TLS"));
+  EXPECT_THAT(ErrorOf(tls), HasSubstr("set tls.client_ca or kafka.sasl"));
+  EXPECT_THAT(ErrorOf(tls + "kafka.sasl: A"), HasSubstr("set tls.client_ca or kafka.sasl"));
+  EXPECT_THAT(ErrorOf(tls + "kafka.sasl: B\nkafka.tls: A"), HasSubstr("it has no TLS"));
+  EXPECT_TRUE(Load(tls + "kafka.sasl: B").ok());
+  EXPECT_TRUE(Load(tls + "kafka.sasl: all\nkafka.tls: B").ok());
+  EXPECT_TRUE(Load(tls + "tls.client_ca: c").ok());
+}
+
+TEST(ConfigTest, EachKafkaListenerHasItsOwnGuard) {
+  const auto config = Load(
+      "tls.cert: a\ntls.key: b\nkafka.listen: A=127.0.0.1:1,B=127.0.0.1:2\n"
+      "kafka.tls: B\nkafka.sasl: \"A,B\"");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_FALSE(GuardOf(*config, "A").has_tls);
+  EXPECT_TRUE(GuardOf(*config, "A").asks_for_login);
+  EXPECT_FALSE(GuardOf(*config, "A").is_tight);
+  EXPECT_TRUE(GuardOf(*config, "B").is_tight);
+  const ServerConfig plain;
+  EXPECT_FALSE(GuardOf(plain, "").has_tls) << "without a certificate";
+  EXPECT_FALSE(GuardOf(plain, "").asks_for_login);
+}
+
 TEST(ConfigTest, EtcdIsRefusedForNow) {
   EXPECT_THAT(ErrorOf("metadata.store: etcd://a:2379/x"), HasSubstr("not built yet"));
   EXPECT_THAT(ErrorOf("metadata.store: mysql"), HasSubstr("expected rocksdb:"));
