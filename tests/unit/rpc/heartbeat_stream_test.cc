@@ -149,7 +149,12 @@ TEST_F(HeartbeatStreamTest, AnswersThatAreReadyTogetherShareAMessage) {
   groups_.heartbeat_reply = group::HeartbeatReply();
   groups_.LetHeartbeatsGo();
   EXPECT_EQ(Read().answers_size(), 1);
-  EXPECT_EQ(Read().answers_size(), static_cast<int>(kTogether + 1));
+  uint64_t messages = 0;
+  for (uint64_t answers = 0; answers < kTogether + 1; ++messages) {
+    answers += static_cast<uint64_t>(Read().answers_size());
+  }
+  // The first ones leave alone when the large one is out by then.
+  EXPECT_LT(messages, kTogether / 2);
 }
 
 TEST_F(HeartbeatStreamTest, HalfClosedStreamStillGetsItsAnswers) {
