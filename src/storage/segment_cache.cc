@@ -111,8 +111,10 @@ absl::Status SegmentCache::UpdateEntries(const Request& request,
   }
   const std::string path = PathOf(request, kIndexSuffix);
   auto index = LoadIndex(dependencies_.file_system, path, segment.identity);
-  // That of the last segment cannot be made again: without it sound batches would look damaged.
-  if (index.ok() && !end) TALOSMQ_RETURN_IF_ERROR(index->unreadable);
+  // The last segment and one that the checkpoint still has to finish lack entries by right, so that
+  // theirs cannot be made again: without what is in the file sound batches would look damaged.
+  const bool is_whole = end && pending.entries.empty();
+  if (index.ok() && !is_whole) TALOSMQ_RETURN_IF_ERROR(index->unreadable);
   std::string why = "it is missing";
   if (index.ok()) {
     segment.entries = std::move(index->entries);
@@ -120,8 +122,7 @@ absl::Status SegmentCache::UpdateEntries(const Request& request,
   } else if (!absl::IsNotFound(index.status())) {
     return index.status();
   }
-  // The last segment and one that the checkpoint still has to finish lack entries by right.
-  if (end && pending.entries.empty() && known_end() != *end) return Rebuild(request, why, segment);
+  if (is_whole && known_end() != *end) return Rebuild(request, why, segment);
   segment.loaded_at = pending.drops;
   return absl::OkStatus();
 }

@@ -46,6 +46,19 @@ class DamagedReadTest : public testing::Test {
     EXPECT_TRUE(report.ok()) << report.status();
     return report.value_or(RecoveryReport());
   }
+  /// While the file of the index is not to be opened, and not longer.
+  void ExpectPassingErrorOfTheIndex() {
+    world_.disk().SetFaultHook([index = Index()](support::DiskCall call, const std::string& path) {
+      return call == support::DiskCall::kOpen && path == index
+                 ? support::MemoryFileSystem::IoError(path)
+                 : absl::OkStatus();
+    });
+    EXPECT_EQ(ReasonOf(world_.Read(Offset(0)).status()), Reason::kInternal);
+    EXPECT_EQ(ReasonOf(world_.FindOffset(1'001).status()), Reason::kInternal);
+    world_.disk().SetFaultHook(nullptr);
+    EXPECT_THAT(RefusedFrom(0, 3), ElementsAre("", "", ""));
+    EXPECT_EQ(*world_.FindOffset(1'001), Offset(1));
+  }
   std::string Segment(int64_t base = 0) const {
     return world_.Path(OffsetFileName(Offset(base), kSegmentSuffix));
   }
@@ -323,16 +336,21 @@ TEST_F(DamagedReadTest, IndexOfTheLastSegmentThatCannotBeReadIsAPassingError) {
   Append(2);
   Restart();
   Append(1);
-  world_.disk().SetFaultHook([index = Index()](support::DiskCall call, const std::string& path) {
-    return call == support::DiskCall::kOpen && path == index
-               ? support::MemoryFileSystem::IoError(path)
-               : absl::OkStatus();
-  });
-  EXPECT_EQ(ReasonOf(world_.Read(Offset(0)).status()), Reason::kInternal);
-  EXPECT_EQ(ReasonOf(world_.FindOffset(1'001).status()), Reason::kInternal);
-  world_.disk().SetFaultHook(nullptr);
-  EXPECT_THAT(RefusedFrom(0, 3), ElementsAre("", "", ""));
-  EXPECT_EQ(*world_.FindOffset(1'001), Offset(1));
+  ExpectPassingErrorOfTheIndex();
+}
+
+TEST_F(DamagedReadTest, IndexThatTheCheckpointHasToFinishAndThatCannotBeReadIsAPassingError) {
+  world_.log_options().segment_bytes = 20'000;
+  Append(2);
+  Restart();
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(
+        world_.Append({.values = {std::string(kRunBytes, 'v')}, .timestamp_ms = 1'000 + next_++})
+            .ok());
+  }
+  world_.RunWithoutCheckpoint();
+  ASSERT_TRUE(world_.Exists(Segment(3))) << "the segment before it is complete";
+  ExpectPassingErrorOfTheIndex();
 }
 
 TEST_F(DamagedReadTest, RecoveryNamesTheOffsetsThatDamageHides) {
