@@ -183,6 +183,16 @@ void GroupCore::Reset(group::ResetRequest request, group::CommitDone done) {
         });
 }
 
+void GroupCore::Forget(group::ForgetRequest request, group::ForgetDone done) {
+  const std::string name = request.group;
+  Route(name, std::move(done),
+        absl::StatusOr<std::vector<absl::Status>>(std::vector<absl::Status>()),
+        [request = std::move(request)](group::Coordinator& coordinator, group::Now now,
+                                       auto answer) mutable {
+          return coordinator.Forget(request, now, std::move(answer));
+        });
+}
+
 void GroupCore::Delete(std::string group, group::StatusDone done) {
   const std::string name = group;
   Route(name, std::move(done), absl::Status(),

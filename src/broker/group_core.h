@@ -57,6 +57,7 @@ class GroupCore final : public GroupService {
   void Commit(group::CommitRequest request, group::CommitDone done) override;
   void FetchOffsets(group::OffsetsRequest request, group::OffsetsDone done) override;
   void Reset(group::ResetRequest request, group::CommitDone done) override;
+  void Forget(group::ForgetRequest request, group::ForgetDone done) override;
   void Delete(std::string group, group::StatusDone done) override;
   void List(group::ListDone done) override;
   void Describe(std::string group, group::DescribeDone done) override;

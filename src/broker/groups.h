@@ -18,6 +18,7 @@ class GroupService {
   virtual void Commit(group::CommitRequest request, group::CommitDone done) = 0;
   virtual void FetchOffsets(group::OffsetsRequest request, group::OffsetsDone done) = 0;
   virtual void Reset(group::ResetRequest request, group::CommitDone done) = 0;
+  virtual void Forget(group::ForgetRequest request, group::ForgetDone done) = 0;
   virtual void Delete(std::string group, group::StatusDone done) = 0;
   /// Of all coordinators of this broker.
   virtual void List(group::ListDone done) = 0;

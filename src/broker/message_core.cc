@@ -190,10 +190,25 @@ void MessageCore::FindHistory(HistoryQuery query, base::Callback<HistoryOutcome>
   const bool is_posted =
       TryPostWith(route->shard, done,
                   [pass = std::move(route->pass), partition = std::move(route->partition),
-                   epoch = query.epoch](base::Callback<HistoryOutcome> answer) mutable {
-                    partition->FindHistory(epoch, std::move(answer));
+                   query](base::Callback<HistoryOutcome> answer) mutable {
+                    partition->FindHistory(query, std::move(answer));
                   });
   if (!is_posted) Refuse(RequestKind::kFindOffset, Overloaded(query.source), std::move(done));
+}
+
+void MessageCore::DescribeProducers(
+    const TopicPartition& source,
+    base::Callback<absl::StatusOr<std::vector<ProducerDescription>>> done) {
+  using Producers = absl::StatusOr<std::vector<ProducerDescription>>;
+  auto route = dependencies_.partitions.Find(source);
+  if (!route.ok()) return done(route.status());
+  const bool is_posted =
+      TryPostWith(route->shard, done,
+                  [pass = std::move(route->pass), partition = std::move(route->partition)](
+                      base::Callback<Producers> answer) mutable {
+                    partition->DescribeProducers(std::move(answer));
+                  });
+  if (!is_posted) done(Overloaded(source));
 }
 
 void MessageCore::DeleteRecords(RecordDeletion deletion, base::Callback<DeletionOutcome> done) {

@@ -39,6 +39,9 @@ class MessageCore final : public MessageService {
   void CancelFetches(const std::vector<NamedFetch>& fetches) override;
   void FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done) override;
   void FindHistory(HistoryQuery query, base::Callback<HistoryOutcome> done) override;
+  void DescribeProducers(
+      const TopicPartition& source,
+      base::Callback<absl::StatusOr<std::vector<ProducerDescription>>> done) override;
   void DeleteRecords(RecordDeletion deletion, base::Callback<DeletionOutcome> done) override;
   void InitProducer(base::Callback<absl::StatusOr<ProducerIdentity>> done) override;
 

@@ -110,14 +110,33 @@ struct DeletionOutcome {
 struct HistoryQuery {
   TopicPartition source;
   LeaderEpoch epoch;
+  LeaderEpoch known_epoch = kNoEpoch;
+};
+
+struct EpochEnd {
+  LeaderEpoch epoch;
+  Offset end;  ///< Where the next epoch began; the log end while there is no next one.
 };
 
 struct HistoryOutcome {
   absl::Status status;
   /// One past the last committed offset that was written under `epoch`; nothing: none was.
-  std::optional<Offset> epoch_end;
+  std::optional<Offset> epoch_end = {};
+  /// The last epoch up to the one asked for, as far as the log goes back; of an older one, where
+  /// the log's first epoch began. Nothing: the one asked for is none, or newer than the leader's.
+  std::optional<EpochEnd> last_epoch = {};
   /// Below it compaction has taken records, tombstones perhaps among them.
-  Offset compacted_end;
+  Offset compacted_end = {};
+  Offset log_start = {};
+  Offset high_watermark = {};
+};
+
+/// An idempotent producer, as a partition knows it.
+struct ProducerDescription {
+  ProducerId id = kNoProducer;
+  int16_t epoch = -1;
+  int32_t last_sequence = -1;
+  int64_t last_timestamp_ms = -1;  ///< The newest of its last batch.
 };
 
 struct ProducerIdentity {
@@ -157,6 +176,11 @@ class MessageService {
   virtual void FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done) = 0;
 
   virtual void FindHistory(HistoryQuery query, base::Callback<HistoryOutcome> done) = 0;
+
+  /// Those of the partition that have not been silent for so long that they are forgotten.
+  virtual void DescribeProducers(
+      const TopicPartition& source,
+      base::Callback<absl::StatusOr<std::vector<ProducerDescription>>> done) = 0;
 
   /// Answers once the log durably starts there and no reader sees anything below any more.
   /// Repeating it is fine.

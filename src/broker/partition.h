@@ -72,7 +72,8 @@ class Partition final : private ReopenableLog::Owner {
   void Fetch(WaitingFetch fetch);
   void CancelFetch(FetchTicket ticket);
   void FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done);
-  void FindHistory(LeaderEpoch epoch, base::Callback<HistoryOutcome> done);
+  void FindHistory(const HistoryQuery& query, base::Callback<HistoryOutcome> done);
+  void DescribeProducers(base::Callback<absl::StatusOr<std::vector<ProducerDescription>>> done);
   void DeleteRecords(std::optional<Offset> before, base::Callback<DeletionOutcome> done);
   void CleanUp(Cleanup work, absl::Time now, base::Callback<absl::Status> done);
   void Describe(base::Callback<PartitionDescription> done);
@@ -124,6 +125,7 @@ class Partition final : private ReopenableLog::Owner {
   absl::StatusOr<CorruptRange> DamageBelow(Offset to) const;
   /// Damage that no operator has decided about. Counts it.
   std::vector<CorruptRanges::Known> OpenDamage();
+  HistoryOutcome HistoryOf(LeaderEpoch asked) const;
   void AnswerOffset(absl::StatusOr<Offset> found, base::Callback<OffsetOutcome> done);
   void AnswerDeletion(const absl::Status& status, base::Callback<DeletionOutcome> done);
   void WhenOpen(base::Callback<absl::Status> use);

@@ -147,20 +147,47 @@ void Partition::AnswerOffset(absl::StatusOr<Offset> found, base::Callback<Offset
   done(std::move(outcome));
 }
 
-void Partition::FindHistory(LeaderEpoch epoch, base::Callback<HistoryOutcome> done) {
-  WhenOpen([this, epoch, done = std::move(done)](const absl::Status& opened) mutable {
-    if (!opened.ok()) return done({.status = opened, .epoch_end = {}, .compacted_end = {}});
-    const storage::PartitionLog& log = *log_.open();
-    const auto& epochs = log.epochs();
-    const auto begun = std::ranges::find(epochs, epoch, &storage::EpochEntry::epoch);
-    std::optional<Offset> epoch_end;
-    if (begun != epochs.end()) {
-      const auto next = std::next(begun);
-      const Offset end = leader_.high_watermark();
-      epoch_end = next == epochs.end() ? end : std::min(next->start_offset, end);
+void Partition::FindHistory(const HistoryQuery& query, base::Callback<HistoryOutcome> done) {
+  const absl::Status epoch = CheckEpoch(query.known_epoch);
+  if (!epoch.ok()) return done({.status = epoch});
+  WhenOpen([this, asked = query.epoch, done = std::move(done)](const absl::Status& opened) mutable {
+    if (!opened.ok()) return done({.status = opened});
+    done(HistoryOf(asked));
+  });
+}
+
+HistoryOutcome Partition::HistoryOf(LeaderEpoch asked) const {
+  const storage::PartitionLog& log = *log_.open();
+  const auto& epochs = log.epochs();
+  const auto next = std::ranges::upper_bound(epochs, asked, {}, &storage::EpochEntry::epoch);
+  const Offset end = next == epochs.end() ? log.log_end() : next->start_offset;
+  HistoryOutcome history{.status = absl::OkStatus(),
+                         .compacted_end = log.compacted_end(),
+                         .log_start = log_start(),
+                         .high_watermark = leader_.high_watermark()};
+  const bool is_known = next != epochs.begin();
+  const LeaderEpoch last = is_known ? std::prev(next)->epoch : asked;
+  if (last == asked && is_known) history.epoch_end = std::min(end, leader_.high_watermark());
+  // The leader's own epoch is in the log from its first append on.
+  if (asked >= LeaderEpoch(0) && asked <= epoch_) {
+    history.last_epoch = EpochEnd{.epoch = asked == epoch_ ? asked : last, .end = end};
+  }
+  return history;
+}
+
+void Partition::DescribeProducers(
+    base::Callback<absl::StatusOr<std::vector<ProducerDescription>>> done) {
+  WhenOpen([this, done = std::move(done)](const absl::Status& opened) mutable {
+    if (!opened.ok()) return done(opened);
+    std::vector<ProducerDescription> producers;
+    for (const storage::ProducerState& state : log_.open()->Producers()) {
+      const storage::ProducerBatch& last = state.batches().back();
+      producers.push_back({.id = state.id,
+                           .epoch = state.epoch,
+                           .last_sequence = last.last_sequence,
+                           .last_timestamp_ms = last.timestamp_ms});
     }
-    done(
-        {.status = absl::OkStatus(), .epoch_end = epoch_end, .compacted_end = log.compacted_end()});
+    done(std::move(producers));
   });
 }
 

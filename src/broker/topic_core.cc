@@ -33,6 +33,12 @@ absl::Status ReservedName(std::string_view name) {
                                 "': names that begin with '__' are the system's own"));
 }
 
+controller::ConfigChange ChangeOf(TopicAlteration alteration) {
+  return {.set = std::move(alteration.set),
+          .unset = std::move(alteration.unset),
+          .unnamed = alteration.unnamed};
+}
+
 /// Bounds the value of a partition's state key, and what a fetch looks through.
 constexpr size_t kSkippedRangesMax = 1000;
 
@@ -41,6 +47,11 @@ absl::Status TooManySkipped(const LedPartition& partition) {
       Reason::kInvalidArgument,
       base::StrCat("partition ", partition.name, ": expected at most ", kSkippedRangesMax,
                    " ranges that readers pass over, found one more"));
+}
+
+int32_t ReplicasOf(const TopicImage& topic) {
+  if (topic.partitions.empty()) return 1;
+  return static_cast<int32_t>(topic.partitions.front().replicas.size());
 }
 
 /// A partition that is to describe itself. The pass goes last.
@@ -119,10 +130,9 @@ void TopicCore::Alter(TopicAlteration alteration, absl::Duration deadline,
   if (metadata::IsInternalName(alteration.name)) return done(ReservedName(alteration.name));
   RunChange("alter topic", deadline, std::move(done),
             [this, alteration = std::move(alteration)](base::Gate::Pass pass, auto answer) mutable {
-              dependencies_.controller.AlterConfig(
-                  std::move(alteration.name),
-                  {.set = std::move(alteration.set), .unset = std::move(alteration.unset)},
-                  WhenShown(std::move(pass), std::move(answer)));
+              std::string name = alteration.name;
+              dependencies_.controller.AlterConfig(std::move(name), ChangeOf(std::move(alteration)),
+                                                   WhenShown(std::move(pass), std::move(answer)));
             });
 }
 
@@ -144,6 +154,44 @@ void TopicCore::Delete(std::string name, absl::Duration deadline,
               dependencies_.controller.Delete(std::move(name),
                                               WhenShown(std::move(pass), std::move(answer)));
             });
+}
+
+absl::StatusOr<TopicCreation> TopicCore::CheckCreate(TopicCreation creation) const {
+  if (metadata::IsInternalName(creation.name)) return ReservedName(creation.name);
+  TALOSMQ_ASSIGN_OR_RETURN(
+      controller::NewTopic topic,
+      dependencies_.controller.Complete({.name = std::move(creation.name),
+                                         .partitions = creation.partitions,
+                                         .replicas = creation.replicas,
+                                         .configs = std::move(creation.configs)}));
+  const auto known = image()->FindTopic(std::string_view(topic.name));
+  if (known != nullptr && known->state == metadata::TopicState::kActive) {
+    return MakeError(Reason::kTopicExists, base::StrCat("topic '", topic.name, "' exists already"));
+  }
+  return TopicCreation{.name = std::move(topic.name),
+                       .partitions = topic.partitions,
+                       .replicas = topic.replicas,
+                       .configs = std::move(topic.configs)};
+}
+
+absl::StatusOr<std::shared_ptr<const TopicImage>> TopicCore::FindOwn(
+    const std::string& name) const {
+  if (metadata::IsInternalName(name)) return ReservedName(name);
+  std::shared_ptr<const TopicImage> topic = image()->FindTopic(std::string_view(name));
+  if (topic == nullptr) return UnknownTopic(name);
+  if (topic->state == metadata::TopicState::kActive) return topic;
+  return MakeError(Reason::kTopicDeleting, base::StrCat("topic '", name, "' is being deleted"));
+}
+
+absl::Status TopicCore::CheckAlter(const TopicAlteration& alteration) const {
+  TALOSMQ_ASSIGN_OR_RETURN(const auto topic, FindOwn(alteration.name));
+  return controller::ChangeConfigs(topic->configs, ReplicasOf(*topic), ChangeOf(alteration))
+      .status();
+}
+
+absl::Status TopicCore::CheckAddPartitions(const std::string& name, int32_t total) const {
+  TALOSMQ_ASSIGN_OR_RETURN(const auto topic, FindOwn(name));
+  return controller::CheckGrowth(name, static_cast<int32_t>(topic->partitions.size()), total);
 }
 
 void TopicCore::SkipCorrupt(std::string name, PartitionId partition, Offset to,
@@ -226,10 +274,10 @@ void TopicCore::Describe(std::string name, base::Callback<absl::StatusOr<TopicDe
   const auto description = std::make_shared<TopicDescription>();
   description->topic = topic;
   description->partitions.resize(topic->partitions.size());
-  const size_t replicas = topic->partitions.empty() ? 1 : topic->partitions.front().replicas.size();
-  for (auto& config : metadata::ListTopicConfig(topic->configs, static_cast<int32_t>(replicas))) {
+  for (auto& config : metadata::ListTopicConfig(topic->configs, ReplicasOf(*topic))) {
     description->configs.push_back({.key = std::move(config.key),
                                     .value = std::move(config.value),
+                                    .default_value = std::move(config.default_value),
                                     .is_default = config.is_default});
   }
   const auto all =

@@ -47,11 +47,17 @@ class TopicCore final : public TopicService {
   void SkipCorrupt(std::string name, PartitionId partition, Offset to, absl::Duration deadline,
                    base::Callback<absl::StatusOr<CorruptRange>> done) override;
   void Describe(std::string name, base::Callback<absl::StatusOr<TopicDescription>> done) override;
+  absl::StatusOr<TopicCreation> CheckCreate(TopicCreation creation) const override;
+  absl::Status CheckAlter(const TopicAlteration& alteration) const override;
+  absl::Status CheckAddPartitions(const std::string& name, int32_t total) const override;
   std::shared_ptr<const metadata::ClusterImage> image() const override {
     return dependencies_.images.current();
   }
 
  private:
+  /// Of a topic that may be changed.
+  absl::StatusOr<std::shared_ptr<const metadata::TopicImage>> FindOwn(
+      const std::string& name) const;
   /// Runs `change`, which is given a pass and `done`, on the admin executor unless it is too late.
   template <typename Answer, typename Change>
   void RunChange(std::string_view what, absl::Duration deadline, base::Callback<Answer> done,

@@ -2,6 +2,7 @@
 
 #include "base/executor.h"
 #include "metadata/cluster_image.h"
+#include "metadata/topic_config.h"
 #include "talosmq/error.h"
 #include "talosmq/ids.h"
 
@@ -19,15 +20,16 @@ namespace talosmq::broker {
 
 struct TopicCreation {
   std::string name;
-  std::optional<int32_t> partitions;  ///< Default 8; 1 to 10,000.
-  std::optional<int32_t> replicas;    ///< Default 1 with the embedded store.
-  std::map<std::string, std::string> configs;
+  std::optional<int32_t> partitions = {};  ///< Default 8; 1 to 10,000.
+  std::optional<int32_t> replicas = {};    ///< Default 1 with the embedded store.
+  std::map<std::string, std::string> configs = {};
 };
 
 struct TopicAlteration {
   std::string name;
-  std::map<std::string, std::string> set;
-  std::vector<std::string> unset;
+  std::map<std::string, std::string> set = {};
+  std::vector<std::string> unset = {};
+  metadata::UnnamedKeys unnamed = metadata::UnnamedKeys::kStay;
 };
 
 struct PartitionDescription {
@@ -48,6 +50,7 @@ struct PartitionDescription {
 struct ConfigEntry {
   std::string key;
   std::string value;
+  std::string default_value;  ///< Empty: there is none.
   bool is_default = false;
 };
 
@@ -83,6 +86,14 @@ class TopicService {
                            base::Callback<absl::StatusOr<CorruptRange>> done) = 0;
   virtual void Describe(std::string name,
                         base::Callback<absl::StatusOr<TopicDescription>> done) = 0;
+
+  // What the calls above would say now, by the newest image and in their words; nothing changes.
+
+  /// With its defaults filled in.
+  virtual absl::StatusOr<TopicCreation> CheckCreate(TopicCreation creation) const = 0;
+  virtual absl::Status CheckAlter(const TopicAlteration& alteration) const = 0;
+  virtual absl::Status CheckAddPartitions(const std::string& name, int32_t total) const = 0;
+
   /// Names, ids, leaders: what SDKs poll and `list` shows.
   virtual std::shared_ptr<const metadata::ClusterImage> image() const = 0;
 };

@@ -43,33 +43,13 @@ absl::Status CheckActive(const StoredTopic& topic) {
                    base::StrCat("topic '", topic.record.name, "' is being deleted"));
 }
 
-/// The settings after `change`; refused as a whole when one key of it cannot be.
-absl::StatusOr<metadata::ConfigMap> Changed(const metadata::TopicRecord& topic,
-                                            const ConfigChange& change) {
-  metadata::ConfigMap configs = topic.configs;
-  for (const std::string& key : change.unset) {
-    if (change.set.contains(key)) {
-      return MakeError(Reason::kInvalidConfig,
-                       base::StrCat("topic configuration ", base::Printable(key, 100),
-                                    ": expected to be set or unset, found both"));
-    }
-    if (absl::Status status = metadata::CheckTopicConfigKey(key); !status.ok()) return status;
-    configs.erase(key);
-  }
-  for (const auto& [key, value] : change.set) configs[key] = value;
-  if (absl::Status status = metadata::ParseTopicConfig(configs, topic.replicas).status();
-      !status.ok()) {
-    return status;
-  }
-  return configs;
-}
-
 void Alter(const StoreSteps& steps, std::string name, ConfigChange change, RevisionCallback done) {
   steps.FindTopic(name, [steps, name, change = std::move(change),
                          done = std::move(done)](absl::StatusOr<StoredTopic> topic) mutable {
     if (!topic.ok()) return done(topic.status());
     if (absl::Status status = CheckActive(*topic); !status.ok()) return done(status);
-    absl::StatusOr<metadata::ConfigMap> configs = Changed(topic->record, change);
+    absl::StatusOr<metadata::ConfigMap> configs =
+        ChangeConfigs(topic->record.configs, topic->record.replicas, change);
     if (!configs.ok()) return done(configs.status());
     topic->record.configs = *std::move(configs);
     const std::string key = metadata::TopicKey(topic->id);
@@ -142,6 +122,39 @@ void DeleteTopic(const StoreSteps& steps, std::string name, RevisionCallback don
 
 }  // namespace
 
+absl::StatusOr<metadata::ConfigMap> ChangeConfigs(metadata::ConfigMap configs, int32_t replicas,
+                                                  const ConfigChange& change) {
+  switch (change.unnamed) {
+    case metadata::UnnamedKeys::kStay:
+      break;
+    case metadata::UnnamedKeys::kGetDefaults:
+      configs.clear();
+      break;
+  }
+  for (const std::string& key : change.unset) {
+    if (change.set.contains(key)) {
+      return MakeError(Reason::kInvalidConfig,
+                       base::StrCat("topic configuration ", base::Printable(key, 100),
+                                    ": expected to be set or unset, found both"));
+    }
+    if (absl::Status status = metadata::CheckTopicConfigKey(key); !status.ok()) return status;
+    configs.erase(key);
+  }
+  for (const auto& [key, value] : change.set) configs[key] = value;
+  if (absl::Status status = metadata::ParseTopicConfig(configs, replicas).status(); !status.ok()) {
+    return status;
+  }
+  return configs;
+}
+
+absl::Status CheckGrowth(std::string_view name, int32_t present, int32_t total) {
+  if (total > present && total <= kPartitionsMax) return absl::OkStatus();
+  return MakeError(Reason::kInvalidPartitions,
+                   base::StrCat("topic '", name, "' has ", present,
+                                " partitions: expected a total above it and at most ",
+                                kPartitionsMax, ", found ", total));
+}
+
 void TopicController::Recover(base::Callback<absl::Status> done) {
   const StoreSteps steps(dependencies_.store, dependencies_.executor);
   dependencies_.executor.Post([steps, done = std::move(done)]() mutable {
@@ -152,15 +165,21 @@ void TopicController::Recover(base::Callback<absl::Status> done) {
   });
 }
 
-void TopicController::Create(NewTopic topic, base::Callback<absl::StatusOr<CreatedTopic>> done) {
+absl::StatusOr<NewTopic> TopicController::Complete(NewTopic topic) const {
   topic.partitions = topic.partitions.value_or(options_.partitions_default);
   topic.replicas = topic.replicas.value_or(options_.replicas_default);
+  if (absl::Status status = CheckNewTopic(topic); !status.ok()) return status;
+  return topic;
+}
+
+void TopicController::Create(NewTopic topic, base::Callback<absl::StatusOr<CreatedTopic>> done) {
+  absl::StatusOr<NewTopic> complete = Complete(std::move(topic));
   const StoreSteps steps(dependencies_.store, dependencies_.executor);
-  dependencies_.executor.Post([dependencies = dependencies_, steps, topic = std::move(topic),
+  dependencies_.executor.Post([dependencies = dependencies_, steps, complete = std::move(complete),
                                done = std::move(done)]() mutable {
-    if (absl::Status status = CheckNewTopic(topic); !status.ok()) return done(status);
+    if (!complete.ok()) return done(complete.status());
     CreateTopic(steps, base::NewTopicId(dependencies.random), dependencies.clock.Now(),
-                std::move(topic), std::move(done));
+                *std::move(complete), std::move(done));
   });
 }
 

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace talosmq::controller {
@@ -36,7 +37,15 @@ struct CreatedTopic {
 struct ConfigChange {
   metadata::ConfigMap set = {};
   std::vector<std::string> unset = {};
+  metadata::UnnamedKeys unnamed = metadata::UnnamedKeys::kStay;
 };
+
+/// The settings that `change` makes of those of a topic; kInvalidConfig when one key cannot be.
+/// Setting and unsetting one key at once is refused.
+absl::StatusOr<metadata::ConfigMap> ChangeConfigs(metadata::ConfigMap configs, int32_t replicas,
+                                                  const ConfigChange& change);
+/// kInvalidPartitions unless topic `name`, of `present` partitions, can grow to `total`.
+absl::Status CheckGrowth(std::string_view name, int32_t present, int32_t total);
 
 /// Life of topics as transactions on the metadata store: create, configure, grow, delete.
 ///
@@ -69,6 +78,8 @@ class TopicController {
   /// more. At the start, before anything is created.
   void Recover(base::Callback<absl::Status> done);
 
+  /// `topic` with its defaults filled in, or what Create would refuse whatever topics there are.
+  absl::StatusOr<NewTopic> Complete(NewTopic topic) const;
   /// kInvalidTopicName, kInvalidPartitions, kInvalidReplicas, kInvalidConfig, kTopicExists. The
   /// name of a topic that is being deleted is free: the new topic has another id.
   void Create(NewTopic topic, base::Callback<absl::StatusOr<CreatedTopic>> done);
@@ -76,7 +87,7 @@ class TopicController {
   // The calls below answer with the revision at which the change is visible, or with
   // kUnknownTopic or kTopicDeleting.
 
-  /// kInvalidConfig: nothing is changed. Setting and unsetting one key at once is refused.
+  /// As ChangeConfigs; on an error nothing is changed.
   void AlterConfig(std::string name, ConfigChange change,
                    base::Callback<absl::StatusOr<metadata::Revision>> done);
   /// kInvalidPartitions unless `total` is above the present count and within the bound.

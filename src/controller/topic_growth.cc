@@ -44,13 +44,7 @@ class Growth : public std::enable_shared_from_this<Growth> {
       return MakeError(Reason::kTopicDeleting,
                        base::StrCat("topic '", name_, "' is being deleted"));
     }
-    if (total_ <= record.partitions || total_ > kPartitionsMax) {
-      return MakeError(Reason::kInvalidPartitions,
-                       base::StrCat("topic '", name_, "' has ", record.partitions,
-                                    " partitions: expected a total above it and at most ",
-                                    kPartitionsMax, ", found ", total_));
-    }
-    return absl::OkStatus();
+    return CheckGrowth(name_, record.partitions, total_);
   }
 
   void ReadLastChunk() {

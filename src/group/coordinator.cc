@@ -3,8 +3,10 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "group/classic_group.h"
+#include "group/consumer_subscription.h"
 #include "group/group_offsets.h"
 #include "group/native_group.h"
+#include "group/topic_patterns.h"
 #include "talosmq/error.h"
 
 #include <algorithm>
@@ -15,6 +17,7 @@ namespace talosmq::group {
 namespace {
 
 constexpr size_t kGroupBytesMax = 249;
+constexpr std::string_view kConsumerType = "consumer";
 
 absl::Status CheckGroupName(std::string_view group) {
   if (!group.empty() && group.size() <= kGroupBytesMax) return absl::OkStatus();
@@ -56,6 +59,17 @@ struct Coordinator::Group {
   const GroupRecord& current() const {
     return native ? native->record() : classic ? classic->record() : record;
   }
+  std::string protocol_type() const {
+    switch (current().kind) {
+      case GroupKind::kNone:
+        break;
+      case GroupKind::kNative:
+        return std::string(kConsumerType);
+      case GroupKind::kClassic:
+        return current().protocol_type;
+    }
+    return {};
+  }
   std::map<std::string, MemberRecord> members() const {
     if (native) return native->members();
     if (classic) return classic->members();
@@ -67,7 +81,8 @@ struct Coordinator::Group {
             .state = native    ? native->state()
                      : classic ? classic->state()
                                : GroupState::kEmpty,
-            .members = static_cast<int32_t>(size())};
+            .members = static_cast<int32_t>(size()),
+            .protocol_type = protocol_type()};
   }
   absl::Duration next_deadline() const {
     return native    ? native->next_deadline()
@@ -339,6 +354,57 @@ Output Coordinator::Reset(ResetRequest request, Now now, CommitDone done) {
   if (!reset.empty() && (*group)->native) (*group)->native->Reclaim(reset, output);
   if (group.ok()) Settle(request.group);
   AddReply(output, std::move(done), std::move(outcomes));
+  return output;
+}
+
+absl::StatusOr<std::set<TopicId>> Coordinator::SubscribedBy(const std::string& name,
+                                                            const Group& group) const {
+  std::set<TopicId> subscribed;
+  for (const auto& [id, member] : group.members()) {
+    if (group.native) {
+      for (const TopicId& topic : SubscribedTopics(member.topics, member.patterns, *topics_)) {
+        subscribed.insert(topic);
+      }
+      continue;
+    }
+    const auto metadata = member.protocols.find(group.current().protocol);
+    const auto topics =
+        metadata == member.protocols.end() ? std::nullopt : TopicsOfConsumer(metadata->second);
+    if (group.current().protocol_type != kConsumerType || !topics) {
+      return MakeError(Reason::kGroupNotEmpty,
+                       base::StrCat("group ", name, " has members, who do not say what they read"));
+    }
+    for (const std::string& topic : *topics) {
+      const auto known = topics_->by_name.find(topic);
+      if (known != topics_->by_name.end()) subscribed.insert(known->second.id);
+    }
+  }
+  return subscribed;
+}
+
+Output Coordinator::Forget(const ForgetRequest& request, Now now, ForgetDone done) {
+  Output output;
+  const auto group = Find(request.group, now, output);
+  const absl::StatusOr<std::set<TopicId>> subscribed =
+      group.ok() ? SubscribedBy(request.group, **group) : group.status();
+  if (!subscribed.ok()) {
+    AddReply(output, std::move(done),
+             absl::StatusOr<std::vector<absl::Status>>(subscribed.status()));
+    return output;
+  }
+  std::vector<absl::Status> outcomes;
+  for (const TopicPartition& partition : request.partitions) {
+    absl::Status& outcome = outcomes.emplace_back();
+    if (subscribed->contains(partition.topic_id)) {
+      outcome = MakeError(Reason::kGroupNotEmpty,
+                          base::StrCat("members of group ", request.group, " subscribe to topic ",
+                                       partition.topic_id.ToString()));
+    } else {
+      (*group)->offsets.Forget(partition, output);
+    }
+  }
+  Settle(request.group);
+  AddReply(output, std::move(done), absl::StatusOr<std::vector<absl::Status>>(std::move(outcomes)));
   return output;
 }
 

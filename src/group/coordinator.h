@@ -56,6 +56,7 @@ class Coordinator {
   Output Commit(CommitRequest request, Now now, CommitDone done);
   Output FetchOffsets(OffsetsRequest request, Now now, OffsetsDone done);
   Output Reset(ResetRequest request, Now now, CommitDone done);
+  Output Forget(const ForgetRequest& request, Now now, ForgetDone done);
   Output Delete(std::string group, Now now, StatusDone done);
   Output List(Now now, ListDone done);
   Output Describe(std::string group, Now now, DescribeDone done);
@@ -113,6 +114,8 @@ class Coordinator {
   absl::Status CommitOne(const CommitRequest& request, const OffsetCommit& commit, Group& group,
                          Output& output);
   absl::Status CheckReset(const ResetRequest& request, const Group& group) const;
+  /// The topics that the members of the group read. kGroupNotEmpty: it cannot be known.
+  absl::StatusOr<std::set<TopicId>> SubscribedBy(const std::string& name, const Group& group) const;
   void Erase(const std::string& name, Output& output);
   /// The offsets of topics that are deleted go, but for those that went with `forgotten`.
   void ForgetDeleted(const std::set<TopicId>& forgotten, Output& output);

@@ -80,6 +80,11 @@ void GroupOffsets::Forget(const TopicId& topic, Output& output) {
   }
 }
 
+void GroupOffsets::Forget(const TopicPartition& partition, Output& output) {
+  const auto known = offsets_.find(partition);
+  if (known != offsets_.end()) Erase(known, output);
+}
+
 void GroupOffsets::Clear(Output& output) {
   for (auto offset = offsets_.begin(); offset != offsets_.end();) offset = Erase(offset, output);
 }

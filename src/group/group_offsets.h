@@ -36,6 +36,7 @@ class GroupOffsets {
   void Expire(absl::Time until, Output& output);
   /// Those of the topic go.
   void Forget(const TopicId& topic, Output& output);
+  void Forget(const TopicPartition& partition, Output& output);
   void Clear(Output& output);
 
   bool empty() const { return offsets_.empty(); }

@@ -92,6 +92,15 @@ struct ResetRequest {
   enum class WhileLive { kRefuse, kForce } while_live = WhileLive::kRefuse;
 };
 
+/// Committed offsets that are to be forgotten, though the group stays.
+struct ForgetRequest {
+  std::string group;
+  std::vector<TopicPartition> partitions = {};
+};
+/// For each partition of the request; kGroupNotEmpty: members subscribe to its topic. As a whole:
+/// kUnknownGroup, kInvalidGroup; kGroupNotEmpty: nobody knows what its members read.
+using ForgetDone = base::Callback<absl::StatusOr<std::vector<absl::Status>>>;
+
 enum class GroupState { kEmpty, kRebalancing, kStable };
 
 struct GroupSummary {
@@ -99,6 +108,8 @@ struct GroupSummary {
   GroupKind kind = GroupKind::kNone;
   GroupState state = GroupState::kEmpty;
   int32_t members = 0;
+  /// "consumer" of a native group, what its members say of a classic one, else empty.
+  std::string protocol_type = {};
 };
 using ListDone = base::Callback<absl::StatusOr<std::vector<GroupSummary>>>;
 

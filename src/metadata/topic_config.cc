@@ -337,14 +337,16 @@ absl::StatusOr<TopicConfig> ParseTopicConfig(const ConfigMap& configs, int32_t r
 
 std::vector<TopicConfigEntry> ListTopicConfig(const ConfigMap& configs, int32_t replicas) {
   const TopicConfig config = ParseTopicConfig(configs, replicas).value();
+  const TopicConfig defaults = ParseTopicConfig({}, replicas).value();
   std::vector<TopicConfigEntry> entries;
   for (const Key& key : kKeys) {
     entries.push_back({.key = std::string(key.name),
                        .value = key.get(config),
+                       .default_value = key.get(defaults),
                        .is_default = !configs.contains(std::string(key.name))});
   }
   for (const auto& [key, value] : configs) {
-    if (IsLabel(key)) entries.push_back({.key = key, .value = value});
+    if (IsLabel(key)) entries.push_back({.key = key, .value = value, .default_value = {}});
   }
   std::sort(entries.begin(), entries.end(),
             [](const TopicConfigEntry& a, const TopicConfigEntry& b) { return a.key < b.key; });

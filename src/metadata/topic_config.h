@@ -45,6 +45,9 @@ struct TopicConfig {
 /// What was set of a topic's configuration, as it is stored.
 using ConfigMap = std::map<std::string, std::string>;
 
+/// What a change of settings does to keys that it does not name.
+enum class UnnamedKeys { kStay, kGetDefaults };
+
 /// Keys that begin so are free labels: they mean nothing here, are listed and filtered by. The rest
 /// of the key is 1 to kLabelKeyBytesMax letters, digits, '.', '_' and '-'; the value UTF-8 of at
 /// most kLabelValueBytesMax bytes. At most kLabelsMax to a topic.
@@ -66,6 +69,7 @@ absl::Status CheckTopicConfigKey(std::string_view key);
 struct TopicConfigEntry {
   std::string key;
   std::string value;
+  std::string default_value;  ///< Of a label: none.
   bool is_default = false;
 };
 

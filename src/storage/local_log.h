@@ -56,6 +56,7 @@ class LocalLog final : public PartitionLog, private FlushListener {
   const std::vector<EpochEntry>& epochs() const override { return *epochs_; }
   Offset compacted_end() const override;
   int64_t size_bytes() const override { return size_bytes_; }
+  std::vector<ProducerState> Producers() const override;
   int64_t lifetime_bytes() const override { return size_bytes_ + removed_bytes_; }
 
   void SetOptions(const LogOptions& options) override { options_ = options; }
@@ -75,7 +76,6 @@ class LocalLog final : public PartitionLog, private FlushListener {
 
   absl::Status CheckWritable() const;
   void ForgetSilentProducers();
-  std::vector<ProducerState> Producers() const;
   bool MustRoll(const record::BatchHeader& batch) const;
   void BeginSegment();
   /// Of everything below log_end(); nothing while it is too early for one.

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/executor.h"
 #include "record/batch.h"
+#include "storage/producer_table.h"
 #include "talosmq/ids.h"
 
 #include "absl/status/status.h"
@@ -105,6 +106,8 @@ class PartitionLog {
   /// records have gone, tombstones perhaps among them.
   virtual Offset compacted_end() const = 0;
   virtual int64_t size_bytes() const = 0;
+  /// The idempotent producers that it knows, the one that appended longest ago first.
+  virtual std::vector<ProducerState> Producers() const = 0;
   /// Of every batch ever appended, removed ones too.
   virtual int64_t lifetime_bytes() const = 0;
 

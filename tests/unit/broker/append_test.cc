@@ -306,5 +306,34 @@ TEST_F(AppendTest, ProducerIdsAreNeverGivenTwice) {
   EXPECT_EQ(seen.size(), 3003u);
 }
 
+TEST_F(AppendTest, ProducersAreDescribedByTheirLastBatch) {
+  harness_.AppendNow(target_, {.values = {"nobody's"}});
+  harness_.AppendNow(target_, {.values = {"a", "b"}, .producer = {ProducerId(7), 1, 0}});
+  harness_.AppendNow(target_, {.values = {"c"}, .producer = {ProducerId(8), 0, 0}});
+  harness_.AppendNow(
+      target_,
+      {.values = {"d"}, .producer = {ProducerId(7), 1, 2}, .timestamp_ms = 1'767'225'601'000});
+  const auto answer = std::make_shared<Answer<absl::StatusOr<std::vector<ProducerDescription>>>>();
+  harness_.broker().messages().DescribeProducers(target_, WriteDown(answer));
+  harness_.Run();
+  ASSERT_EQ(answer->calls, 1);
+  ASSERT_TRUE(answer->value.ok()) << answer->value.status();
+  ASSERT_EQ(answer->value->size(), 2u);
+  const ProducerDescription& other = answer->value->front();
+  EXPECT_EQ(other.id, ProducerId(8));
+  const ProducerDescription& last = answer->value->back();
+  EXPECT_EQ(last.id, ProducerId(7));
+  EXPECT_EQ(last.epoch, 1);
+  EXPECT_EQ(last.last_sequence, 2);
+  EXPECT_EQ(last.last_timestamp_ms, 1'767'225'601'000);
+}
+
+TEST_F(AppendTest, ProducersOfAPartitionThatIsNotThereAreAnError) {
+  const auto answer = std::make_shared<Answer<absl::StatusOr<std::vector<ProducerDescription>>>>();
+  harness_.broker().messages().DescribeProducers({.topic_id = TopicId({9}), .partition = {}},
+                                                 WriteDown(answer));
+  EXPECT_EQ(ReasonOf(answer->value.status()), Reason::kUnknownTopicId);
+}
+
 }  // namespace
 }  // namespace talosmq::broker

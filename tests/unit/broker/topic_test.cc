@@ -344,5 +344,70 @@ TEST_F(TopicTest, InterruptedDeletionOfAnOrphanIsRepeated) {
   }
 }
 
+TEST_F(TopicTest, ACheckSaysWhatTheChangeWouldSay) {
+  First("orders", 2);
+  const TopicService& topics = harness_.broker().topics();
+  const auto reason = [&](TopicCreation creation) {
+    const Reason checked = ReasonOf(topics.CheckCreate(creation).status());
+    // One that can be created is, so each is named once.
+    EXPECT_EQ(checked, CreateReason(std::move(creation)));
+    return checked;
+  };
+  EXPECT_EQ(reason({.name = "orders"}), Reason::kTopicExists);
+  EXPECT_EQ(reason({.name = "no name"}), Reason::kInvalidTopicName);
+  EXPECT_EQ(reason({.name = "__own"}), Reason::kInvalidTopicName);
+  EXPECT_EQ(reason({.name = "none", .partitions = 0}), Reason::kInvalidPartitions);
+  EXPECT_EQ(reason({.name = "none", .replicas = 0}), Reason::kInvalidReplicas);
+  EXPECT_EQ(reason({.name = "none", .configs = {{"retention.ms", "soon"}}}),
+            Reason::kInvalidConfig);
+  EXPECT_EQ(reason({.name = "new"}), Reason::kNone);
+}
+
+TEST_F(TopicTest, ACheckChangesNothingAndFillsDefaultsIn) {
+  const auto checked = harness_.broker().topics().CheckCreate({.name = "orders"});
+  ASSERT_TRUE(checked.ok()) << checked.status();
+  EXPECT_EQ(checked->partitions, 8);
+  EXPECT_EQ(checked->replicas, 1);
+  harness_.Run();
+  EXPECT_EQ(ReasonOf(Describe("orders").status()), Reason::kUnknownTopic);
+}
+
+TEST_F(TopicTest, AnAlterationAndAGrowthAreCheckedByTheTopic) {
+  First("orders", 2);
+  const TopicService& topics = harness_.broker().topics();
+  TopicAlteration alteration{.name = "orders", .set = {{"retention.ms", "5000"}}, .unset = {}};
+  EXPECT_TRUE(topics.CheckAlter(alteration).ok());
+  alteration.set["retention.ms"] = "soon";
+  EXPECT_EQ(ReasonOf(topics.CheckAlter(alteration)), Reason::kInvalidConfig);
+  alteration.name = "other";
+  EXPECT_EQ(ReasonOf(topics.CheckAlter(alteration)), Reason::kUnknownTopic);
+  alteration.name = "__consumer_offsets";
+  EXPECT_EQ(ReasonOf(topics.CheckAlter(alteration)), Reason::kInvalidTopicName);
+  EXPECT_TRUE(topics.CheckAddPartitions("orders", 3).ok());
+  EXPECT_EQ(ReasonOf(topics.CheckAddPartitions("orders", 2)), Reason::kInvalidPartitions);
+  EXPECT_EQ(ReasonOf(topics.CheckAddPartitions("orders", 10'001)), Reason::kInvalidPartitions);
+  EXPECT_EQ(ReasonOf(topics.CheckAddPartitions("other", 3)), Reason::kUnknownTopic);
+}
+
+TEST_F(TopicTest, AReplacementTakesBackWhatItDoesNotName) {
+  harness_.CreateTopic("orders", 1, {{"retention.ms", "5000"}, {"label.team", "mine"}});
+  const auto answer = std::make_shared<Answer<absl::Status>>();
+  harness_.broker().topics().Alter({.name = "orders",
+                                    .set = {{"segment.ms", "60000"}},
+                                    .unset = {},
+                                    .unnamed = metadata::UnnamedKeys::kGetDefaults},
+                                   absl::InfiniteDuration(), WriteDown(answer));
+  harness_.Run();
+  ASSERT_TRUE(answer->value.ok()) << answer->value;
+  const auto topic = Describe("orders");
+  ASSERT_TRUE(topic.ok());
+  std::vector<std::string> set;
+  for (const ConfigEntry& entry : topic->configs) {
+    if (entry.is_default) continue;
+    set.push_back(entry.key + "=" + entry.value + " for " + entry.default_value);
+  }
+  EXPECT_THAT(set, ElementsAre("segment.ms=60000 for 604800000"));
+}
+
 }  // namespace
 }  // namespace talosmq::broker

@@ -1,5 +1,6 @@
 #include "group/coordinator.h"
 
+#include "group/consumer_subscription.h"
 #include "group/native_group.h"
 #include "talosmq/error.h"
 
@@ -8,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -118,6 +120,22 @@ class CoordinatorTest : public testing::Test {
         [&](const std::vector<absl::Status>& each) { outcome = each.front(); }));
     return outcome;
   }
+  /// A second topic, of one partition.
+  TopicPartition AddOther() {
+    const TopicId id({9, 9});
+    topics_.by_name["other"] = {.id = id, .partitions = 1};
+    topics_.name_of[id] = "other";
+    Do(coordinator_->OnTopics(Topics(), now_));
+    return {.topic_id = id, .partition = PartitionId(0)};
+  }
+  absl::Status Forget(const TopicPartition& partition) {
+    absl::Status outcome = absl::UnknownError("nothing came");
+    Do(coordinator_->Forget({.group = "g", .partitions = {partition}}, now_,
+                            [&](const absl::StatusOr<std::vector<absl::Status>>& each) {
+                              outcome = each.ok() ? each->front() : each.status();
+                            }));
+    return outcome;
+  }
   absl::Status Delete() {
     absl::Status outcome = absl::UnknownError("nothing came");
     Do(coordinator_->Delete("g", now_, [&](const absl::Status& status) { outcome = status; }));
@@ -131,15 +149,19 @@ class CoordinatorTest : public testing::Test {
   }
 
   /// Of a classic member.
-  ClassicJoinOutcome JoinClassic(const std::string& group, const std::string& id = "") {
-    ClassicJoinOutcome outcome{.status = absl::UnknownError("it waits"), .reply = {}};
+  ClassicJoinOutcome JoinClassic(const std::string& group, const std::string& id = "",
+                                 const std::string& metadata = "") {
+    // A join that waits is answered when this has returned.
+    const auto outcome = std::make_shared<ClassicJoinOutcome>();
+    outcome->status = absl::UnknownError("it waits");
     Do(coordinator_->Join({.group = group,
                            .member_id = id,
                            .client_id = "k",
                            .protocol_type = "consumer",
-                           .protocols = {{"range", ""}}},
-                          now_, [&](const ClassicJoinOutcome& answer) { outcome = answer; }));
-    return outcome;
+                           .protocols = {{"range", metadata}}},
+                          now_,
+                          [outcome](ClassicJoinOutcome answer) { *outcome = std::move(answer); }));
+    return *outcome;
   }
   std::vector<std::string> Groups() {
     std::vector<std::string> names;
@@ -395,6 +417,72 @@ TEST_F(CoordinatorTest, OnlyAGroupWithoutMembersIsDeleted) {
   EXPECT_EQ(Committed(), -1);
   Restart();
   EXPECT_TRUE(coordinator_->Snapshot().empty());
+}
+
+TEST_F(CoordinatorTest, OffsetsThatAreForgottenStayForgotten) {
+  ASSERT_TRUE(Commit("", 0, 5).ok());
+  ASSERT_TRUE(Commit("", 0, 6, std::nullopt, kSecond).ok());
+  EXPECT_TRUE(Forget(kFirst).ok());
+  Restart();
+  EXPECT_EQ(Committed(kFirst), -1);
+  EXPECT_EQ(Committed(kSecond), 6);
+  EXPECT_TRUE(Forget(kSecond).ok());
+  EXPECT_TRUE(coordinator_->Snapshot().empty());
+}
+
+TEST_F(CoordinatorTest, WhatIsNotCommittedIsForgottenAlready) {
+  EXPECT_EQ(ReasonOf(Forget(kFirst)), Reason::kUnknownGroup);
+  ASSERT_TRUE(Commit("", 0, 5).ok());
+  EXPECT_TRUE(Forget(kSecond).ok());
+  EXPECT_EQ(Committed(kFirst), 5);
+}
+
+TEST_F(CoordinatorTest, OffsetsOfTopicsThatMembersReadAreKept) {
+  const TopicPartition other = AddOther();
+  ASSERT_TRUE(Commit("", 0, 5).ok());
+  ASSERT_TRUE(Commit("", 0, 7, std::nullopt, other).ok());
+  Join("a");
+  EXPECT_EQ(ReasonOf(Forget(kFirst)), Reason::kGroupNotEmpty);
+  EXPECT_TRUE(Forget(other).ok());
+  EXPECT_EQ(Committed(kFirst), 5);
+  EXPECT_EQ(Committed(other), -1);
+}
+
+TEST_F(CoordinatorTest, OffsetsOfTopicsThatClassicMembersReadAreKept) {
+  const TopicPartition other = AddOther();
+  ASSERT_TRUE(Commit("", 0, 5).ok());
+  ASSERT_TRUE(Commit("", 0, 7, std::nullopt, other).ok());
+  const std::string id = JoinClassic("g").reply.member_id;
+  JoinClassic("g", id, std::string("\0\1\0\0\0\1\0\6orders\0\0", 16));
+  Pass(options_.initial_rebalance_delay);
+  EXPECT_EQ(ReasonOf(Forget(kFirst)), Reason::kGroupNotEmpty);
+  EXPECT_TRUE(Forget(other).ok());
+}
+
+TEST_F(CoordinatorTest, WhoDoesNotSayWhatItReadsKeepsAllOffsets) {
+  ASSERT_TRUE(Commit("", 0, 5).ok());
+  const std::string id = JoinClassic("g").reply.member_id;
+  JoinClassic("g", id, "?");
+  Pass(options_.initial_rebalance_delay);
+  EXPECT_EQ(ReasonOf(Forget(kFirst)), Reason::kGroupNotEmpty);
+}
+
+TEST(ConsumerSubscriptionTest, TopicsAreReadFromTheBeginning) {
+  const std::string bytes("\0\3\0\0\0\2\0\1a\0\2bcmore", 17);
+  EXPECT_EQ(TopicsOfConsumer(bytes), (std::set<std::string>{"a", "bc"}));
+  EXPECT_EQ(TopicsOfConsumer(std::string_view("\0\0\0\0\0\0", 6)), std::set<std::string>());
+}
+
+TEST(ConsumerSubscriptionTest, AnythingElseIsNothing) {
+  const std::string bytes("\0\0\0\0\0\1\0\3abc", 11);
+  ASSERT_TRUE(TopicsOfConsumer(bytes).has_value());
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_EQ(TopicsOfConsumer(std::string_view(bytes).substr(0, size)), std::nullopt) << size;
+  }
+  EXPECT_EQ(TopicsOfConsumer(std::string_view("\xff\xff\0\0\0\0", 6)), std::nullopt);
+  EXPECT_EQ(TopicsOfConsumer(std::string_view("\0\0\xff\xff\xff\xff", 6)), std::nullopt);
+  EXPECT_EQ(TopicsOfConsumer(std::string_view("\0\0\0\0\0\1\xff\xff", 8)), std::nullopt);
+  EXPECT_EQ(TopicsOfConsumer(std::string_view("\0\0\x7f\xff\xff\xff", 6)), std::nullopt);
 }
 
 TEST_F(CoordinatorTest, OffsetsOfADeadGroupExpire) {

@@ -30,6 +30,8 @@ inline std::string BatchOf(std::string_view value, int64_t timestamp_ms = 0) {
 /// A MessageService whose log has one batch of one record at each offset. Thread-safe.
 class FakeMessages final : public broker::MessageService {
  public:
+  static constexpr LeaderEpoch kEpoch{3};
+
   void Append(broker::AppendRequest request, base::Callback<broker::AppendOutcome> done) override {
     std::vector<base::Task> due;
     {
@@ -107,11 +109,29 @@ class FakeMessages final : public broker::MessageService {
     if (std::holds_alternative<broker::FromEnd>(query.spec)) {
       outcome.offset = outcome.high_watermark;
     }
-    outcome.epoch = LeaderEpoch(3);
+    outcome.epoch = kEpoch;
     done(std::move(outcome));
   }
-  void FindHistory(broker::HistoryQuery, base::Callback<broker::HistoryOutcome> done) override {
-    done({.status = absl::OkStatus(), .epoch_end = {}, .compacted_end = {}});
+  /// Epoch 3 has written everything; there was none before.
+  void FindHistory(broker::HistoryQuery query,
+                   base::Callback<broker::HistoryOutcome> done) override {
+    broker::HistoryOutcome outcome;
+    {
+      const base::MutexLock lock(mutex_);
+      outcome.high_watermark = Offset(static_cast<int64_t>(logs_[query.source].size()));
+    }
+    const bool is_known = query.known_epoch == kNoEpoch || query.known_epoch == kEpoch;
+    if (!is_known) outcome.status = MakeError(Reason::kFencedEpoch, "another epoch");
+    if (query.epoch == kEpoch) outcome.last_epoch = {kEpoch, outcome.high_watermark};
+    if (query.epoch < kEpoch) outcome.last_epoch = {query.epoch, Offset(0)};
+    done(std::move(outcome));
+  }
+  /// One, whatever the partition.
+  void DescribeProducers(
+      const TopicPartition&,
+      base::Callback<absl::StatusOr<std::vector<broker::ProducerDescription>>> done) override {
+    done(std::vector{broker::ProducerDescription{
+        .id = ProducerId(4000), .epoch = 2, .last_sequence = 9, .last_timestamp_ms = 1234}});
   }
   void DeleteRecords(broker::RecordDeletion deletion,
                      base::Callback<broker::DeletionOutcome> done) override {
@@ -228,8 +248,8 @@ class FakeMessages final : public broker::MessageService {
   size_t fetches_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-/// One topic, "orders", of two partitions; a change of another one fails. Thread-safe: only the
-/// users change.
+/// One topic, "orders", of two partitions, and those that are created; a change of another one
+/// fails. Thread-safe while nothing is created or altered: only the users change.
 class FakeTopics final : public broker::TopicService {
  public:
   static constexpr TopicId kOrders{{1, 2, 3}};
@@ -253,15 +273,36 @@ class FakeTopics final : public broker::TopicService {
       broker::TopicCreation creation, absl::Duration,
       base::Callback<absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>> done) override {
     if (creation.name == topic_->name) return done(MakeError(Reason::kTopicExists, "it is there"));
-    done(topic_);
+    if (!creation_status.ok()) return done(creation_status);
+    created.push_back(creation.name);
+    auto topic = std::make_shared<metadata::TopicImage>(*topic_);
+    topic->name = creation.name;
+    auto image = std::make_shared<metadata::ClusterImage>(*image_);
+    image->topics_by_name.emplace(topic->name, topic);
+    image_ = std::move(image);
+    done(std::move(topic));
   }
   void Alter(broker::TopicAlteration alteration, absl::Duration,
              base::Callback<absl::Status> done) override {
     done(Check(alteration.name));
+    altered = std::move(alteration);
   }
   void AddPartitions(std::string name, int32_t, absl::Duration,
                      base::Callback<absl::Status> done) override {
     done(Check(name));
+  }
+  absl::StatusOr<broker::TopicCreation> CheckCreate(broker::TopicCreation creation) const override {
+    if (creation.name == topic_->name) return MakeError(Reason::kTopicExists, "it is there");
+    creation.partitions = creation.partitions.value_or(8);
+    creation.replicas = creation.replicas.value_or(1);
+    return creation;
+  }
+  absl::Status CheckAlter(const broker::TopicAlteration& alteration) const override {
+    return Check(alteration.name);
+  }
+  absl::Status CheckAddPartitions(const std::string& name, int32_t total) const override {
+    if (total <= 2) return MakeError(Reason::kInvalidPartitions, "there are 2");
+    return Check(name);
   }
   void Delete(std::string name, absl::Duration, base::Callback<absl::Status> done) override {
     done(Check(name));
@@ -274,10 +315,11 @@ class FakeTopics final : public broker::TopicService {
                 base::Callback<absl::StatusOr<broker::TopicDescription>> done) override {
     const absl::Status known = Check(name);
     if (!known.ok()) return done(known);
-    done(broker::TopicDescription{
-        .topic = topic_,
-        .configs = {{"cleanup.policy", "delete", true}, {"retention.ms", "1000", false}},
-        .partitions = {}});
+    done(broker::TopicDescription{.topic = topic_,
+                                  .configs = {{"cleanup.policy", "delete", "delete", true},
+                                              {"label.team", "mine", "", false},
+                                              {"retention.ms", "1000", "604800000", false}},
+                                  .partitions = {SizeOf(0, 100), SizeOf(1, 200)}});
   }
   std::shared_ptr<const metadata::ClusterImage> image() const override {
     const base::MutexLock lock(mutex_);
@@ -303,7 +345,17 @@ class FakeTopics final : public broker::TopicService {
 
   static constexpr int32_t kIterations = base::kScramIterationsMin;
 
+  std::optional<broker::TopicAlteration> altered;  ///< Last.
+  std::vector<std::string> created;
+  absl::Status creation_status;  ///< An error: nothing can be created.
+
  private:
+  static broker::PartitionDescription SizeOf(int32_t partition, int64_t bytes) {
+    broker::PartitionDescription description;
+    description.partition = PartitionId(partition);
+    description.size_bytes = bytes;
+    return description;
+  }
   absl::Status Check(std::string_view name) const {
     if (name == topic_->name) return absl::OkStatus();
     return MakeError(Reason::kUnknownTopic, base::StrCat("there is no topic ", name));
@@ -339,6 +391,16 @@ class FakeGroups final : public broker::GroupService {
     Answer(std::move(done),
            group::Offsets{{{FakeTopics::kOrders, PartitionId(0)},
                            {.offset = Offset(5), .epoch = LeaderEpoch(3), .metadata = "mine"}}});
+  }
+  /// Members subscribe to partitions from 1 on.
+  void Forget(group::ForgetRequest request, group::ForgetDone done) override {
+    std::vector<absl::Status> outcomes;
+    for (const TopicPartition& partition : request.partitions) {
+      outcomes.push_back(partition.partition == PartitionId(0)
+                             ? absl::OkStatus()
+                             : MakeError(Reason::kGroupNotEmpty, "it is read"));
+    }
+    Answer(std::move(done), std::move(outcomes));
   }
   void Delete(std::string, group::StatusDone done) override { done(status); }
   void List(group::ListDone done) override {
@@ -412,7 +474,11 @@ class FakeGroups final : public broker::GroupService {
     done(std::move(answer));
   }
   static group::GroupSummary Summary(group::GroupState state) {
-    return {.group = "readers", .kind = group::GroupKind::kClassic, .state = state, .members = 1};
+    return {.group = "readers",
+            .kind = group::GroupKind::kClassic,
+            .state = state,
+            .members = 1,
+            .protocol_type = "connect"};
   }
 
   base::Mutex mutex_;
@@ -427,6 +493,7 @@ class FakeCluster final : public broker::ClusterService {
     broker::ServerInfo info;
     info.cluster_id = "test-cluster";
     info.broker = BrokerId(0);
+    info.data_directory = "/data";
     return info;
   }
   void CheckHealth(base::Callback<broker::HealthReport> done) override { done({}); }

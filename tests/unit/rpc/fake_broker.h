@@ -26,6 +26,11 @@ namespace talosmq::rpc {
 /// offset n is the n-th of them. Answers can be held back until a test lets them go. Thread-safe.
 class FakeMessages final : public broker::MessageService {
  public:
+  void DescribeProducers(
+      const TopicPartition&,
+      base::Callback<absl::StatusOr<std::vector<broker::ProducerDescription>>> done) override {
+    done(std::vector<broker::ProducerDescription>());
+  }
   void FindHistory(broker::HistoryQuery, base::Callback<broker::HistoryOutcome> done) override {
     done({.status = absl::OkStatus(), .epoch_end = {}, .compacted_end = {}});
   }
@@ -305,6 +310,15 @@ class FakeTopics final : public broker::TopicService {
     done(total > 2 ? absl::OkStatus()
                    : MakeError(Reason::kInvalidPartitions, base::StrCat(name, " has 2 already")));
   }
+  absl::StatusOr<broker::TopicCreation> CheckCreate(broker::TopicCreation creation) const override {
+    return creation;
+  }
+  absl::Status CheckAlter(const broker::TopicAlteration&) const override {
+    return absl::OkStatus();
+  }
+  absl::Status CheckAddPartitions(const std::string&, int32_t) const override {
+    return absl::OkStatus();
+  }
   void Delete(std::string, absl::Duration, base::Callback<absl::Status> done) override {
     done(absl::OkStatus());
   }
@@ -321,7 +335,7 @@ class FakeTopics final : public broker::TopicService {
       return;
     }
     broker::TopicDescription description{.topic = topic_, .configs = {}, .partitions = {}};
-    description.configs.push_back({"segment.bytes", "268435456", true});
+    description.configs.push_back({"segment.bytes", "268435456", "268435456", true});
     description.partitions.resize(2);
     description.partitions[0].skipped = {{.first = Offset(1), .next = Offset(4)}};
     description.partitions[1].status = MakeError(Reason::kStorageFenced, "the log is fenced");
@@ -492,6 +506,9 @@ class FakeGroups final : public broker::GroupService {
   }
   void Delete(std::string group, group::StatusDone done) override {
     done(MakeError(Reason::kGroupNotEmpty, base::StrCat("group ", group, " has 1 members")));
+  }
+  void Forget(group::ForgetRequest request, group::ForgetDone done) override {
+    done(std::vector<absl::Status>(request.partitions.size()));
   }
   void List(group::ListDone done) override { done(summaries); }
   void Describe(std::string, group::DescribeDone done) override { done(description); }

@@ -66,6 +66,9 @@ class OneRecordMessages final : public broker::MessageService {
       done(std::move(outcome));
     }
   }
+  void DescribeProducers(
+      const TopicPartition&,
+      base::Callback<absl::StatusOr<std::vector<broker::ProducerDescription>>>) override {}
   void FindHistory(broker::HistoryQuery, base::Callback<broker::HistoryOutcome>) override {}
   void DeleteRecords(broker::RecordDeletion /*deletion*/,
                      base::Callback<broker::DeletionOutcome> done) override {
@@ -114,6 +117,11 @@ class FixedTopics final : public broker::TopicService {
                      base::Callback<absl::Status> done) override {
     done(Unasked());
   }
+  absl::StatusOr<broker::TopicCreation> CheckCreate(broker::TopicCreation) const override {
+    return Unasked();
+  }
+  absl::Status CheckAlter(const broker::TopicAlteration&) const override { return Unasked(); }
+  absl::Status CheckAddPartitions(const std::string&, int32_t) const override { return Unasked(); }
   void Delete(std::string, absl::Duration, base::Callback<absl::Status> done) override {
     done(Unasked());
   }
