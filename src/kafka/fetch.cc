@@ -1,5 +1,7 @@
 #include "base/mutex.h"
+#include "base/text.h"
 #include "kafka/error_code.h"
+#include "kafka/fetch_sessions.h"
 #include "kafka/handlers.h"
 #include "kafka/topic_lookup.h"
 
@@ -27,9 +29,10 @@ constexpr absl::Duration kWaitMax = absl::Minutes(5);
 /// comes; the waits end on several threads.
 class FetchCall : public std::enable_shared_from_this<FetchCall> {
  public:
-  FetchCall(const Services& services, FetchPtr exchange)
+  FetchCall(const Services& services, FetchPtr exchange, FetchPlan plan)
       : services_(services),
         exchange_(std::move(exchange)),
+        plan_(std::move(plan)),
         until_(services.clock.Monotonic() +
                std::clamp<absl::Duration>(absl::Milliseconds(exchange_->request.max_wait_ms),
                                           absl::ZeroDuration(), kWaitMax)) {}
@@ -44,16 +47,24 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
     PartitionAnswer* answer;
     broker::FetchRequest fetch;
     int64_t bytes_max = 0;
-    Offset next = {};  ///< Behind what has been read.
+    LeaderEpoch last_epoch;  ///< Under which the client has read what is before; kNoEpoch: none.
+    Offset next = {};        ///< Behind what has been read.
     broker::FetchTicket ticket = {};
   };
   /// Whether the answer of a read comes while Read() looks on; if not, it goes on with Read().
   enum class Step { kAsked, kAnswered, kLeft };
 
   void Prepare();
+  void PrepareAnswers();
+  void Prepare(const metadata::ClusterImage& image, const FetchedPartition& fetched,
+               PartitionAnswer& answer);
   /// Reads all partitions, one after another.
   void ReadAll();
   void Read();
+  /// Reads, unless the client has read other records than these before.
+  void Ask(Place& place, broker::FetchRequest fetch, base::Callback<broker::FetchOutcome> done);
+  void OnHistory(Place& place, broker::FetchRequest fetch, const broker::HistoryOutcome& history,
+                 base::Callback<broker::FetchOutcome> done);
   void OnRead(Place& place, broker::FetchOutcome outcome);
   void OnAllRead();
   void WaitAtAll();
@@ -64,6 +75,7 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
 
   const Services services_;
   const FetchPtr exchange_;
+  const FetchPlan plan_;
   const absl::Duration until_;
   std::vector<Place> places_;  ///< Of the partitions that can be read.
   bool has_error_ = false;
@@ -77,36 +89,44 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
 };
 
 void FetchCall::Prepare() {
-  const FetchRequest& request = exchange_->request;
-  FetchResponse& response = exchange_->response;
+  PrepareAnswers();
   const auto image = services_.topics.image();
-  for (const auto& topic : request.topics) {
-    auto& answered = response.topics.emplace_back();
-    answered.name = topic.name;
-    answered.partitions.resize(topic.partitions.size());
-  }
-  for (size_t i = 0; i < request.topics.size(); ++i) {
-    for (size_t j = 0; j < request.topics[i].partitions.size(); ++j) {
-      const auto& asked = request.topics[i].partitions[j];
-      PartitionAnswer& answer = response.topics[i].partitions[j];
-      answer.partition = asked.partition;
-      answer.high_watermark = -1;
-      answer.records.emplace();
-      if (request.isolation_level == kReadCommitted) answer.aborted_transactions.emplace();
-      const auto source = FindPartition(*image, request.topics[i].name, asked.partition);
-      answer.error_code = WireErrorOf(source.status());
-      if (!source.ok()) {
-        has_error_ = true;
-        continue;
-      }
-      places_.push_back({.answer = &answer,
-                         .fetch = {.source = *source,
-                                   .known_epoch = LeaderEpoch(asked.current_leader_epoch),
-                                   .offset = Offset(asked.fetch_offset)},
-                         .bytes_max = asked.partition_max_bytes,
-                         .next = Offset(asked.fetch_offset)});
+  size_t place = 0;
+  for (auto& topic : exchange_->response.topics) {
+    for (PartitionAnswer& answer : topic.partitions) {
+      Prepare(*image, plan_.partitions[place++], answer);
     }
   }
+}
+
+void FetchCall::PrepareAnswers() {
+  auto& topics = exchange_->response.topics;
+  for (const FetchedPartition& fetched : plan_.partitions) {
+    if (topics.empty() || topics.back().name != *fetched.topic) {
+      topics.emplace_back().name = *fetched.topic;
+    }
+    topics.back().partitions.emplace_back().partition = fetched.asked.partition;
+  }
+}
+
+void FetchCall::Prepare(const metadata::ClusterImage& image, const FetchedPartition& fetched,
+                        PartitionAnswer& answer) {
+  answer.high_watermark = -1;
+  answer.records.emplace();
+  if (exchange_->request.isolation_level == kReadCommitted) answer.aborted_transactions.emplace();
+  const auto source = FindPartition(image, *fetched.topic, fetched.asked.partition);
+  answer.error_code = WireErrorOf(source.status());
+  if (!source.ok()) {
+    has_error_ = true;
+    return;
+  }
+  places_.push_back({.answer = &answer,
+                     .fetch = {.source = *source,
+                               .known_epoch = LeaderEpoch(fetched.asked.current_leader_epoch),
+                               .offset = Offset(fetched.asked.fetch_offset)},
+                     .bytes_max = fetched.asked.partition_max_bytes,
+                     .last_epoch = LeaderEpoch(fetched.asked.last_fetched_epoch),
+                     .next = Offset(fetched.asked.fetch_offset)});
 }
 
 void FetchCall::ReadAll() {
@@ -130,17 +150,54 @@ void FetchCall::Read() {
     broker::FetchRequest fetch = place.fetch;
     fetch.bytes_max = std::max<int64_t>(std::min(left, place.bytes_max), 1);
     step_ = Step::kAsked;
-    services_.messages.Fetch(fetch,
-                             [self = shared_from_this(), &place](broker::FetchOutcome outcome) {
-                               self->OnRead(place, std::move(outcome));
-                               if (self->step_.exchange(Step::kAnswered) == Step::kLeft) {
-                                 ++self->reading_;
-                                 self->Read();
-                               }
-                             });
+    Ask(place, fetch, [self = shared_from_this(), &place](broker::FetchOutcome outcome) {
+      self->OnRead(place, std::move(outcome));
+      if (self->step_.exchange(Step::kAnswered) == Step::kLeft) {
+        ++self->reading_;
+        self->Read();
+      }
+    });
     if (step_.exchange(Step::kLeft) != Step::kAnswered) return;
   }
   OnAllRead();
+}
+
+void FetchCall::Ask(Place& place, broker::FetchRequest fetch,
+                    base::Callback<broker::FetchOutcome> done) {
+  if (place.last_epoch < LeaderEpoch(0)) {
+    services_.messages.Fetch(fetch, std::move(done));
+    return;
+  }
+  services_.messages.FindHistory(
+      {.source = fetch.source, .epoch = place.last_epoch, .known_epoch = fetch.known_epoch},
+      [self = shared_from_this(), &place, fetch,
+       done = std::move(done)](const broker::HistoryOutcome& history) mutable {
+        self->OnHistory(place, std::move(fetch), history, std::move(done));
+      });
+}
+
+void FetchCall::OnHistory(Place& place, broker::FetchRequest fetch,
+                          const broker::HistoryOutcome& history,
+                          base::Callback<broker::FetchOutcome> done) {
+  broker::FetchOutcome refusal;
+  refusal.status = history.status;
+  refusal.next_offset = fetch.offset;
+  if (!history.status.ok()) return done(std::move(refusal));
+  if (!history.last_epoch) {
+    refusal.status = MakeError(Reason::kOffsetOutOfRange,
+                               base::StrCat("no epoch up to ", place.last_epoch.value()));
+    return done(std::move(refusal));
+  }
+  const auto [epoch, end] = *history.last_epoch;
+  const bool has_parted = epoch < place.last_epoch || end < fetch.offset;
+  if (has_parted && fetch.offset >= history.log_start) {
+    place.answer->diverging_epoch = {.epoch = epoch.value(), .end_offset = end.value()};
+    has_error_ = true;
+    refusal.log_start = history.log_start;
+    refusal.high_watermark = history.high_watermark;
+    return done(std::move(refusal));
+  }
+  services_.messages.Fetch(std::move(fetch), std::move(done));
 }
 
 void FetchCall::OnRead(Place& place, broker::FetchOutcome outcome) {
@@ -164,7 +221,9 @@ void FetchCall::OnAllRead() {
   // When the answer is full, a wait would bring nothing, and be over at once.
   const bool is_enough = has_error_ || is_full_ || bytes_ >= exchange_->request.min_bytes ||
                          exchange_->caller().cancellation->is_cancelled();
-  if (is_enough || places_.empty() || services_.clock.Monotonic() >= until_) return;
+  if (is_enough || places_.empty() || services_.clock.Monotonic() >= until_) {
+    return services_.fetch_sessions.Finish(plan_, exchange_->response);
+  }
   WaitAtAll();
 }
 
@@ -227,11 +286,12 @@ void FetchCall::WaitDone() {
 }  // namespace
 
 void Handle(const Services& services, FetchPtr exchange) {
-  if (exchange->request.session_id != 0) {
-    exchange->response.error_code = Wire(ErrorCode::kFetchSessionIdNotFound);
+  FetchPlan plan = services.fetch_sessions.Begin(exchange->request);
+  if (plan.error != ErrorCode::kNone) {
+    exchange->response.error_code = Wire(plan.error);
     return;
   }
-  std::make_shared<FetchCall>(services, std::move(exchange))->Begin();
+  std::make_shared<FetchCall>(services, std::move(exchange), std::move(plan))->Begin();
 }
 
 }  // namespace talosmq::kafka

@@ -22,6 +22,7 @@
 #include "kafka/protocol/metadata.h"
 #include "kafka/protocol/offset_commit.h"
 #include "kafka/protocol/offset_fetch.h"
+#include "kafka/protocol/offset_for_leader_epoch.h"
 #include "kafka/protocol/produce.h"
 #include "kafka/protocol/sasl_authenticate.h"
 #include "kafka/protocol/sasl_handshake.h"
@@ -60,6 +61,8 @@ void Handle(const Services&, ExchangePtr<ListOffsetsRequest, ListOffsetsResponse
 void Handle(const Services&, ExchangePtr<MetadataRequest, MetadataResponse>);
 void Handle(const Services&, ExchangePtr<OffsetCommitRequest, OffsetCommitResponse>);
 void Handle(const Services&, ExchangePtr<OffsetFetchRequest, OffsetFetchResponse>);
+void Handle(const Services&,
+            ExchangePtr<OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse>);
 void Handle(const Services&, ExchangePtr<ProduceRequest, ProduceResponse>);
 void Handle(const Services&, ExchangePtr<SaslAuthenticateRequest, SaslAuthenticateResponse>);
 void Handle(const Services&, ExchangePtr<SaslHandshakeRequest, SaslHandshakeResponse>);

@@ -33,7 +33,7 @@ struct ServedApi {
 
 constexpr ServedApi kServed[] = {
     {ApiKey::kProduce, 0, 9, Run<ProduceRequest, ProduceResponse>},
-    {ApiKey::kFetch, 4, 11, Run<FetchRequest, FetchResponse>},
+    {ApiKey::kFetch, 4, 12, Run<FetchRequest, FetchResponse>},
     {ApiKey::kListOffsets, 0, 6, Run<ListOffsetsRequest, ListOffsetsResponse>},
     {ApiKey::kMetadata, 0, 12, Run<MetadataRequest, MetadataResponse>},
     {ApiKey::kOffsetCommit, 0, 8, Run<OffsetCommitRequest, OffsetCommitResponse>},
@@ -51,6 +51,8 @@ constexpr ServedApi kServed[] = {
     {ApiKey::kDeleteTopics, 0, 6, Run<DeleteTopicsRequest, DeleteTopicsResponse>},
     {ApiKey::kDeleteRecords, 0, 2, Run<DeleteRecordsRequest, DeleteRecordsResponse>},
     {ApiKey::kInitProducerId, 0, 4, Run<InitProducerIdRequest, InitProducerIdResponse>},
+    {ApiKey::kOffsetForLeaderEpoch, 0, 4,
+     Run<OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse>},
     {ApiKey::kDescribeConfigs, 0, 4, Run<DescribeConfigsRequest, DescribeConfigsResponse>},
     {ApiKey::kSaslAuthenticate, 0, 2, Run<SaslAuthenticateRequest, SaslAuthenticateResponse>},
     {ApiKey::kCreatePartitions, 0, 3, Run<CreatePartitionsRequest, CreatePartitionsResponse>},

@@ -6,6 +6,7 @@
 #include "broker/groups.h"
 #include "broker/messages.h"
 #include "broker/topics.h"
+#include "kafka/fetch_sessions.h"
 
 namespace talosmq::kafka {
 
@@ -17,6 +18,7 @@ struct Services {
   broker::ClusterService& cluster;
   const base::Clock& clock;
   base::MetricRegistry& metrics;
+  FetchSessions& fetch_sessions;
 };
 
 }  // namespace talosmq::kafka

@@ -10,6 +10,7 @@
 #include "group/offset_view.h"
 #include "http/http_front.h"
 #include "http/prometheus_registry.h"
+#include "kafka/fetch_sessions.h"
 #include "kafka/kafka_front.h"
 #include "kv/store.h"
 #include "metadata/embedded/embedded_store.h"
@@ -166,6 +167,7 @@ class Node final : public Server {
   NoDumps no_dumps_;
   std::unique_ptr<http::HttpFront> http_;
   std::unique_ptr<rpc::GrpcFront> grpc_;
+  std::unique_ptr<kafka::FetchSessions> fetch_sessions_;
   std::unique_ptr<kafka::KafkaFront> kafka_;
 };
 
@@ -318,12 +320,18 @@ absl::Status Node::StartFronts() {
                                                   .metrics = *metrics_}));
   const kafka::KafkaFrontOptions kafka{.listeners = KafkaListenersOf(config_, tls),
                                        .threads = static_cast<int>(ShardsOf(config_))};
-  TALOSMQ_ASSIGN_OR_RETURN(kafka_, kafka::KafkaFront::Start(kafka, {.messages = broker_->messages(),
-                                                                    .topics = broker_->topics(),
-                                                                    .groups = broker_->groups(),
-                                                                    .cluster = *cluster_,
-                                                                    .clock = dependencies_.clock,
-                                                                    .metrics = *metrics_}));
+  fetch_sessions_ = std::make_unique<kafka::FetchSessions>(
+      kafka::FetchSessions::Options(),
+      kafka::FetchSessions::Dependencies{.clock = dependencies_.clock,
+                                         .random = dependencies_.random});
+  TALOSMQ_ASSIGN_OR_RETURN(kafka_,
+                           kafka::KafkaFront::Start(kafka, {.messages = broker_->messages(),
+                                                            .topics = broker_->topics(),
+                                                            .groups = broker_->groups(),
+                                                            .cluster = *cluster_,
+                                                            .clock = dependencies_.clock,
+                                                            .metrics = *metrics_,
+                                                            .fetch_sessions = *fetch_sessions_}));
   for (size_t i = 0; i < kafka.listeners.size(); ++i) {
     ports_.kafka.push_back(ListenAddress{kafka.listeners[i].host, kafka_->ports()[i]}.ToString());
   }

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/mutex.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "kafka/services.h"
 #include "record/batch.h"
@@ -565,8 +566,12 @@ struct FakeBroker {
   FakeCluster cluster;
   base::SystemClock clock;
   CountingRegistry metrics;
+  base::SystemRandom random;
+  FetchSessions fetch_sessions{{}, {.clock = clock, .random = random}};
 
-  Services services() { return {messages, topics, groups, cluster, clock, metrics}; }
+  Services services() {
+    return {messages, topics, groups, cluster, clock, metrics, fetch_sessions};
+  }
 };
 
 inline constexpr TopicPartition kOrders0{FakeTopics::kOrders, PartitionId(0)};

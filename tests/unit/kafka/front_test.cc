@@ -160,6 +160,33 @@ TEST_F(KafkaFrontTest, AFetchWhoseBoundsAreFullDoesNotWaitForMore) {
   EXPECT_EQ(broker_.messages.fetches(), 1);
 }
 
+TEST_F(KafkaFrontTest, ASessionGoesOnOverAnotherConnection) {
+  Start();
+  FetchRequest opening = Fetch(0, 0);
+  opening.session_epoch = 0;
+  int32_t session = 0;
+  {
+    const RawClient client(port());
+    client.Ask(opening, kFetch, 1);
+    session = client.ReadAnswer<FetchResponse>(kFetch, 1).session_id;
+  }
+  ASSERT_GT(session, 0);
+  FetchRequest next = Fetch(0, kMinute);
+  next.topics.clear();
+  next.session_id = session;
+  next.session_epoch = 1;
+  const RawClient client(port());
+  client.Ask(next, kFetch, 2);
+  broker_.messages.WaitForWaitingFetches(1);
+  broker_.messages.Store(kOrders0, batch_);
+  const auto fetched = client.ReadAnswer<FetchResponse>(kFetch, 2);
+  EXPECT_EQ(fetched.session_id, session);
+  EXPECT_EQ(fetched.topics.at(0).partitions.at(0).records->bytes(), batch_.size());
+  client.Ask(next, kFetch, 3);
+  EXPECT_EQ(client.ReadAnswer<FetchResponse>(kFetch, 3).error_code,
+            Wire(ErrorCode::kInvalidFetchSessionEpoch));
+}
+
 TEST_F(KafkaFrontTest, ProduceWithoutAcknowledgementHasNoAnswer) {
   Start();
   const RawClient client(port());

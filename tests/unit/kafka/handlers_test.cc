@@ -7,6 +7,8 @@
 #include "unit/kafka/handler_fixture.h"
 
 #include <string>
+#include <tuple>
+#include <vector>
 
 namespace talosmq::kafka {
 namespace {
@@ -79,6 +81,65 @@ TEST_F(KafkaHandlersTest, TopicsThatAreNotThereAreErrorsOfTheirOwn) {
   EXPECT_EQ(found.topics.at(0).error_code, 0);
   EXPECT_EQ(found.topics.at(1).error_code, Wire(ErrorCode::kInvalidTopic));
   EXPECT_EQ(found.topics.at(2).error_code, Wire(ErrorCode::kUnknownTopicOrPartition));
+}
+
+TEST_F(KafkaHandlersTest, EpochsEndWhereTheNextBegins) {
+  broker_.messages.Store(kOrders0, BatchOf("value"));
+  OffsetForLeaderEpochRequest request;
+  request.topics = {{.name = "orders",
+                     .partitions = {{.partition = 0, .leader_epoch = 3},
+                                    {.partition = 0, .leader_epoch = 1},
+                                    {.partition = 0, .leader_epoch = 4},
+                                    {.partition = 0, .current_leader_epoch = 2, .leader_epoch = 3},
+                                    {.partition = 7, .leader_epoch = 3}}}};
+  const auto found = Ask<OffsetForLeaderEpochResponse>(request, 4).topics.at(0).partitions;
+  std::vector<std::tuple<int16_t, int32_t, int64_t>> told;
+  for (const auto& partition : found) {
+    told.emplace_back(partition.error_code, partition.leader_epoch, partition.end_offset);
+  }
+  EXPECT_THAT(told,
+              testing::ElementsAre(std::tuple(0, 3, 1), std::tuple(0, 1, 0), std::tuple(0, -1, -1),
+                                   std::tuple(Wire(ErrorCode::kFencedLeaderEpoch), -1, -1),
+                                   std::tuple(Wire(ErrorCode::kUnknownTopicOrPartition), -1, -1)));
+}
+
+class KafkaDivergenceTest : public KafkaHandlersTest {
+ protected:
+  FetchResponse::Topic::Partition FetchAfter(int32_t last_epoch, int64_t offset) {
+    FetchRequest request;
+    request.max_bytes = 1 << 20;
+    request.topics = {{.name = "orders",
+                       .partitions = {{.partition = 0,
+                                       .fetch_offset = offset,
+                                       .last_fetched_epoch = last_epoch,
+                                       .partition_max_bytes = 1 << 20}}}};
+    return Ask<FetchResponse>(request, 12).topics.at(0).partitions.at(0);
+  }
+};
+
+TEST_F(KafkaDivergenceTest, WhoHasReadOtherRecordsIsToldWhereTheyPart) {
+  broker_.messages.Store(kOrders0, BatchOf("value"));
+  const auto beyond = FetchAfter(3, 2);
+  EXPECT_EQ(beyond.error_code, 0);
+  EXPECT_EQ(beyond.diverging_epoch.epoch, 3);
+  EXPECT_EQ(beyond.diverging_epoch.end_offset, 1);
+  EXPECT_EQ(beyond.high_watermark, 1);
+  EXPECT_TRUE(beyond.records->empty());
+  const auto other = FetchAfter(2, 1);
+  EXPECT_EQ(other.diverging_epoch.epoch, 2);
+  EXPECT_EQ(other.diverging_epoch.end_offset, 0);
+}
+
+TEST_F(KafkaDivergenceTest, WhoHasReadTheSameGoesOn) {
+  broker_.messages.Store(kOrders0, BatchOf("value"));
+  const auto more = FetchAfter(3, 0);
+  EXPECT_EQ(more.error_code, 0);
+  EXPECT_EQ(more.diverging_epoch.end_offset, -1);
+  EXPECT_FALSE(more.records->empty());
+}
+
+TEST_F(KafkaDivergenceTest, AnEpochThatIsNotThereYetIsOutOfRange) {
+  EXPECT_EQ(FetchAfter(4, 0).error_code, Wire(ErrorCode::kOffsetOutOfRange));
 }
 
 TEST_F(KafkaHandlersTest, PartitionsOfOneProduceFailForThemselves) {

@@ -109,6 +109,8 @@ TEST(ServedApisTest, NewJavaClientsFindTheOldestVersionsThatTheyKnow) {
       {"Java", ApiKey::kCreateTopics, 2},
       {"Java", ApiKey::kDeleteTopics, 1},
       {"Java", ApiKey::kDescribeConfigs, 1},
+      {"Java", ApiKey::kOffsetForLeaderEpoch, 2},
+      {"Java", ApiKey::kOffsetForLeaderEpoch, 3},
   });
 }
 
