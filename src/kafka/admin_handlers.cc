@@ -1,6 +1,7 @@
 #include "base/text.h"
 #include "kafka/error_code.h"
 #include "kafka/handlers.h"
+#include "kafka/status_answer.h"
 #include "kafka/topic_lookup.h"
 
 #include <algorithm>
@@ -10,30 +11,8 @@
 namespace talosmq::kafka {
 namespace {
 
-constexpr int8_t kTopicResource = 2;
-constexpr int8_t kBrokerResource = 4;
-constexpr int8_t kSourceTopic = 1;
-constexpr int8_t kSourceDefault = 5;
-constexpr int8_t kSet = 0;
-constexpr int8_t kUnset = 1;
-
-std::optional<std::string> MessageOf(const absl::Status& status) {
-  if (status.ok()) return std::nullopt;
-  return std::string(base::FromAbsl(status.message()));
-}
-
-template <typename Answer>
-void Tell(Answer& answer, const absl::Status& status) {
-  answer.error_code = WireErrorOf(status);
-  answer.error_message = MessageOf(status);
-}
-
 absl::Duration Deadline(const Services& services, int32_t timeout_ms) {
   return services.clock.Monotonic() + absl::Milliseconds(std::max(timeout_ms, 1));
-}
-
-absl::Status NotHere(std::string_view what) {
-  return MakeError(Reason::kInvalidArgument, base::StrCat(what, " is not supported"));
 }
 
 absl::StatusOr<broker::TopicCreation> CreationOf(const CreateTopicsRequest::Topic& topic) {
@@ -52,10 +31,41 @@ absl::StatusOr<broker::TopicCreation> CreationOf(const CreateTopicsRequest::Topi
   return creation;
 }
 
+using CreatePtr = ExchangePtr<CreateTopicsRequest, CreateTopicsResponse>;
+using TopicAnswer = CreateTopicsResponse::Topic;
+
+void TellCheck(const absl::StatusOr<broker::TopicCreation>& checked, TopicAnswer& answer) {
+  Tell(answer, checked.status());
+  if (!checked.ok()) return;
+  answer.num_partitions = checked->partitions.value_or(-1);
+  answer.replication_factor = static_cast<int16_t>(checked->replicas.value_or(-1));
+  answer.configs.emplace();
+}
+
+void Create(const Services& services, CreatePtr exchange, size_t place,
+            broker::TopicCreation creation) {
+  const absl::Duration deadline = Deadline(services, exchange->request.timeout_ms);
+  services.topics.Create(
+      std::move(creation), deadline,
+      [exchange = std::move(exchange),
+       place](const absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>& created) mutable {
+        TopicAnswer& answer = exchange->response.topics[place];
+        Tell(answer, created.status());
+        if (created.ok()) {
+          const metadata::TopicImage& topic = **created;
+          answer.topic_id = topic.id;
+          answer.num_partitions = static_cast<int32_t>(topic.partitions.size());
+          answer.replication_factor =
+              static_cast<int16_t>(topic.partitions.front().replicas.size());
+          answer.configs.emplace();
+        }
+        exchange.reset();
+      });
+}
+
 }  // namespace
 
-void Handle(const Services& services,
-            ExchangePtr<CreateTopicsRequest, CreateTopicsResponse> exchange) {
+void Handle(const Services& services, CreatePtr exchange) {
   const CreateTopicsRequest& request = exchange->request;
   for (const auto& topic : request.topics) {
     auto& answer = exchange->response.topics.emplace_back();
@@ -63,27 +73,14 @@ void Handle(const Services& services,
     answer.error_code = Wire(ErrorCode::kUnknownServerError);
   }
   for (size_t i = 0; i < request.topics.size(); ++i) {
-    auto creation =
-        request.validate_only ? NotHere("validate_only") : CreationOf(request.topics[i]);
+    auto creation = CreationOf(request.topics[i]);
     if (!creation.ok()) {
       Tell(exchange->response.topics[i], creation.status());
-      continue;
+    } else if (request.validate_only) {
+      TellCheck(services.topics.CheckCreate(*std::move(creation)), exchange->response.topics[i]);
+    } else {
+      Create(services, exchange, i, *std::move(creation));
     }
-    services.topics.Create(
-        *std::move(creation), Deadline(services, request.timeout_ms),
-        [exchange = exchange,
-         i](const absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>& created) mutable {
-          auto& answer = exchange->response.topics[i];
-          Tell(answer, created.status());
-          if (created.ok()) {
-            answer.topic_id = (*created)->id;
-            answer.num_partitions = static_cast<int32_t>((*created)->partitions.size());
-            answer.replication_factor =
-                static_cast<int16_t>((*created)->partitions.front().replicas.size());
-            answer.configs.emplace();
-          }
-          exchange.reset();
-        });
   }
 }
 
@@ -138,12 +135,14 @@ void Handle(const Services& services,
   }
   for (size_t i = 0; i < request.topics.size(); ++i) {
     const auto& topic = request.topics[i];
-    if (request.validate_only || topic.assignments) {
-      Tell(exchange->response.results[i], NotHere("validate_only, or choosing brokers,"));
+    const std::string name(topic.name);
+    if (topic.assignments || request.validate_only) {
+      Tell(exchange->response.results[i],
+           topic.assignments ? NotHere("choosing the brokers of partitions")
+                             : services.topics.CheckAddPartitions(name, topic.count));
       continue;
     }
-    services.topics.AddPartitions(std::string(topic.name), topic.count,
-                                  Deadline(services, request.timeout_ms),
+    services.topics.AddPartitions(name, topic.count, Deadline(services, request.timeout_ms),
                                   [exchange = exchange, i](const absl::Status& added) mutable {
                                     Tell(exchange->response.results[i], added);
                                     exchange.reset();
@@ -196,96 +195,6 @@ void Handle(const Services& services,
   response.controller_id = self.broker.value();
   response.brokers.push_back(
       {.broker_id = self.broker.value(), .host = endpoint.host, .port = endpoint.port, .rack = {}});
-}
-
-namespace {
-
-using ConfigAnswer = DescribeConfigsResponse::Result;
-
-void FillConfigs(const broker::TopicDescription& description,
-                 const std::optional<std::vector<std::string_view>>& keys, ConfigAnswer& answer) {
-  for (const broker::ConfigEntry& entry : description.configs) {
-    if (keys && std::ranges::find(*keys, entry.key) == keys->end()) continue;
-    auto& config = answer.configs.emplace_back();
-    config.name = entry.key;
-    config.value = entry.value;
-    config.is_default = entry.is_default;
-    config.config_source = entry.is_default ? kSourceDefault : kSourceTopic;
-  }
-}
-
-}  // namespace
-
-void Handle(const Services& services,
-            ExchangePtr<DescribeConfigsRequest, DescribeConfigsResponse> exchange) {
-  const auto& resources = exchange->request.resources;
-  for (const auto& resource : resources) {
-    auto& answer = exchange->response.results.emplace_back();
-    answer.error_code = Wire(ErrorCode::kUnknownServerError);
-    answer.resource_type = resource.resource_type;
-    answer.resource_name = std::string(resource.resource_name);
-  }
-  for (size_t i = 0; i < resources.size(); ++i) {
-    auto& answer = exchange->response.results[i];
-    if (resources[i].resource_type == kBrokerResource) {
-      answer.error_code = Wire(ErrorCode::kNone);  // A file has them; none can be changed here.
-      continue;
-    }
-    if (resources[i].resource_type != kTopicResource) {
-      Tell(answer, NotHere(base::StrCat("resource type ", int{resources[i].resource_type})));
-      continue;
-    }
-    services.topics.Describe(
-        std::string(resources[i].resource_name),
-        [exchange = exchange,
-         i](const absl::StatusOr<broker::TopicDescription>& described) mutable {
-          auto& result = exchange->response.results[i];
-          Tell(result, described.status());
-          if (described.ok()) {
-            FillConfigs(*described, exchange->request.resources[i].configuration_keys, result);
-          }
-          exchange.reset();
-        });
-  }
-}
-
-void Handle(const Services& services,
-            ExchangePtr<IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse> exchange) {
-  const auto& resources = exchange->request.resources;
-  for (const auto& resource : resources) {
-    exchange->response.resources.push_back({.error_code = Wire(ErrorCode::kUnknownServerError),
-                                            .error_message = {},
-                                            .resource_type = resource.resource_type,
-                                            .resource_name = std::string(resource.resource_name)});
-  }
-  for (size_t i = 0; i < resources.size(); ++i) {
-    auto& answer = exchange->response.resources[i];
-    if (resources[i].resource_type != kTopicResource || exchange->request.validate_only) {
-      Tell(answer, NotHere("changing anything but topics, or validate_only,"));
-      continue;
-    }
-    broker::TopicAlteration alteration;
-    alteration.name = std::string(resources[i].resource_name);
-    absl::Status wrong;
-    for (const auto& config : resources[i].configs) {
-      if (config.config_operation == kUnset) {
-        alteration.unset.emplace_back(config.name);
-      } else if (config.config_operation == kSet && config.value) {
-        alteration.set.emplace(config.name, *config.value);
-      } else {
-        wrong = NotHere("appending to, or subtracting from, a setting");
-      }
-    }
-    if (!wrong.ok()) {
-      Tell(answer, wrong);
-      continue;
-    }
-    services.topics.Alter(std::move(alteration), absl::InfiniteDuration(),
-                          [exchange = exchange, i](const absl::Status& altered) mutable {
-                            Tell(exchange->response.resources[i], altered);
-                            exchange.reset();
-                          });
-  }
 }
 
 void Handle(const Services& services,

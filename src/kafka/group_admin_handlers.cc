@@ -8,8 +8,6 @@
 namespace talosmq::kafka {
 namespace {
 
-constexpr std::string_view kConsumerProtocol = "consumer";
-
 std::string_view StateOf(const group::GroupSummary& summary) {
   switch (summary.state) {
     case group::GroupState::kEmpty:
@@ -26,9 +24,7 @@ using GroupAnswer = DescribeGroupsResponse::Group;
 
 void Fill(const group::GroupDescription& description, GroupAnswer& answer) {
   answer.group_state = std::string(StateOf(description.summary));
-  answer.protocol_type = description.record.protocol_type.empty()
-                             ? std::string(kConsumerProtocol)
-                             : description.record.protocol_type;
+  answer.protocol_type = description.summary.protocol_type;
   answer.protocol_data = description.record.protocol;
   for (const auto& [id, member] : description.members) {
     if (member.presence == group::Presence::kVacant) continue;
@@ -80,7 +76,7 @@ void Handle(const Services& services, ExchangePtr<ListGroupsRequest, ListGroupsR
       const std::string_view state = StateOf(summary);
       if (!states.empty() && std::ranges::find(states, state) == states.end()) continue;
       exchange->response.groups.push_back({.group_id = summary.group,
-                                           .protocol_type = std::string(kConsumerProtocol),
+                                           .protocol_type = summary.protocol_type,
                                            .group_state = std::string(state)});
     }
     exchange.reset();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kafka/exchange.h"
+#include "kafka/protocol/alter_configs.h"
 #include "kafka/protocol/api_versions.h"
 #include "kafka/protocol/create_partitions.h"
 #include "kafka/protocol/create_topics.h"
@@ -10,6 +11,8 @@
 #include "kafka/protocol/describe_cluster.h"
 #include "kafka/protocol/describe_configs.h"
 #include "kafka/protocol/describe_groups.h"
+#include "kafka/protocol/describe_log_dirs.h"
+#include "kafka/protocol/describe_producers.h"
 #include "kafka/protocol/fetch.h"
 #include "kafka/protocol/find_coordinator.h"
 #include "kafka/protocol/heartbeat.h"
@@ -21,6 +24,7 @@
 #include "kafka/protocol/list_offsets.h"
 #include "kafka/protocol/metadata.h"
 #include "kafka/protocol/offset_commit.h"
+#include "kafka/protocol/offset_delete.h"
 #include "kafka/protocol/offset_fetch.h"
 #include "kafka/protocol/offset_for_leader_epoch.h"
 #include "kafka/protocol/produce.h"
@@ -39,6 +43,7 @@ namespace talosmq::kafka {
 template <typename Request, typename Response>
 using ExchangePtr = std::shared_ptr<Exchange<Request, Response>>;
 
+void Handle(const Services&, ExchangePtr<AlterConfigsRequest, AlterConfigsResponse>);
 void Handle(const Services&, ExchangePtr<ApiVersionsRequest, ApiVersionsResponse>);
 void Handle(const Services&, ExchangePtr<CreatePartitionsRequest, CreatePartitionsResponse>);
 void Handle(const Services&, ExchangePtr<CreateTopicsRequest, CreateTopicsResponse>);
@@ -48,6 +53,8 @@ void Handle(const Services&, ExchangePtr<DeleteTopicsRequest, DeleteTopicsRespon
 void Handle(const Services&, ExchangePtr<DescribeClusterRequest, DescribeClusterResponse>);
 void Handle(const Services&, ExchangePtr<DescribeConfigsRequest, DescribeConfigsResponse>);
 void Handle(const Services&, ExchangePtr<DescribeGroupsRequest, DescribeGroupsResponse>);
+void Handle(const Services&, ExchangePtr<DescribeLogDirsRequest, DescribeLogDirsResponse>);
+void Handle(const Services&, ExchangePtr<DescribeProducersRequest, DescribeProducersResponse>);
 void Handle(const Services&, ExchangePtr<FetchRequest, FetchResponse>);
 void Handle(const Services&, ExchangePtr<FindCoordinatorRequest, FindCoordinatorResponse>);
 void Handle(const Services&, ExchangePtr<HeartbeatRequest, HeartbeatResponse>);
@@ -60,6 +67,7 @@ void Handle(const Services&, ExchangePtr<ListGroupsRequest, ListGroupsResponse>)
 void Handle(const Services&, ExchangePtr<ListOffsetsRequest, ListOffsetsResponse>);
 void Handle(const Services&, ExchangePtr<MetadataRequest, MetadataResponse>);
 void Handle(const Services&, ExchangePtr<OffsetCommitRequest, OffsetCommitResponse>);
+void Handle(const Services&, ExchangePtr<OffsetDeleteRequest, OffsetDeleteResponse>);
 void Handle(const Services&, ExchangePtr<OffsetFetchRequest, OffsetFetchResponse>);
 void Handle(const Services&,
             ExchangePtr<OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse>);

@@ -10,7 +10,11 @@ namespace {
 
 using TopicAnswer = MetadataResponse::Topic;
 
+using MetadataPtr = ExchangePtr<MetadataRequest, MetadataResponse>;
+
 constexpr int16_t kFirstVersionByTopicId = 12;
+constexpr int16_t kFirstVersionWithAutoCreation = 4;
+constexpr absl::Duration kCreationPatience = absl::Seconds(5);
 
 std::vector<int32_t> Numbers(const std::vector<BrokerId>& brokers) {
   std::vector<int32_t> numbers;
@@ -47,6 +51,12 @@ TopicAnswer Refusal(std::optional<std::string_view> name, const TopicId& id, Err
   return answer;
 }
 
+/// What a client asks again about; a name that cannot be is told for good.
+ErrorCode CreationErrorOf(const absl::Status& status) {
+  const ErrorCode code = ErrorCodeOf(status);
+  return code == ErrorCode::kInvalidTopic ? code : ErrorCode::kLeaderNotAvailable;
+}
+
 TopicAnswer Find(const metadata::ClusterImage& image, const MetadataRequest::Topic& asked,
                  int16_t version) {
   if (!asked.name) {
@@ -64,9 +74,31 @@ TopicAnswer Find(const metadata::ClusterImage& image, const MetadataRequest::Top
   return topic.ok() ? Describe(**topic) : Refusal(asked.name, {}, ErrorCodeOf(topic.status()));
 }
 
+bool MayCreate(const Services& services, const MetadataRequest& request, int16_t version) {
+  const bool is_allowed =
+      version < kFirstVersionWithAutoCreation || request.allow_auto_topic_creation;
+  return services.settings.creates_topics && is_allowed;
+}
+
+/// Makes the topic of the answer at `place`, with defaults, and tells of it.
+void Create(const Services& services, MetadataPtr exchange, size_t place) {
+  const std::string name = *exchange->response.topics[place].name;
+  services.topics.Create(
+      {.name = name}, services.clock.Monotonic() + kCreationPatience,
+      [topics = &services.topics, exchange = std::move(exchange), place,
+       name](const absl::StatusOr<std::shared_ptr<const metadata::TopicImage>>& created) mutable {
+        TopicAnswer& answer = exchange->response.topics[place];
+        // Somebody else may have made it meanwhile.
+        const auto topic = FindTopic(*topics->image(), name);
+        answer =
+            topic.ok() ? Describe(**topic) : Refusal(name, {}, CreationErrorOf(created.status()));
+        exchange.reset();
+      });
+}
+
 }  // namespace
 
-void Handle(const Services& services, ExchangePtr<MetadataRequest, MetadataResponse> exchange) {
+void Handle(const Services& services, MetadataPtr exchange) {
   const auto image = services.topics.image();
   const MetadataRequest& request = exchange->request;
   MetadataResponse& response = exchange->response;
@@ -86,6 +118,12 @@ void Handle(const Services& services, ExchangePtr<MetadataRequest, MetadataRespo
   }
   for (const MetadataRequest::Topic& asked : *request.topics) {
     response.topics.push_back(Find(*image, asked, exchange->version()));
+  }
+  if (!MayCreate(services, request, exchange->version())) return;
+  for (size_t i = 0; i < response.topics.size(); ++i) {
+    const bool is_missing =
+        response.topics[i].error_code == Wire(ErrorCode::kUnknownTopicOrPartition);
+    if (is_missing) Create(services, exchange, i);
   }
 }
 

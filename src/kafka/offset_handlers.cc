@@ -70,6 +70,14 @@ std::optional<std::vector<std::pair<std::string, std::vector<int32_t>>>> Asked(
   return asked;
 }
 
+using DeletePtr = ExchangePtr<OffsetDeleteRequest, OffsetDeleteResponse>;
+
+/// Of a partition whose offset stays since members read the topic.
+int16_t ForgetErrorOf(const absl::Status& status) {
+  if (ReasonOf(status) == Reason::kGroupNotEmpty) return Wire(ErrorCode::kGroupSubscribedToTopic);
+  return WireGroupErrorOf(status);
+}
+
 }  // namespace
 
 void Handle(const Services& services, CommitPtr exchange) {
@@ -155,6 +163,39 @@ void Handle(const Services& services, FetchPtr exchange) {
           exchange.reset();
         });
   }
+}
+
+void Handle(const Services& services, DeletePtr exchange) {
+  const OffsetDeleteRequest& request = exchange->request;
+  const auto image = services.topics.image();
+  group::ForgetRequest forget{.group = std::string(request.group_id)};
+  // Where the outcome of each partition belongs.
+  std::vector<std::pair<size_t, size_t>> places;
+  for (size_t i = 0; i < request.topics.size(); ++i) {
+    auto& answered = exchange->response.topics.emplace_back();
+    answered.name = request.topics[i].name;
+    for (const auto& asked : request.topics[i].partitions) {
+      const auto target = FindPartition(*image, request.topics[i].name, asked.partition);
+      answered.partitions.push_back(
+          {.partition = asked.partition, .error_code = WireErrorOf(target.status())});
+      if (!target.ok()) continue;
+      places.emplace_back(i, answered.partitions.size() - 1);
+      forget.partitions.push_back(*target);
+    }
+  }
+  exchange->response.error_code = Wire(ErrorCode::kUnknownServerError);
+  services.groups.Forget(
+      std::move(forget), [exchange = std::move(exchange), places = std::move(places)](
+                             const absl::StatusOr<std::vector<absl::Status>>& outcomes) mutable {
+        OffsetDeleteResponse& response = exchange->response;
+        response.error_code = WireGroupErrorOf(outcomes.status());
+        if (!outcomes.ok()) response.topics.clear();
+        for (size_t k = 0; outcomes.ok() && k < places.size(); ++k) {
+          const auto [i, j] = places[k];
+          response.topics[i].partitions[j].error_code = ForgetErrorOf((*outcomes)[k]);
+        }
+        exchange.reset();
+      });
 }
 
 }  // namespace talosmq::kafka

@@ -6,6 +6,7 @@
 #include "broker/groups.h"
 #include "broker/messages.h"
 #include "broker/topics.h"
+#include "kafka/config_catalogue.h"
 #include "kafka/fetch_sessions.h"
 
 namespace talosmq::kafka {
@@ -19,6 +20,7 @@ struct Services {
   const base::Clock& clock;
   base::MetricRegistry& metrics;
   FetchSessions& fetch_sessions;
+  const BrokerSettings& settings;
 };
 
 }  // namespace talosmq::kafka

@@ -36,6 +36,7 @@ struct ServerConfig {
   std::string kafka_advertised;
   std::string kafka_tls = "all";    ///< Which listeners have it, if there is a certificate.
   std::string kafka_sasl = "none";  ///< Which listeners ask for a login.
+  bool kafka_auto_create_topics = false;
   std::string metadata_store = "rocksdb:";
   base::TlsFiles tls;  ///< Of the gRPC port, and of the others as their settings say.
   bool http_tls = true;

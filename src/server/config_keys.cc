@@ -208,6 +208,11 @@ std::vector<ConfigKey> ListenerKeys() {
           "The addresses that Kafka clients are told, under the names of kafka.listen. Empty: "
           "the one that a client has connected to.",
           "HOST:PORT or NAME=HOST:PORT,...", [](auto& c) -> auto& { return c.kafka_advertised; }),
+      SwitchKey(
+          "kafka.auto_create_topics",
+          "Whether a topic that a Kafka client asks for and that is not there is made, with the "
+          "default number of partitions. A mistyped name makes one as well.",
+          [](auto& c) -> auto& { return c.kafka_auto_create_topics; }),
       TextKey(
           "kafka.tls",
           "The ports of kafka.listen that speak TLS only, with tls.cert; without a certificate all "

@@ -19,6 +19,7 @@
 #include "server/await.h"
 #include "server/cluster_notices.h"
 #include "server/dump_adapter.h"
+#include "server/kafka_settings.h"
 #include "server/no_dumps.h"
 #include "server/registration.h"
 #include "server/start_guard.h"
@@ -168,6 +169,7 @@ class Node final : public Server {
   std::unique_ptr<http::HttpFront> http_;
   std::unique_ptr<rpc::GrpcFront> grpc_;
   std::unique_ptr<kafka::FetchSessions> fetch_sessions_;
+  kafka::BrokerSettings kafka_settings_;
   std::unique_ptr<kafka::KafkaFront> kafka_;
 };
 
@@ -320,6 +322,7 @@ absl::Status Node::StartFronts() {
                                                   .metrics = *metrics_}));
   const kafka::KafkaFrontOptions kafka{.listeners = KafkaListenersOf(config_, tls),
                                        .threads = static_cast<int>(ShardsOf(config_))};
+  kafka_settings_ = KafkaSettingsOf(config_, directory_->identity().broker);
   fetch_sessions_ = std::make_unique<kafka::FetchSessions>(
       kafka::FetchSessions::Options(),
       kafka::FetchSessions::Dependencies{.clock = dependencies_.clock,
@@ -331,7 +334,8 @@ absl::Status Node::StartFronts() {
                                                             .cluster = *cluster_,
                                                             .clock = dependencies_.clock,
                                                             .metrics = *metrics_,
-                                                            .fetch_sessions = *fetch_sessions_}));
+                                                            .fetch_sessions = *fetch_sessions_,
+                                                            .settings = kafka_settings_}));
   for (size_t i = 0; i < kafka.listeners.size(); ++i) {
     ports_.kafka.push_back(ListenAddress{kafka.listeners[i].host, kafka_->ports()[i]}.ToString());
   }

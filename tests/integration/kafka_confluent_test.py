@@ -238,11 +238,50 @@ class ConfluentTest(KafkaTest):
                          "INVALID_REPLICATION_FACTOR")
         self.assertEqual(self.outcome(admin.create_topics([NewTopic(self.topic, 1, 1, config={"no.key": "1"})])),
                          "INVALID_CONFIG")
-        self.assertEqual(self.outcome(admin.create_topics([NewTopic(self.topic, 1, 1)], validate_only=True)),
-                         "INVALID_REQUEST")
         self.assertNotIn(self.topic, admin.list_topics(timeout=20).topics)
         self.assertEqual(self.outcome(admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, "nowhere")])),
                          "UNKNOWN_TOPIC_OR_PART")
+
+    def test_what_is_only_validated_does_not_come(self):
+        admin = self.admin()
+        self.assertIsNone(self.outcome(admin.create_topics([NewTopic(self.topic, 1, 1)], validate_only=True)))
+        self.assertNotIn(self.topic, admin.list_topics(timeout=20).topics)
+        self.create(2)
+        self.assertEqual(self.outcome(admin.create_topics([NewTopic(self.topic, 1, 1)], validate_only=True)),
+                         "TOPIC_ALREADY_EXISTS")
+        self.assertIsNone(self.outcome(admin.create_partitions([NewPartitions(self.topic, 3)], validate_only=True)))
+        self.assertEqual(len(self.ends()), 2)
+
+    def test_settings_are_replaced(self):
+        self.create(configs=("retention.ms=60000", "segment.ms=5000"))
+        admin = self.admin()
+
+        def resource(**configs):
+            named = {key.replace("_", "."): value for key, value in configs.items()}
+            return ConfigResource(ConfigResource.Type.TOPIC, self.topic, set_config=named)
+
+        def settings():
+            told, = admin.describe_configs([resource()]).values()
+            return {name: entry.value for name, entry in told.result(PATIENCE_SECONDS).items()
+                    if not entry.is_default}
+
+        self.assertIsNone(self.outcome(admin.alter_configs([resource(retention_ms="70000")], validate_only=True)))
+        self.assertEqual(settings(), {"retention.ms": "60000", "segment.ms": "5000"})
+        self.assertIsNone(self.outcome(admin.alter_configs([resource(retention_ms="70000")])))
+        self.assertEqual(settings(), {"retention.ms": "70000"})
+        self.assertEqual(self.outcome(admin.alter_configs([resource(retention_ms="soon")])), "INVALID_CONFIG")
+        self.assertEqual(settings(), {"retention.ms": "70000"})
+
+    def test_settings_of_the_broker_are_told_and_not_changed(self):
+        admin = self.admin()
+        broker = ConfigResource(ConfigResource.Type.BROKER, "0")
+        told, = admin.describe_configs([broker]).values()
+        configs = told.result(PATIENCE_SECONDS)
+        self.assertEqual(configs["auto.create.topics.enable"].value, "false")
+        self.assertEqual(configs["log.dirs"].value, str(self.server.data))
+        self.assertTrue(all(entry.is_read_only for entry in configs.values()))
+        change = ConfigResource(ConfigResource.Type.BROKER, "0", set_config={"num.partitions": "1"})
+        self.assertEqual(self.outcome(admin.alter_configs([change])), "INVALID_REQUEST")
 
     def test_groups_are_listed(self):
         self.create(2)

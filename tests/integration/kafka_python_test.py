@@ -36,7 +36,7 @@ class Member:
         self.thread.join()
 
 
-class PythonKafkaTest(KafkaTest):
+class PythonKafkaCase(KafkaTest):
     def producer(self, **options):
         producer = KafkaProducer(bootstrap_servers=self.address, acks="all", **options)
         self.addCleanup(producer.close)
@@ -74,6 +74,8 @@ class PythonKafkaTest(KafkaTest):
         consumer.assign([TopicPartition(topic or self.topic, partition)])
         return self.read(consumer, count)
 
+
+class PythonKafkaTest(PythonKafkaCase):
     # Records.
 
     def test_each_codec_keeps_every_record(self):
@@ -232,6 +234,24 @@ class PythonKafkaTest(KafkaTest):
                 admin.create_topics([topic])
         self.assertNotIn(self.topic, admin.list_topics())
 
+    def test_settings_are_replaced(self):
+        self.create(configs=("segment.ms=5000",))
+        admin = self.admin()
+        change = ConfigResource(ConfigResourceType.TOPIC, self.topic, configs={"retention.ms": "70000"})
+        response = admin.alter_configs([change])
+        self.assertEqual([resource[0] for resource in response.resources], [0])
+        set_now = {config["key"]: config["value"] for config in self.run_json("topic", "describe", self.topic)["configs"]
+                   if not config["is_default"]}
+        self.assertEqual(set_now, {"retention.ms": "70000"})
+
+    def test_settings_of_the_broker_are_told(self):
+        response, = self.admin().describe_configs([ConfigResource(ConfigResourceType.BROKER, "0")],
+                                                  include_synonyms=True)
+        (error, _, _, name, entries), = response.resources
+        self.assertEqual((error, name), (0, "0"))
+        configs = {entry[0]: entry[1] for entry in entries}
+        self.assertEqual((configs["broker.id"], configs["num.partitions"]), ("0", "8"))
+
     def test_groups_are_listed_described_and_deleted(self):
         self.create()
         group = f"group-{self.topic}"
@@ -250,6 +270,19 @@ class PythonKafkaTest(KafkaTest):
         self.assertIs(admin.delete_consumer_groups([group])[0][1], errors.GroupIdNotFoundError)
         described, = admin.describe_consumer_groups([group])
         self.assertEqual(described.state, "Dead")
+
+
+class AutoCreateTest(PythonKafkaCase):
+    """Topics come by themselves where the operator wants it."""
+
+    settings = ("kafka.auto_create_topics=true",)
+
+    def test_a_topic_comes_with_the_first_record(self):
+        self.assertEqual(self.send(self.producer(), [(None, b"v", [])]), [0])
+        self.assertEqual(len(self.ends()), 8)
+        configs = {entry[0]: entry[1] for entry in self.admin().describe_configs(
+            [ConfigResource(ConfigResourceType.BROKER, "0")])[0].resources[0][4]}
+        self.assertEqual(configs["auto.create.topics.enable"], "true")
 
 
 if __name__ == "__main__":

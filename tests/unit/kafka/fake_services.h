@@ -568,9 +568,14 @@ struct FakeBroker {
   CountingRegistry metrics;
   base::SystemRandom random;
   FetchSessions fetch_sessions{{}, {.clock = clock, .random = random}};
+  BrokerSettings settings{.keys = {{.name = "num.partitions",
+                                    .value = "8",
+                                    .type = ConfigType::kInt,
+                                    .documentation = "How many."},
+                                   {.name = "log.dirs", .value = "/data", .is_default = false}}};
 
   Services services() {
-    return {messages, topics, groups, cluster, clock, metrics, fetch_sessions};
+    return {messages, topics, groups, cluster, clock, metrics, fetch_sessions, settings};
   }
 };
 

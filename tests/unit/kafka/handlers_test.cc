@@ -243,6 +243,234 @@ TEST_F(KafkaHandlersTest, TopicsWithoutANameAreUnknownByIt) {
             Wire(ErrorCode::kUnknownTopicId));
 }
 
+class KafkaConfigsTest : public KafkaHandlersTest {
+ protected:
+  static constexpr int8_t kTopic = 2;
+  static constexpr int8_t kBroker = 4;
+
+  DescribeConfigsResponse::Result DescribeOne(
+      int8_t type, std::string_view name,
+      std::optional<std::vector<std::string_view>> keys = std::nullopt, int16_t version = 4) {
+    DescribeConfigsRequest request;
+    request.resources = {
+        {.resource_type = type, .resource_name = name, .configuration_keys = std::move(keys)}};
+    request.include_synonyms = version >= 1;
+    request.include_documentation = version >= 3;
+    return Ask<DescribeConfigsResponse>(request, version).results.at(0);
+  }
+  static std::vector<std::string> Told(const DescribeConfigsResponse::Result& result) {
+    std::vector<std::string> told;
+    for (const auto& config : result.configs) {
+      told.push_back(base::StrCat(config.name, "=", config.value.value_or("?"), " of ",
+                                  int{config.config_source}));
+    }
+    return told;
+  }
+};
+
+TEST_F(KafkaConfigsTest, SettingsOfATopicComeWithWhereTheyComeFrom) {
+  const auto topic = DescribeOne(kTopic, "orders");
+  EXPECT_THAT(Told(topic), testing::ElementsAre("cleanup.policy=delete of 5",
+                                                "label.team=mine of 1", "retention.ms=1000 of 1"));
+  const auto& retention = topic.configs.at(2);
+  ASSERT_EQ(retention.synonyms.size(), 2u);
+  EXPECT_EQ(retention.synonyms[0].name, "retention.ms");
+  EXPECT_EQ(retention.synonyms[1].name, "log.retention.ms");
+  EXPECT_EQ(retention.synonyms[1].value, "604800000");
+  EXPECT_EQ(retention.config_type, 5);
+  EXPECT_NE(retention.documentation.value_or(""), "");
+  EXPECT_FALSE(retention.read_only);
+  EXPECT_EQ(topic.configs.at(1).synonyms.size(), 1u);
+}
+
+TEST_F(KafkaConfigsTest, SynonymsAndDocumentationComeWhenAskedFor) {
+  DescribeConfigsRequest request;
+  request.resources = {
+      {.resource_type = kTopic, .resource_name = "orders", .configuration_keys = {}}};
+  const auto topic = Ask<DescribeConfigsResponse>(request, 4).results.at(0);
+  EXPECT_TRUE(topic.configs.at(0).synonyms.empty());
+  EXPECT_EQ(topic.configs.at(0).documentation, std::nullopt);
+}
+
+TEST_F(KafkaConfigsTest, OnlyTheSettingsThatAreAskedForAreTold) {
+  EXPECT_THAT(Told(DescribeOne(kTopic, "orders", {{"retention.ms", "no such key"}})),
+              testing::ElementsAre("retention.ms=1000 of 1"));
+  EXPECT_THAT(Told(DescribeOne(kBroker, "0", {{"num.partitions"}})),
+              testing::ElementsAre("num.partitions=8 of 5"));
+}
+
+TEST_F(KafkaConfigsTest, SettingsOfTheBrokerAreReadOnly) {
+  const auto broker = DescribeOne(kBroker, "0");
+  EXPECT_THAT(Told(broker), testing::ElementsAre("num.partitions=8 of 5", "log.dirs=/data of 4"));
+  for (const auto& config : broker.configs) EXPECT_TRUE(config.read_only) << config.name;
+}
+
+TEST_F(KafkaConfigsTest, AnotherBrokerIsUnknownAndAllBrokersHaveNothing) {
+  EXPECT_EQ(DescribeOne(kBroker, "7").error_code, Wire(ErrorCode::kInvalidRequest));
+  EXPECT_EQ(DescribeOne(kBroker, "zero").error_code, Wire(ErrorCode::kInvalidRequest));
+  const auto all = DescribeOne(kBroker, "");
+  EXPECT_EQ(all.error_code, 0);
+  EXPECT_TRUE(all.configs.empty());
+  EXPECT_EQ(DescribeOne(8, "0").error_code, Wire(ErrorCode::kInvalidRequest));
+}
+
+TEST_F(KafkaConfigsTest, AlteringReplacesAllSettings) {
+  AlterConfigsRequest request;
+  request.resources = {{.resource_type = kTopic,
+                        .resource_name = "orders",
+                        .configs = {{.name = "retention.ms", .value = "5000"}}},
+                       {.resource_type = kTopic, .resource_name = "other", .configs = {}},
+                       {.resource_type = kBroker, .resource_name = "0", .configs = {}},
+                       {.resource_type = kTopic,
+                        .resource_name = "orders",
+                        .configs = {{.name = "retention.ms", .value = std::nullopt}}}};
+  const auto told = Ask<AlterConfigsResponse>(request, 2).resources;
+  EXPECT_EQ(told.at(0).error_code, 0);
+  EXPECT_EQ(told.at(1).error_code, Wire(ErrorCode::kUnknownTopicOrPartition));
+  EXPECT_EQ(told.at(2).error_code, Wire(ErrorCode::kInvalidRequest));
+  EXPECT_EQ(told.at(3).error_code, Wire(ErrorCode::kInvalidRequest));
+}
+
+TEST_F(KafkaConfigsTest, AReplacementNamesWhatStays) {
+  AlterConfigsRequest request;
+  request.resources = {{.resource_type = kTopic,
+                        .resource_name = "orders",
+                        .configs = {{.name = "retention.ms", .value = "5000"}}}};
+  Ask<AlterConfigsResponse>(request, 0);
+  ASSERT_TRUE(broker_.topics.altered.has_value());
+  EXPECT_EQ(broker_.topics.altered->unnamed, metadata::UnnamedKeys::kGetDefaults);
+  EXPECT_EQ(broker_.topics.altered->set.at("retention.ms"), "5000");
+}
+
+TEST_F(KafkaConfigsTest, WhatIsOnlyCheckedChangesNothing) {
+  AlterConfigsRequest alter;
+  alter.validate_only = true;
+  alter.resources = {{.resource_type = kTopic, .resource_name = "orders", .configs = {}},
+                     {.resource_type = kTopic, .resource_name = "other", .configs = {}}};
+  const auto altered = Ask<AlterConfigsResponse>(alter, 2).resources;
+  EXPECT_EQ(altered.at(0).error_code, 0);
+  EXPECT_EQ(altered.at(1).error_code, Wire(ErrorCode::kUnknownTopicOrPartition));
+  EXPECT_FALSE(broker_.topics.altered.has_value());
+
+  CreateTopicsRequest create;
+  create.validate_only = true;
+  for (const std::string_view name : {"new", "orders"}) {
+    auto& topic = create.topics.emplace_back();
+    topic.name = name;
+    topic.num_partitions = topic.replication_factor = -1;
+  }
+  const auto created = Ask<CreateTopicsResponse>(create, 7).topics;
+  EXPECT_EQ(created.at(0).error_code, 0);
+  EXPECT_EQ(created.at(0).num_partitions, 8);
+  EXPECT_EQ(created.at(0).topic_id, TopicId());
+  EXPECT_EQ(created.at(1).error_code, Wire(ErrorCode::kTopicAlreadyExists));
+  EXPECT_TRUE(broker_.topics.created.empty());
+
+  CreatePartitionsRequest grow;
+  grow.validate_only = true;
+  grow.topics = {{.name = "orders", .count = 3, .assignments = {}},
+                 {.name = "orders", .count = 2, .assignments = {}}};
+  const auto grown = Ask<CreatePartitionsResponse>(grow, 3).results;
+  EXPECT_EQ(grown.at(0).error_code, 0);
+  EXPECT_EQ(grown.at(1).error_code, Wire(ErrorCode::kInvalidPartitions));
+}
+
+class KafkaAutoCreateTest : public KafkaHandlersTest {
+ protected:
+  static MetadataRequest AskFor(std::string_view name, bool allows = true) {
+    MetadataRequest request;
+    request.topics = {{.topic_id = {}, .name = name}};
+    request.allow_auto_topic_creation = allows;
+    return request;
+  }
+  int16_t ErrorFor(const MetadataRequest& request, int16_t version = 9) {
+    return Ask<MetadataResponse>(request, version).topics.at(0).error_code;
+  }
+};
+
+TEST_F(KafkaAutoCreateTest, NoTopicComesByItselfUnlessBothSidesWantIt) {
+  ErrorFor(AskFor("new"));
+  broker_.settings.creates_topics = true;
+  ErrorFor(AskFor("new", false));
+  EXPECT_TRUE(broker_.topics.created.empty());
+}
+
+TEST_F(KafkaAutoCreateTest, ATopicThatIsAskedForIsMade) {
+  broker_.settings.creates_topics = true;
+  EXPECT_EQ(ErrorFor(AskFor("new")), 0);
+  EXPECT_EQ(ErrorFor(AskFor("newer"), 1), 0);
+  EXPECT_EQ(ErrorFor(AskFor("orders")), 0);
+  EXPECT_THAT(broker_.topics.created, testing::ElementsAre("new", "newer"));
+}
+
+TEST_F(KafkaAutoCreateTest, ANameThatCannotBeIsRefused) {
+  broker_.settings.creates_topics = true;
+  EXPECT_EQ(ErrorFor(AskFor("no topic")), Wire(ErrorCode::kInvalidTopic));
+  EXPECT_TRUE(broker_.topics.created.empty());
+}
+
+TEST_F(KafkaAutoCreateTest, ATopicThatCannotBeMadeNowIsAskedForAgain) {
+  broker_.settings.creates_topics = true;
+  broker_.topics.creation_status = MakeError(Reason::kOverloaded, "too much to do");
+  EXPECT_EQ(ErrorFor(AskFor("new")), Wire(ErrorCode::kLeaderNotAvailable));
+  broker_.topics.creation_status = MakeError(Reason::kInvalidTopicName, "reserved");
+  EXPECT_EQ(ErrorFor(AskFor("__new")), Wire(ErrorCode::kInvalidTopic));
+}
+
+TEST_F(KafkaHandlersTest, LogDirectoriesTellTheSizesOfPartitions) {
+  DescribeLogDirsRequest request;
+  const auto all = Ask<DescribeLogDirsResponse>(request, 4).results.at(0);
+  EXPECT_EQ(all.log_dir, "/data");
+  EXPECT_EQ(all.total_bytes, -1);
+  ASSERT_EQ(all.topics.at(0).partitions.size(), 2u);
+  EXPECT_EQ(all.topics.at(0).partitions.at(1).partition_size, 200);
+  request.topics = {{.name = "other", .partitions = {0}}, {.name = "orders", .partitions = {1, 7}}};
+  const auto some = Ask<DescribeLogDirsResponse>(request, 4).results.at(0);
+  ASSERT_EQ(some.topics.size(), 1u);
+  ASSERT_EQ(some.topics.at(0).partitions.size(), 1u);
+  EXPECT_EQ(some.topics.at(0).partitions.at(0).partition, 1);
+}
+
+TEST_F(KafkaHandlersTest, ProducersAreToldOfPartitionsThatAreThere) {
+  DescribeProducersRequest request;
+  request.topics = {{.name = "orders", .partitions = {0, 7}}, {.name = "other", .partitions = {0}}};
+  const auto topics = Ask<DescribeProducersResponse>(request, 0).topics;
+  const auto& told = topics.at(0).partitions.at(0).active_producers.at(0);
+  EXPECT_EQ(told.producer_id, 4000);
+  EXPECT_EQ(told.producer_epoch, 2);
+  EXPECT_EQ(told.last_sequence, 9);
+  EXPECT_EQ(told.last_timestamp, 1234);
+  EXPECT_EQ(told.current_txn_start_offset, -1);
+  EXPECT_EQ(topics.at(0).partitions.at(1).error_code, Wire(ErrorCode::kUnknownTopicOrPartition));
+  EXPECT_EQ(topics.at(1).partitions.at(0).error_code, Wire(ErrorCode::kUnknownTopicOrPartition));
+}
+
+TEST_F(KafkaHandlersTest, OffsetsAreForgottenUnlessMembersReadTheTopic) {
+  OffsetDeleteRequest request;
+  request.group_id = "readers";
+  request.topics = {
+      {.name = "orders", .partitions = {{.partition = 0}, {.partition = 7}, {.partition = 1}}}};
+  const auto told = Ask<OffsetDeleteResponse>(request, 0);
+  EXPECT_EQ(told.error_code, 0);
+  std::vector<int16_t> codes;
+  for (const auto& partition : told.topics.at(0).partitions) codes.push_back(partition.error_code);
+  EXPECT_THAT(codes, testing::ElementsAre(0, Wire(ErrorCode::kUnknownTopicOrPartition),
+                                          Wire(ErrorCode::kGroupSubscribedToTopic)));
+  broker_.groups.status = MakeError(Reason::kUnknownGroup, "no such group");
+  EXPECT_EQ(Ask<OffsetDeleteResponse>(request, 0).error_code, Wire(ErrorCode::kGroupIdNotFound));
+}
+
+TEST_F(KafkaHandlersTest, GroupsAreListedWithTheirTypeAndByTheirState) {
+  ListGroupsRequest request;
+  const auto all = Ask<ListGroupsResponse>(request, 4).groups;
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all.at(0).protocol_type, "connect");
+  request.states_filter = {"Stable"};
+  const auto stable = Ask<ListGroupsResponse>(request, 4).groups;
+  ASSERT_EQ(stable.size(), 1u);
+  EXPECT_EQ(stable.at(0).group_state, "Stable");
+}
+
 TEST_F(KafkaHandlersTest, SoftwareThatNamesItselfBadlyIsRefused) {
   ApiVersionsRequest request;
   for (const char* const name : {"", "-a", "a-", "a b", "a\n", "a_b"}) {
