@@ -13,6 +13,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 namespace talosmq::support {
 namespace {
@@ -93,6 +95,8 @@ absl::Status ServerProcess::ReadListeners(const std::string& path) {
   if (!object.is_object()) return MakeError(Reason::kCorruptData, path + " is no JSON object");
   grpc_address_ = object.value("grpc", "");
   http_address_ = object.value("http", "");
+  const auto kafka = object.value("kafka", std::vector<std::string>());
+  if (!kafka.empty()) kafka_address_ = kafka.front();
   return absl::OkStatus();
 }
 

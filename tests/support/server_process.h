@@ -28,6 +28,7 @@ class ServerProcess {
 
   const std::string& grpc_address() const { return grpc_address_; }  ///< HOST:PORT.
   const std::string& http_address() const { return http_address_; }
+  const std::string& kafka_address() const { return kafka_address_; }  ///< Of its first listener.
   pid_t pid() const { return process_->pid(); }
   std::string Output() const { return process_->Output(); }
 
@@ -47,6 +48,7 @@ class ServerProcess {
   std::unique_ptr<ChildProcess> process_;
   std::string grpc_address_;
   std::string http_address_;
+  std::string kafka_address_;
 };
 
 }  // namespace talosmq::support

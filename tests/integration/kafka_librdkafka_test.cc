@@ -1,0 +1,216 @@
+// librdkafka, by its own interface, against the Kafka port of a real server.
+
+#include "support/server_process.h"
+#include "support/temporary_directory.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "integration/rdkafka_client.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace talosmq {
+namespace {
+
+using support::ServerProcess;
+using testing::AllOf;
+using testing::Contains;
+using testing::Not;
+using testing::Pair;
+
+constexpr int64_t kTimeMs = 1'700'000'000'000;
+
+/// One server for all tests, which have a topic each.
+class LibrdkafkaTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    directory_ = new support::TemporaryDirectory();
+    auto server = ServerProcess::Start({.program = TALOSMQ_SERVER_PROGRAM,
+                                        .data_dir = directory_->path() + "/data",
+                                        .arguments = {}});
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = server->release();
+  }
+  static void TearDownTestSuite() {
+    delete server_;
+    delete directory_;
+  }
+
+  void SetUp() override {
+    topic_ = testing::UnitTest::GetInstance()->current_test_info()->name();
+    admin_ = std::make_unique<RdKafkaAdmin>(Config());
+  }
+
+  static RdKafkaConfig Config(RdKafkaConfig more = {}) {
+    more["bootstrap.servers"] = server_->kafka_address();
+    return more;
+  }
+  RdKafkaConfig MemberConfig(const std::string& strategy) const {
+    return Config({{"group.id", topic_},
+                   {"partition.assignment.strategy", strategy},
+                   {"auto.offset.reset", "earliest"},
+                   {"enable.auto.commit", "false"},
+                   {"session.timeout.ms", "6000"},
+                   {"heartbeat.interval.ms", "200"}});
+  }
+  void Create(int partitions) {
+    ASSERT_EQ(admin_->CreateTopic(topic_, partitions, {}), RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+  /// Record i has value i, and its time i seconds after kTimeMs.
+  void SendNumbers(int count, int partitions, const RdKafkaConfig& config = {}) {
+    RdKafkaProducer producer(Config(config));
+    for (int i = 0; i < count; ++i) {
+      producer.Send(topic_, i % partitions, std::to_string(i), kTimeMs + i * int64_t{1000});
+    }
+    producer.Flush();
+    EXPECT_EQ(producer.delivered(), count);
+  }
+  std::vector<std::string> ReadValues(int64_t from, size_t count) {
+    RdKafkaConsumer consumer(Config({{"group.id", "none"}, {"enable.auto.commit", "false"}}));
+    consumer.Assign(topic_, 0, from);
+    consumer.ReadUntil(count);
+    std::vector<std::string> values;
+    for (const RdKafkaRecord& record : consumer.records()) values.push_back(record.value);
+    return values;
+  }
+  /// Polls all until each has so many partitions.
+  static void Settle(std::initializer_list<RdKafkaConsumer*> members, size_t each) {
+    const auto has_its_share = [each](const RdKafkaConsumer* member) {
+      return member->owned().size() == each;
+    };
+    const absl::Time deadline = absl::Now() + kRdKafkaPatience;
+    while (absl::Now() < deadline && !std::ranges::all_of(members, has_its_share)) {
+      for (RdKafkaConsumer* const member : members) member->Poll();
+    }
+    EXPECT_TRUE(std::ranges::all_of(members, has_its_share));
+  }
+
+  static support::TemporaryDirectory* directory_;
+  static ServerProcess* server_;
+  std::string topic_;
+  std::unique_ptr<RdKafkaAdmin> admin_;
+};
+
+support::TemporaryDirectory* LibrdkafkaTest::directory_ = nullptr;
+ServerProcess* LibrdkafkaTest::server_ = nullptr;
+
+TEST_F(LibrdkafkaTest, EveryCodecWithIdempotenceKeepsEveryRecordInOrder) {
+  constexpr int kCount = 2000;
+  Create(1);
+  int64_t begin = 0;
+  for (const char* const codec : {"none", "gzip", "snappy", "lz4", "zstd"}) {
+    SCOPED_TRACE(codec);
+    SendNumbers(kCount, 1, {{"enable.idempotence", "true"}, {"compression.type", codec}});
+    const std::vector<std::string> values = ReadValues(begin, kCount);
+    for (int i = 0; i < kCount; ++i)
+      ASSERT_EQ(values.at(static_cast<size_t>(i)), std::to_string(i));
+    begin += kCount;
+  }
+}
+
+TEST_F(LibrdkafkaTest, ATransactionalProducerIsRefusedAtOnce) {
+  const RdKafkaProducer producer(Config({{"transactional.id", "mine"}}));
+  const absl::Time begin = absl::Now();
+  rd_kafka_error_t* const error = rd_kafka_init_transactions(producer.get(), 60'000);
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(10));
+  ASSERT_NE(error, nullptr);
+  EXPECT_EQ(rd_kafka_error_code(error), RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+  EXPECT_FALSE(rd_kafka_error_is_retriable(error));
+  rd_kafka_error_destroy(error);
+}
+
+TEST_F(LibrdkafkaTest, ATimeIsAPlace) {
+  Create(1);
+  SendNumbers(10, 1);
+  RdKafkaConsumer consumer(Config({{"group.id", "none"}}));
+  EXPECT_EQ(consumer.OffsetAt(topic_, 0, kTimeMs + 3500), 4);
+  EXPECT_EQ(consumer.OffsetAt(topic_, 0, kTimeMs - 1), 0);
+  EXPECT_EQ(consumer.OffsetAt(topic_, 0, kTimeMs + 60'000), RD_KAFKA_OFFSET_END);
+  EXPECT_EQ(ReadValues(4, 6).front(), "4");
+}
+
+class LibrdkafkaGroupTest : public LibrdkafkaTest, public testing::WithParamInterface<const char*> {
+ protected:
+  void SetUp() override {
+    LibrdkafkaTest::SetUp();
+    topic_ = std::string("group.") + GetParam();
+  }
+};
+
+TEST_P(LibrdkafkaGroupTest, MembersShareAndTakeOverWithoutLossOrDoubles) {
+  constexpr int kPartitions = 4;
+  constexpr int kCount = 400;
+  Create(kPartitions);
+  SendNumbers(kCount, kPartitions);
+  RdKafkaConsumer one(MemberConfig(GetParam()));
+  one.Subscribe(topic_);
+  one.ReadUntil(kCount);
+  EXPECT_EQ(one.owned().size(), kPartitions);
+  one.Commit();
+  RdKafkaConsumer other(MemberConfig(GetParam()));
+  other.Subscribe(topic_);
+  Settle({&one, &other}, kPartitions / 2);
+  one.Close();
+  Settle({&other}, kPartitions);
+  SendNumbers(kCount, kPartitions);
+  other.ReadUntil(kCount);
+  EXPECT_EQ(other.owned().size(), kPartitions);
+  const std::set<RdKafkaRecord> read(other.records().begin(), other.records().end());
+  EXPECT_EQ(read.size(), kCount);
+  for (const RdKafkaRecord& record : read) EXPECT_GE(record.offset, kCount / kPartitions);
+}
+
+INSTANTIATE_TEST_SUITE_P(Strategies, LibrdkafkaGroupTest,
+                         testing::Values("range", "cooperative-sticky"));
+
+TEST_F(LibrdkafkaTest, TopicsAreCreatedGrownTrimmedAndDeleted) {
+  ASSERT_EQ(admin_->CreateTopic(topic_, 1, {{"retention.ms", "60000"}}),
+            RD_KAFKA_RESP_ERR_NO_ERROR);
+  EXPECT_EQ(admin_->CreateTopic(topic_, 1, {}), RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS);
+  EXPECT_EQ(admin_->CreatePartitions(topic_, 3), RD_KAFKA_RESP_ERR_NO_ERROR);
+  EXPECT_EQ(admin_->CreatePartitions(topic_, 2), RD_KAFKA_RESP_ERR_INVALID_PARTITIONS);
+  SendNumbers(9, 3);
+  EXPECT_EQ(admin_->DeleteRecords(topic_, 0, 2), RD_KAFKA_RESP_ERR_NO_ERROR);
+  EXPECT_EQ(admin_->DeleteRecords(topic_, 0, 7), RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
+  EXPECT_EQ(ReadValues(RD_KAFKA_OFFSET_BEGINNING, 1).front(), "6");
+  EXPECT_EQ(admin_->DeleteTopic(topic_), RD_KAFKA_RESP_ERR_NO_ERROR);
+  EXPECT_EQ(admin_->DeleteTopic(topic_), RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+}
+
+TEST_F(LibrdkafkaTest, SettingsAreDescribedAndReplaced) {
+  ASSERT_EQ(admin_->CreateTopic(topic_, 1, {{"retention.ms", "60000"}, {"segment.ms", "5000"}}),
+            RD_KAFKA_RESP_ERR_NO_ERROR);
+  EXPECT_THAT(admin_->DescribeConfigs(RD_KAFKA_RESOURCE_TOPIC, topic_),
+              AllOf(Contains(Pair("retention.ms", "60000")), Contains(Pair("segment.ms", "5000"))));
+  EXPECT_EQ(admin_->AlterConfigs(topic_, {{"retention.ms", "70000"}}), RD_KAFKA_RESP_ERR_NO_ERROR);
+  EXPECT_EQ(admin_->AlterConfigs(topic_, {{"no.such.key", "1"}}), RD_KAFKA_RESP_ERR_INVALID_CONFIG);
+  EXPECT_THAT(
+      admin_->DescribeConfigs(RD_KAFKA_RESOURCE_TOPIC, topic_),
+      AllOf(Contains(Pair("retention.ms", "70000")), Not(Contains(Pair("segment.ms", "5000")))));
+  EXPECT_THAT(admin_->DescribeConfigs(RD_KAFKA_RESOURCE_BROKER, "0"),
+              AllOf(Contains(Pair("broker.id", "0")),
+                    Contains(Pair("auto.create.topics.enable", "false"))));
+}
+
+TEST_F(LibrdkafkaTest, OffsetsOfAGroupAreDeletedOnceNobodyReads) {
+  Create(1);
+  SendNumbers(3, 1);
+  RdKafkaConsumer member(MemberConfig("range"));
+  member.Subscribe(topic_);
+  member.ReadUntil(3);
+  member.Commit();
+  EXPECT_EQ(admin_->DeleteOffset(topic_, topic_, 0), RD_KAFKA_RESP_ERR_GROUP_SUBSCRIBED_TO_TOPIC);
+  member.Close();
+  EXPECT_EQ(admin_->DeleteOffset(topic_, topic_, 0), RD_KAFKA_RESP_ERR_NO_ERROR);
+  RdKafkaConsumer again(MemberConfig("range"));
+  again.Subscribe(topic_);
+  again.ReadUntil(3);
+}
+
+}  // namespace
+}  // namespace talosmq
