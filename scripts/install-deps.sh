@@ -23,6 +23,8 @@ TEST=(
   python3-setuptools python3-crc32c python3-lz4 python3-snappy
   "${PACKAGE[@]}" debootstrap systemd
 )
+# npm comes with Node.js where that is not Debian's, and excludes Debian's package then.
+command -v npm >/dev/null || TEST+=(nodejs npm libnode-dev)
 CHECK=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev)
 
 usage() { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; }

@@ -1,0 +1,77 @@
+"""kafkajs, the client of Node.js, against the Kafka port."""
+
+import atexit
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from kafka_fixture import PATIENCE_SECONDS, KafkaTest
+
+SOURCES = pathlib.Path(__file__).resolve().parent / "kafkajs"
+INSTALL_SECONDS = 600
+HEADERS = pathlib.Path("/usr/include/node")
+
+
+def install():
+    """A folder with client.js and what it needs, exactly as package-lock.json has it."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="talosmq-kafkajs."))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name in ("package.json", "package-lock.json", "client.js"):
+        shutil.copy(SOURCES / name, folder)
+    # lz4 is compiled, against the machine's own headers where there are any.
+    environment = os.environ | ({"npm_config_nodedir": "/usr"} if HEADERS.exists() else {})
+    for command in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["rebuild", "lz4", "--foreground-scripts"]):
+        done = subprocess.run(["npm", *command], cwd=folder, env=environment, capture_output=True, text=True,
+                              timeout=INSTALL_SECONDS)
+        if done.returncode != 0:
+            raise RuntimeError(f"npm {' '.join(command)}:\n{done.stdout}\n{done.stderr}")
+    return folder
+
+
+class KafkaJsTest(KafkaTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = install()
+        super().setUpClass()
+
+    def run_client(self, **asked):
+        asked = {"broker": self.address, "topic": self.topic} | asked
+        done = subprocess.run(["node", "client.js", json.dumps(asked)], cwd=self.folder, capture_output=True, text=True,
+                              timeout=PATIENCE_SECONDS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_each_codec_keeps_every_record(self):
+        for codec in ("none", "gzip", "snappy", "lz4"):
+            with self.subTest(codec):
+                topic = f"{self.topic}.{codec}"
+                self.create(topic=topic)
+                values = [f"value {i} " + "x" * 100 for i in range(100)]
+                self.assertEqual(self.run_client(do="produce", topic=topic, codec=codec, values=values), {"offset": "0"})
+                self.assertEqual(self.stored_codecs(topic=topic), {codec})
+                read = self.run_client(do="consume", topic=topic, group=topic, count=len(values))
+                self.assertEqual(read["values"], values)
+                self.assertEqual(self.consumed_by_grpc("%v", topic), values)
+
+    def test_a_group_goes_on_where_it_has_committed(self):
+        self.create()
+        self.run_client(do="produce", codec="none", values=["one", "two"])
+        self.assertEqual(self.run_client(do="consume", group=self.topic, count=2), {"values": ["one", "two"]})
+        self.run_client(do="produce", codec="none", values=["three"])
+        self.assertEqual(self.run_client(do="consume", group=self.topic, count=1), {"values": ["three"]})
+
+    def test_topics_are_created_described_and_deleted(self):
+        told = self.run_client(do="admin")
+        self.assertTrue(told["isNew"])
+        self.assertIn(self.topic, told["topics"])
+        self.assertEqual([offset["high"] for offset in told["offsets"]], ["0"] * 3)
+        self.assertIn("retention.ms", told["configs"])
+        self.assertNotIn(self.topic, [topic["topic"] for topic in self.run_json("topic", "list")])
+
+
+if __name__ == "__main__":
+    unittest.main()
