@@ -24,7 +24,14 @@ TEST=(
   "${PACKAGE[@]}" debootstrap systemd
 )
 # npm comes with Node.js where that is not Debian's, and excludes Debian's package then.
-command -v npm >/dev/null || TEST+=(nodejs npm libnode-dev)
+command -v npm >/dev/null || TEST+=(nodejs npm)
+# So do the headers that its native packages compile against; Debian has them apart.
+has_node_headers() {
+  [ -f /usr/include/node/node.h ] && return
+  local node
+  node=$(command -v node) && [ -f "$(dirname "$(readlink -f "$node")")/../include/node/node.h" ]
+}
+has_node_headers || TEST+=(libnode-dev)
 CHECK=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev)
 
 usage() { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; }

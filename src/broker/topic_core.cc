@@ -5,7 +5,7 @@
 #include "broker/countdown.h"
 #include "broker/in_time.h"
 #include "broker/partition_state.h"
-#include "metadata/topic_config.h"
+#include "broker/topic_configs.h"
 #include "metadata/topic_name.h"
 #include "talosmq/error.h"
 
@@ -47,11 +47,6 @@ absl::Status TooManySkipped(const LedPartition& partition) {
       Reason::kInvalidArgument,
       base::StrCat("partition ", partition.name, ": expected at most ", kSkippedRangesMax,
                    " ranges that readers pass over, found one more"));
-}
-
-int32_t ReplicasOf(const TopicImage& topic) {
-  if (topic.partitions.empty()) return 1;
-  return static_cast<int32_t>(topic.partitions.front().replicas.size());
 }
 
 /// A partition that is to describe itself. The pass goes last.
@@ -274,12 +269,7 @@ void TopicCore::Describe(std::string name, base::Callback<absl::StatusOr<TopicDe
   const auto description = std::make_shared<TopicDescription>();
   description->topic = topic;
   description->partitions.resize(topic->partitions.size());
-  for (auto& config : metadata::ListTopicConfig(topic->configs, ReplicasOf(*topic))) {
-    description->configs.push_back({.key = std::move(config.key),
-                                    .value = std::move(config.value),
-                                    .default_value = std::move(config.default_value),
-                                    .is_default = config.is_default});
-  }
+  description->configs = ConfigsOf(*topic);
   const auto all =
       Countdown::Start(static_cast<int64_t>(topic->partitions.size()) + 1,
                        [pass = *std::move(pass), description, done = std::move(done)]() mutable {

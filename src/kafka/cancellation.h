@@ -7,7 +7,7 @@
 
 namespace talosmq::kafka {
 
-/// Tells whoever works for a connection that nobody waits for it any more. Thread-safe.
+/// Tells whoever works on something that nobody waits for it any more. Thread-safe.
 class Cancellation {
  public:
   bool is_cancelled() const {

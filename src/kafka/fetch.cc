@@ -61,6 +61,8 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
   /// Reads all partitions, one after another.
   void ReadAll();
   void Read();
+  /// Tells where the log of a partition that the answer has no room for begins and ends.
+  void AskForEnds(const Place& place, base::Callback<broker::FetchOutcome> done);
   /// Reads, unless the client has read other records than these before.
   void Ask(Place& place, broker::FetchRequest fetch, base::Callback<broker::FetchOutcome> done);
   void OnHistory(Place& place, broker::FetchRequest fetch, const broker::HistoryOutcome& history,
@@ -137,29 +139,49 @@ void FetchCall::ReadAll() {
 }
 
 void FetchCall::Read() {
-  for (; reading_ < places_.size(); ++reading_) {
+  for (; reading_ < places_.size() && !plan_.is_overtaken(); ++reading_) {
     Place& place = places_[reading_];
     const int64_t left = std::min(exchange_->request.max_bytes, kBytesMax) - bytes_;
     // A first batch comes whole, whatever its size, so only the first partition that has records
     // may exceed the bound.
-    if (bytes_ > 0 && left <= 0) {
+    const bool is_passed_over = bytes_ > 0 && left <= 0;
+    if (is_passed_over) {
       is_full_ = true;
       place.answer->records.emplace();
-      continue;
+      if (plan_.kind == FetchPlan::Kind::kIncremental) continue;
     }
-    broker::FetchRequest fetch = place.fetch;
-    fetch.bytes_max = std::max<int64_t>(std::min(left, place.bytes_max), 1);
     step_ = Step::kAsked;
-    Ask(place, fetch, [self = shared_from_this(), &place](broker::FetchOutcome outcome) {
+    auto done = [self = shared_from_this(), &place](broker::FetchOutcome outcome) {
       self->OnRead(place, std::move(outcome));
       if (self->step_.exchange(Step::kAnswered) == Step::kLeft) {
         ++self->reading_;
         self->Read();
       }
-    });
+    };
+    if (is_passed_over) {
+      AskForEnds(place, std::move(done));
+    } else {
+      broker::FetchRequest fetch = place.fetch;
+      fetch.bytes_max = std::max<int64_t>(std::min(left, place.bytes_max), 1);
+      Ask(place, fetch, std::move(done));
+    }
     if (step_.exchange(Step::kLeft) != Step::kAnswered) return;
   }
   OnAllRead();
+}
+
+void FetchCall::AskForEnds(const Place& place, base::Callback<broker::FetchOutcome> done) {
+  services_.messages.FindHistory(
+      {.source = place.fetch.source, .epoch = kNoEpoch, .known_epoch = place.fetch.known_epoch},
+      [offset = place.fetch.offset,
+       done = std::move(done)](const broker::HistoryOutcome& history) mutable {
+        broker::FetchOutcome ends;
+        ends.status = history.status;
+        ends.next_offset = offset;
+        ends.log_start = history.log_start;
+        ends.high_watermark = history.high_watermark;
+        done(std::move(ends));
+      });
 }
 
 void FetchCall::Ask(Place& place, broker::FetchRequest fetch,
@@ -220,7 +242,7 @@ void FetchCall::OnRead(Place& place, broker::FetchOutcome outcome) {
 void FetchCall::OnAllRead() {
   // When the answer is full, a wait would bring nothing, and be over at once.
   const bool is_enough = has_error_ || is_full_ || bytes_ >= exchange_->request.min_bytes ||
-                         exchange_->caller().cancellation->is_cancelled();
+                         plan_.is_overtaken() || exchange_->caller().cancellation->is_cancelled();
   if (is_enough || places_.empty() || services_.clock.Monotonic() >= until_) {
     return services_.fetch_sessions.Finish(plan_, exchange_->response);
   }
@@ -253,9 +275,11 @@ void FetchCall::WaitAtAll() {
     if (has_news_) unwanted = WaitingLocked();
   }
   services_.messages.CancelFetches(unwanted);
-  exchange_->caller().cancellation->SetListener([weak = weak_from_this()] {
+  const auto give_up = [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->OnNews();
-  });
+  };
+  exchange_->caller().cancellation->SetListener(give_up);
+  if (plan_.overtaking != nullptr) plan_.overtaking->SetListener(give_up);
   WaitDone();
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <utility>
 
 namespace talosmq::kafka {
 namespace {
@@ -31,6 +32,14 @@ std::vector<FetchedPartition> PartitionsOf(const FetchRequest& request) {
   return partitions;
 }
 
+/// Of all topics, those that are repeated too.
+template <typename Topic>
+size_t CountPartitions(const std::vector<Topic>& topics) {
+  size_t count = 0;
+  for (const Topic& topic : topics) count += topic.partitions.size();
+  return count;
+}
+
 FetchPlan Refusal(ErrorCode error) {
   FetchPlan plan;
   plan.error = error;
@@ -41,18 +50,41 @@ bool HasRecords(const PartitionAnswer& answer) {
   return answer.records && !answer.records->empty();
 }
 
+bool HasFailed(const PartitionAnswer& answer) {
+  return answer.error_code != Wire(ErrorCode::kNone);
+}
+
+bool IsPassedOver(const PartitionAnswer& answer) {
+  return !HasFailed(answer) && answer.high_watermark < 0;
+}
+
 }  // namespace
 
+FetchSessions::Ended::~Ended() {
+  for (const auto& overtaking : overtaken_) overtaking->Cancel();
+}
+
+void FetchSessions::Ended::Add(std::shared_ptr<Cancellation> overtaking) {
+  if (overtaking != nullptr) overtaken_.push_back(std::move(overtaking));
+}
+
+void FetchSessions::Ended::Add(std::unique_ptr<Session> session) {
+  Add(session->overtaking);
+  sessions_.push_back(std::move(session));
+}
+
 FetchPlan FetchSessions::Begin(const FetchRequest& request) {
+  Ended ended;
   const bool is_whole =
       request.session_epoch == kOpeningEpoch || request.session_epoch == kFinalEpoch;
   if (!is_whole) {
+    std::optional<Partitions> named = NamedBy(request);
     const base::MutexLock lock(mutex_);
-    return GoOnLocked(request);
+    return GoOnLocked(request, named, ended);
   }
   if (request.session_id != kNoSession) {
     const base::MutexLock lock(mutex_);
-    EraseLocked(request.session_id);
+    EraseLocked(request.session_id, ended);
   }
   FetchPlan plan;
   if (request.session_epoch == kOpeningEpoch) plan.kind = FetchPlan::Kind::kOpening;
@@ -60,27 +92,44 @@ FetchPlan FetchSessions::Begin(const FetchRequest& request) {
   return plan;
 }
 
-FetchPlan FetchSessions::GoOnLocked(const FetchRequest& request) {
+std::optional<FetchSessions::Partitions> FetchSessions::NamedBy(const FetchRequest& request) const {
+  const size_t max = options_.session_partitions_max;
+  const bool is_small =
+      CountPartitions(request.topics) <= max && CountPartitions(request.forgotten_topics) <= max;
+  const bool is_known = std::ranges::all_of(
+      request.topics, [](const auto& topic) { return topic.name.size() <= kNameBytesMax; });
+  if (!is_small || !is_known) return std::nullopt;
+  Partitions named;
+  for (FetchedPartition& fetched : PartitionsOf(request)) {
+    named.push_back({.fetched = std::move(fetched)});
+  }
+  return named;
+}
+
+FetchPlan FetchSessions::GoOnLocked(const FetchRequest& request, std::optional<Partitions>& named,
+                                    Ended& ended) {
   const auto found = sessions_.find(request.session_id);
   if (found == sessions_.end()) return Refusal(ErrorCode::kFetchSessionIdNotFound);
   Session& session = *found->second;
   if (session.epoch != request.session_epoch) {
     return Refusal(ErrorCode::kInvalidFetchSessionEpoch);
   }
-  if (!UpdateLocked(request, session)) {
-    EraseLocked(request.session_id);
+  if (!named || !UpdateLocked(request, *named, session)) {
+    EraseLocked(request.session_id, ended);
     return Refusal(ErrorCode::kFetchSessionIdNotFound);
   }
   FetchPlan plan;
   if (session.partitions.empty()) {
-    EraseLocked(request.session_id);
+    EraseLocked(request.session_id, ended);
     return plan;
   }
+  ended.Add(std::exchange(session.overtaking, std::make_shared<Cancellation>()));
   session.used = dependencies_.clock.Monotonic();
   session.epoch = EpochAfter(session.epoch);
   plan.kind = FetchPlan::Kind::kIncremental;
   plan.session_id = request.session_id;
   plan.next_epoch = session.epoch;
+  plan.overtaking = session.overtaking;
   plan.partitions.reserve(session.partitions.size());
   for (const Partition& partition : session.partitions) {
     plan.partitions.push_back(partition.fetched);
@@ -88,48 +137,44 @@ FetchPlan FetchSessions::GoOnLocked(const FetchRequest& request) {
   return plan;
 }
 
-bool FetchSessions::UpdateLocked(const FetchRequest& request, Session& session) {
-  bool has_room = true;
+bool FetchSessions::UpdateLocked(const FetchRequest& request, Partitions& named, Session& session) {
   partitions_ -= session.partitions.size();
-  for (FetchedPartition& fetched : PartitionsOf(request)) {
-    has_room = has_room && fetched.topic->size() <= kNameBytesMax;
-    Put(std::move(fetched), session);
-  }
+  for (auto next = named.begin(); next != named.end();) Put(next++, named, session);
   for (const auto& topic : request.forgotten_topics) {
-    for (const int32_t partition : topic.partitions) Forget({topic.name, partition}, session);
+    for (const int32_t partition : topic.partitions) {
+      Forget({topic.name, partition}, session, named);
+    }
   }
   partitions_ += session.partitions.size();
-  return has_room && session.partitions.size() <= options_.session_partitions_max &&
+  return session.partitions.size() <= options_.session_partitions_max &&
          partitions_ <= options_.partitions_max;
 }
 
-void FetchSessions::Put(FetchedPartition fetched, Session& session) {
-  const auto known = session.places.find({*fetched.topic, fetched.asked.partition});
-  if (known != session.places.end()) {
-    known->second->fetched.asked = fetched.asked;
-    return;
+void FetchSessions::Put(Partitions::iterator partition, Partitions& named, Session& session) {
+  const FetchedPartition& fetched = partition->fetched;
+  const auto [place, is_new] =
+      session.places.try_emplace({*fetched.topic, fetched.asked.partition}, partition);
+  if (is_new) {
+    session.partitions.splice(session.partitions.end(), named, partition);
+  } else {
+    place->second->fetched.asked = fetched.asked;
   }
-  session.partitions.push_back({.fetched = std::move(fetched)});
-  const auto last = std::prev(session.partitions.end());
-  session.places.emplace(Name(*last->fetched.topic, last->fetched.asked.partition), last);
 }
 
-void FetchSessions::Forget(const Name& name, Session& session) {
+void FetchSessions::Forget(const Name& name, Session& session, Partitions& forgotten) {
   const auto known = session.places.find(name);
   if (known == session.places.end()) return;
   const auto partition = known->second;
   session.places.erase(known);
-  session.partitions.erase(partition);
+  forgotten.splice(forgotten.end(), session.partitions, partition);
 }
 
 void FetchSessions::Finish(const FetchPlan& plan, FetchResponse& response) {
   switch (plan.kind) {
     case FetchPlan::Kind::kWhole:
       return;
-    case FetchPlan::Kind::kOpening: {
-      const base::MutexLock lock(mutex_);
-      return OpenLocked(plan, response);
-    }
+    case FetchPlan::Kind::kOpening:
+      return Open(plan, response);
     case FetchPlan::Kind::kIncremental: {
       const base::MutexLock lock(mutex_);
       return ReduceLocked(plan, response);
@@ -137,25 +182,38 @@ void FetchSessions::Finish(const FetchPlan& plan, FetchResponse& response) {
   }
 }
 
-void FetchSessions::OpenLocked(const FetchPlan& plan, FetchResponse& response) {
+void FetchSessions::Open(const FetchPlan& plan, FetchResponse& response) {
   const bool is_kept = std::ranges::all_of(plan.partitions, [](const FetchedPartition& fetched) {
     return fetched.topic->size() <= kNameBytesMax;
   });
-  if (!is_kept || plan.partitions.empty() || !MakeRoomLocked(plan.partitions.size())) return;
+  const bool is_small = plan.partitions.size() <= options_.session_partitions_max;
+  if (!is_kept || !is_small || plan.partitions.empty()) return;
+  std::unique_ptr<Session> session = MakeSession(plan, response);
+  Ended ended;
+  const base::MutexLock lock(mutex_);
+  if (!MakeRoomLocked(session->partitions.size(), ended)) return;
+  partitions_ += session->partitions.size();
+  response.session_id = NewIdLocked();
+  sessions_.emplace(response.session_id, std::move(session));
+}
+
+std::unique_ptr<FetchSessions::Session> FetchSessions::MakeSession(
+    const FetchPlan& plan, const FetchResponse& response) const {
   auto session = std::make_unique<Session>();
   session->made = session->used = dependencies_.clock.Monotonic();
   session->epoch = kFirstEpoch;
-  for (const FetchedPartition& fetched : plan.partitions) Put(fetched, *session);
+  Partitions named;
+  for (const FetchedPartition& fetched : plan.partitions) named.push_back({.fetched = fetched});
+  for (auto next = named.begin(); next != named.end();) Put(next++, named, *session);
   size_t place = 0;
   for (const TopicAnswer& topic : response.topics) {
     for (const PartitionAnswer& answer : topic.partitions) {
       const FetchedPartition& fetched = plan.partitions[place++];
-      Learn(answer, *session->places.at({*fetched.topic, fetched.asked.partition}));
+      const auto known = session->places.find({*fetched.topic, fetched.asked.partition});
+      if (known != session->places.end()) Learn(answer, *known->second);
     }
   }
-  partitions_ += session->partitions.size();
-  response.session_id = NewIdLocked();
-  sessions_.emplace(response.session_id, std::move(session));
+  return session;
 }
 
 void FetchSessions::ReduceLocked(const FetchPlan& plan, FetchResponse& response) {
@@ -174,12 +232,13 @@ void FetchSessions::ReduceLocked(const FetchPlan& plan, FetchResponse& response)
     std::vector<PartitionAnswer> news;
     for (PartitionAnswer& answer : topic.partitions) {
       const FetchedPartition& fetched = plan.partitions[place++];
-      const auto known = session.places.at({*fetched.topic, fetched.asked.partition});
+      const auto known = session.places.find({*fetched.topic, fetched.asked.partition});
+      if (known == session.places.end() || IsPassedOver(answer)) continue;
       // What had its turn comes last next time, so that a full answer starves nobody.
       if (HasRecords(answer)) {
-        session.partitions.splice(session.partitions.end(), session.partitions, known);
+        session.partitions.splice(session.partitions.end(), session.partitions, known->second);
       }
-      if (Learn(answer, *known)) news.push_back(std::move(answer));
+      if (Learn(answer, *known->second)) news.push_back(std::move(answer));
     }
     topic.partitions = std::move(news);
   }
@@ -187,26 +246,24 @@ void FetchSessions::ReduceLocked(const FetchPlan& plan, FetchResponse& response)
 }
 
 bool FetchSessions::Learn(const PartitionAnswer& answer, Partition& known) {
-  const bool has_failed = answer.error_code != Wire(ErrorCode::kNone);
-  const bool is_news = HasRecords(answer) || has_failed || answer.diverging_epoch.end_offset >= 0 ||
-                       answer.high_watermark != known.high_watermark ||
-                       answer.log_start_offset != known.log_start;
+  const bool is_news =
+      HasRecords(answer) || HasFailed(answer) || answer.diverging_epoch.end_offset >= 0 ||
+      answer.high_watermark != known.high_watermark || answer.log_start_offset != known.log_start;
   // That an error is over is news as well.
-  known.high_watermark = has_failed ? -1 : answer.high_watermark;
+  known.high_watermark = HasFailed(answer) ? -1 : answer.high_watermark;
   known.log_start = answer.log_start_offset;
   return is_news;
 }
 
-bool FetchSessions::MakeRoomLocked(size_t partitions) {
-  if (partitions > options_.session_partitions_max) return false;
+bool FetchSessions::MakeRoomLocked(size_t partitions, Ended& ended) {
   while (sessions_.size() >= options_.sessions_max ||
          partitions_ + partitions > options_.partitions_max) {
-    if (!EvictLocked(partitions)) return false;
+    if (!EvictLocked(partitions, ended)) return false;
   }
   return true;
 }
 
-bool FetchSessions::EvictLocked(size_t partitions) {
+bool FetchSessions::EvictLocked(size_t partitions, Ended& ended) {
   const absl::Duration now = dependencies_.clock.Monotonic();
   std::optional<int32_t> stalest;
   std::optional<int32_t> smallest;
@@ -223,14 +280,15 @@ bool FetchSessions::EvictLocked(size_t partitions) {
     }
   }
   const std::optional<int32_t> evicted = stalest ? stalest : smallest;
-  if (evicted) EraseLocked(*evicted);
+  if (evicted) EraseLocked(*evicted, ended);
   return evicted.has_value();
 }
 
-void FetchSessions::EraseLocked(int32_t id) {
+void FetchSessions::EraseLocked(int32_t id, Ended& ended) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return;
   partitions_ -= found->second->partitions.size();
+  ended.Add(std::move(found->second));
   sessions_.erase(found);
 }
 

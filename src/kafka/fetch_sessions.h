@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/random.h"
+#include "kafka/cancellation.h"
 #include "kafka/error_code.h"
 #include "kafka/protocol/fetch.h"
 
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,22 +39,31 @@ struct FetchPlan {
   ErrorCode error = ErrorCode::kNone;  ///< Any other one: nothing is to be read.
   int32_t session_id = 0;              ///< That an incremental fetch goes on with.
   int32_t next_epoch = 0;              ///< Of the fetch after it.
+  /// Of an incremental fetch: cancelled when another one goes on with its session, or the session
+  /// ends. What it reads from then on is not told to anybody.
+  std::shared_ptr<Cancellation> overtaking;
   std::vector<FetchedPartition> partitions;
+
+  bool is_overtaken() const { return overtaking != nullptr && overtaking->is_cancelled(); }
 };
 
 /// Incremental fetch sessions (KIP-227): the partitions that a client fetches again and again, so
 /// that it has to send only what it changes, and is answered only what is news.
 ///
 /// A session belongs to no connection: whoever knows id and epoch goes on with it. The epoch rises
-/// with each fetch, so that of two fetches with one epoch the later one is refused.
+/// with each fetch, so that of two fetches with one epoch the later one is refused. As in Kafka,
+/// the next fetch may come while one still waits, whose client may have lost its connection: that
+/// one is overtaken, told so, and refused.
 ///
 /// Invariants:
 /// 1. At most sessions_max sessions of at most session_partitions_max partitions each, and of
 ///    partitions_max in all. A client that gets no session fetches without one.
 /// 2. As in Kafka, one that was not used for kEvictionAge makes room for any other; one that was
 ///    made so long ago makes room for one of more partitions.
-/// Thread-safe. Outlives the front whose clients it serves. Nothing of it survives a restart:
-/// clients open another session then.
+/// 3. Of the fetches of a session at most one is not overtaken.
+/// Thread-safe; those that are overtaken are told on the thread of whoever overtakes them. Outlives
+/// the front whose clients it serves. Nothing of it survives a restart: clients open another
+/// session then.
 class FetchSessions {
  public:
   static constexpr absl::Duration kEvictionAge = absl::Minutes(2);
@@ -75,7 +86,9 @@ class FetchSessions {
   FetchPlan Begin(const FetchRequest& request);
 
   /// Once all partitions of the plan are answered in `response`, in its order: takes out what the
-  /// client of a session knows already, and fills in session and error.
+  /// client of a session knows already, and fills in session and error. An answer that has neither
+  /// an error nor a high watermark stands for a partition that was passed over: a session tells and
+  /// learns nothing of it.
   void Finish(const FetchPlan& plan, FetchResponse& response);
 
   size_t size() const;
@@ -95,25 +108,45 @@ class FetchSessions {
     int32_t epoch = 0;      ///< Of its next fetch.
     Partitions partitions;  ///< In the order in which they are read.
     absl::flat_hash_map<Name, Partitions::iterator> places;
+    std::shared_ptr<Cancellation> overtaking;  ///< Of its last fetch; null before the first.
   };
   using Sessions = absl::flat_hash_map<int32_t, std::unique_ptr<Session>>;
+  /// What ends under the lock: it is told, and freed, outside of it.
+  class Ended {
+   public:
+    Ended() = default;
+    Ended(const Ended&) = delete;
+    Ended& operator=(const Ended&) = delete;
+    ~Ended();
+    void Add(std::shared_ptr<Cancellation> overtaking);
+    void Add(std::unique_ptr<Session> session);
 
-  FetchPlan GoOnLocked(const FetchRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  /// False: it has become too large.
-  bool UpdateLocked(const FetchRequest& request, Session& session)
+   private:
+    std::vector<std::shared_ptr<Cancellation>> overtaken_;
+    std::vector<std::unique_ptr<Session>> sessions_;
+  };
+
+  /// Those that `request` names; nothing: it names or forgets what no session has room for.
+  std::optional<Partitions> NamedBy(const FetchRequest& request) const;
+  /// What is left in `named` is not needed any more.
+  FetchPlan GoOnLocked(const FetchRequest& request, std::optional<Partitions>& named, Ended& ended)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  static void Put(FetchedPartition fetched, Session& session);
-  static void Forget(const Name& name, Session& session);
+  /// False: it has become too large.
+  bool UpdateLocked(const FetchRequest& request, Partitions& named, Session& session)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  /// Moves `partition` from `named` into the session; what the session has already is changed.
+  static void Put(Partitions::iterator partition, Partitions& named, Session& session);
+  static void Forget(const Name& name, Session& session, Partitions& forgotten);
   /// Whether `answer` tells more than the client knows, as it does from now on.
   static bool Learn(const FetchResponse::Topic::Partition& answer, Partition& known);
 
-  void OpenLocked(const FetchPlan& plan, FetchResponse& response)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Open(const FetchPlan& plan, FetchResponse& response);
+  std::unique_ptr<Session> MakeSession(const FetchPlan& plan, const FetchResponse& response) const;
   void ReduceLocked(const FetchPlan& plan, FetchResponse& response)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool MakeRoomLocked(size_t partitions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool EvictLocked(size_t partitions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void EraseLocked(int32_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool MakeRoomLocked(size_t partitions, Ended& ended) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool EvictLocked(size_t partitions, Ended& ended) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EraseLocked(int32_t id, Ended& ended) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int32_t NewIdLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;

@@ -3,7 +3,9 @@
 #include "kafka/handlers.h"
 #include "kafka/topic_lookup.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace talosmq::kafka {
 namespace {
@@ -15,6 +17,7 @@ using MetadataPtr = ExchangePtr<MetadataRequest, MetadataResponse>;
 constexpr int16_t kFirstVersionByTopicId = 12;
 constexpr int16_t kFirstVersionWithAutoCreation = 4;
 constexpr absl::Duration kCreationPatience = absl::Seconds(5);
+constexpr size_t kCreationsMax = 100;  // For one request.
 
 std::vector<int32_t> Numbers(const std::vector<BrokerId>& brokers) {
   std::vector<int32_t> numbers;
@@ -51,10 +54,14 @@ TopicAnswer Refusal(std::optional<std::string_view> name, const TopicId& id, Err
   return answer;
 }
 
-/// What a client asks again about; a name that cannot be is told for good.
+/// A client asks again about a topic without a leader: so it is told where another attempt may
+/// make the topic, or find it made by somebody else. Any other error is its own.
 ErrorCode CreationErrorOf(const absl::Status& status) {
   const ErrorCode code = ErrorCodeOf(status);
-  return code == ErrorCode::kInvalidTopic ? code : ErrorCode::kLeaderNotAvailable;
+  const bool may_come = status.ok() || code == ErrorCode::kTopicAlreadyExists ||
+                        code == ErrorCode::kRequestTimedOut ||
+                        ReasonOf(status) == Reason::kConflict;
+  return may_come ? ErrorCode::kLeaderNotAvailable : code;
 }
 
 TopicAnswer Find(const metadata::ClusterImage& image, const MetadataRequest::Topic& asked,
@@ -96,6 +103,18 @@ void Create(const Services& services, MetadataPtr exchange, size_t place) {
       });
 }
 
+/// The topics that are not there, up to kCreationsMax; the next request finds those, and has the
+/// others made.
+void CreateMissing(const Services& services, const MetadataPtr& exchange) {
+  size_t creations = 0;
+  std::vector<TopicAnswer>& topics = exchange->response.topics;
+  for (size_t i = 0; i < topics.size(); ++i) {
+    if (topics[i].error_code != Wire(ErrorCode::kUnknownTopicOrPartition)) continue;
+    topics[i].error_code = Wire(ErrorCode::kLeaderNotAvailable);
+    if (creations++ < kCreationsMax) Create(services, exchange, i);
+  }
+}
+
 }  // namespace
 
 void Handle(const Services& services, MetadataPtr exchange) {
@@ -119,12 +138,7 @@ void Handle(const Services& services, MetadataPtr exchange) {
   for (const MetadataRequest::Topic& asked : *request.topics) {
     response.topics.push_back(Find(*image, asked, exchange->version()));
   }
-  if (!MayCreate(services, request, exchange->version())) return;
-  for (size_t i = 0; i < response.topics.size(); ++i) {
-    const bool is_missing =
-        response.topics[i].error_code == Wire(ErrorCode::kUnknownTopicOrPartition);
-    if (is_missing) Create(services, exchange, i);
-  }
+  if (MayCreate(services, request, exchange->version())) CreateMissing(services, exchange);
 }
 
 }  // namespace talosmq::kafka

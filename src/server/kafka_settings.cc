@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "controller/topic_controller.h"
 #include "metadata/topic_config.h"
+#include "server/listen_address.h"
 
 #include "absl/time/time.h"
 
@@ -18,6 +19,20 @@ using kafka::ConfigType;
 
 std::string Milliseconds(absl::Duration duration) {
   return base::StrCat(absl::ToInt64Milliseconds(duration));
+}
+
+/// As Kafka writes them, by the security protocol of each: "SASL_SSL://10.0.0.5:9092,...".
+std::string ListenersOf(const ServerConfig& config) {
+  std::string listeners;
+  const auto named = ParseNamedAddresses(config.kafka_listen);
+  if (!named.ok()) return config.kafka_listen;
+  for (const NamedAddress& listener : *named) {
+    const KafkaGuard guard = GuardOf(config, listener.name);
+    listeners +=
+        base::StrCat(listeners.empty() ? "" : ",", guard.asks_for_login ? "SASL_" : "",
+                     guard.has_tls ? "SSL" : "PLAINTEXT", "://", listener.address.ToString());
+  }
+  return listeners;
 }
 
 /// What a topic has for which nothing else is set.
@@ -83,7 +98,7 @@ kafka::BrokerSettings KafkaSettingsOf(const ServerConfig& config, BrokerId self)
        .type = ConfigType::kBoolean,
        .documentation = "Whether topics can be deleted."},
       {.name = "listeners",
-       .value = config.kafka_listen,
+       .value = ListenersOf(config),
        .type = ConfigType::kString,
        .documentation = "The ports for Kafka clients (kafka.listen).",
        .is_default = config.kafka_listen == defaults.kafka_listen},

@@ -53,7 +53,12 @@ void LocalLog::ForgetSilentProducers() {
 }
 
 std::vector<ProducerState> LocalLog::Producers() const {
-  return producers_.States(dependencies_.clock.Monotonic());
+  std::vector<ProducerState> states = producers_.States(dependencies_.clock.Monotonic());
+  // The table forgets the others with the next append only.
+  std::erase_if(states, [this](const ProducerState& state) {
+    return state.silence > dependencies_.producer_expiry;
+  });
+  return states;
 }
 
 absl::Status LocalLog::BeginEpoch(LeaderEpoch epoch) {

@@ -1,17 +1,22 @@
 // librdkafka, by its own interface, against the Kafka port of a real server.
 
+#include "kafka/protocol/fetch.h"
+#include "record/batch.h"
 #include "support/server_process.h"
 #include "support/temporary_directory.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "integration/rdkafka_client.h"
+#include "unit/kafka/raw_client.h"
 
 #include <algorithm>
 #include <initializer_list>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace talosmq {
@@ -24,6 +29,8 @@ using testing::Not;
 using testing::Pair;
 
 constexpr int64_t kTimeMs = 1'700'000'000'000;
+constexpr int16_t kFetchVersion = 11;
+constexpr int32_t kFetchBytes = 16 << 20;
 
 /// One server for all tests, which have a topic each.
 class LibrdkafkaTest : public testing::Test {
@@ -78,6 +85,33 @@ class LibrdkafkaTest : public testing::Test {
     for (const RdKafkaRecord& record : consumer.records()) values.push_back(record.value);
     return values;
   }
+  /// Of the stored batches from `offset` on.
+  std::set<record::Codec> StoredCodecs(int64_t offset) const {
+    const std::string& address = server_->kafka_address();
+    const kafka::RawClient client(
+        static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+    kafka::FetchRequest request;
+    request.max_bytes = kFetchBytes;
+    request.topics = {
+        {.name = topic_,
+         .partitions = {
+             {.partition = 0, .fetch_offset = offset, .partition_max_bytes = kFetchBytes}}}};
+    client.Ask(request, kFetchVersion, 1);
+    const auto fetched = client.ReadAnswer<kafka::FetchResponse>(kFetchVersion, 1);
+    std::string stored;
+    for (const base::Buffer& chunk : fetched.topics.at(0).partitions.at(0).records->chunks()) {
+      stored += chunk.text();
+    }
+    std::set<record::Codec> codecs;
+    for (std::string_view rest = stored; !rest.empty();) {
+      const auto header = record::ParseHeader(base::AsBytes(rest));
+      EXPECT_TRUE(header.ok()) << header.status();
+      if (!header.ok()) break;
+      codecs.insert(header->codec());
+      rest.remove_prefix(std::min(header->size(), rest.size()));
+    }
+    return codecs;
+  }
   /// Polls all until each has so many partitions.
   static void Settle(std::initializer_list<RdKafkaConsumer*> members, size_t each) {
     const auto has_its_share = [each](const RdKafkaConsumer* member) {
@@ -101,11 +135,19 @@ ServerProcess* LibrdkafkaTest::server_ = nullptr;
 
 TEST_F(LibrdkafkaTest, EveryCodecWithIdempotenceKeepsEveryRecordInOrder) {
   constexpr int kCount = 2000;
+  const std::pair<const char*, record::Codec> codecs[] = {{"none", record::Codec::kNone},
+                                                          {"gzip", record::Codec::kGzip},
+                                                          {"snappy", record::Codec::kSnappy},
+                                                          {"lz4", record::Codec::kLz4},
+                                                          {"zstd", record::Codec::kZstd}};
   Create(1);
   int64_t begin = 0;
-  for (const char* const codec : {"none", "gzip", "snappy", "lz4", "zstd"}) {
-    SCOPED_TRACE(codec);
-    SendNumbers(kCount, 1, {{"enable.idempotence", "true"}, {"compression.type", codec}});
+  for (const auto& [name, codec] : codecs) {
+    SCOPED_TRACE(name);
+    // A batch that does not become smaller is sent as it is: it has to have some records.
+    SendNumbers(kCount, 1,
+                {{"enable.idempotence", "true"}, {"compression.type", name}, {"linger.ms", "200"}});
+    EXPECT_THAT(StoredCodecs(begin), testing::ElementsAre(codec));
     const std::vector<std::string> values = ReadValues(begin, kCount);
     for (int i = 0; i < kCount; ++i)
       ASSERT_EQ(values.at(static_cast<size_t>(i)), std::to_string(i));

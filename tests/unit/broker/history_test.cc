@@ -3,6 +3,7 @@
 #include "gtest/gtest.h"
 #include "unit/broker/broker_harness.h"
 
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -70,6 +71,45 @@ TEST_F(HistoryTest, TheLeadersEpochEndsWhereTheLogDoes) {
   harness_.RunWithoutFlush();
   EXPECT_EQ(answer->value.last_epoch->end, Offset(7));
   EXPECT_EQ(answer->value.epoch_end, Offset(6));
+}
+
+// A leader takes its epoch with its first append.
+TEST_F(HistoryTest, AfterARestartTheLastEpochEndsWhereTheLogDoes) {
+  Restart();
+  EXPECT_EQ(EndOf(third_), std::pair(third_, Offset(6)));
+  EXPECT_EQ(EndOf(second_), std::pair(second_, Offset(5)));
+  EXPECT_FALSE(Find(LeaderEpoch(third_.value() + 1)).last_epoch.has_value());
+}
+
+// A leader that is lost before its first record is on the disk leaves a gap.
+TEST_F(HistoryTest, AnEpochThatWroteNothingEndsAsTheOneBeforeIt) {
+  Restart();
+  harness_.Append(log_, {.values = {"lost"}});
+  harness_.RunWithoutFlush();
+  harness_.Kill();
+  harness_.Start();
+  const LeaderEpoch silent = harness_.EpochInStore(log_);
+  ASSERT_LT(third_, silent);
+  harness_.AppendNow(log_, {.values = {"6"}});
+  const LeaderEpoch last = harness_.EpochInStore(log_);
+  ASSERT_LT(silent, last);
+  EXPECT_EQ(EndOf(silent), std::pair(third_, Offset(6)));
+  EXPECT_EQ(EndOf(last), std::pair(last, Offset(7)));
+}
+
+TEST_F(HistoryTest, EpochsOfRecordsThatWereDeletedAreStillKnown) {
+  const auto deleted = std::make_shared<Answer<DeletionOutcome>>();
+  harness_.broker().messages().DeleteRecords({.target = log_, .before = Offset(4)},
+                                             WriteDown(deleted));
+  harness_.Run();
+  ASSERT_TRUE(deleted->value.status.ok()) << deleted->value.status;
+  const HistoryOutcome history = Find(first_);
+  EXPECT_EQ(history.log_start, Offset(4));
+  ASSERT_TRUE(history.last_epoch.has_value());
+  EXPECT_EQ(history.last_epoch->epoch, first_);
+  EXPECT_EQ(history.last_epoch->end, Offset(2));
+  EXPECT_EQ(EndOf(second_), std::pair(second_, Offset(5)));
+  EXPECT_EQ(EndOf(third_), std::pair(third_, Offset(6)));
 }
 
 TEST_F(HistoryTest, AnEpochBeforeAllEndsWhereTheFirstBegan) {

@@ -4,6 +4,7 @@
 #include "base/mutex.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "broker/topic_configs.h"
 #include "kafka/services.h"
 #include "record/batch.h"
 #include "talosmq/error.h"
@@ -120,6 +121,7 @@ class FakeMessages final : public broker::MessageService {
     {
       const base::MutexLock lock(mutex_);
       outcome.high_watermark = Offset(static_cast<int64_t>(logs_[query.source].size()));
+      outcome.log_start = log_start_;
     }
     const bool is_known = query.known_epoch == kNoEpoch || query.known_epoch == kEpoch;
     if (!is_known) outcome.status = MakeError(Reason::kFencedEpoch, "another epoch");
@@ -127,12 +129,14 @@ class FakeMessages final : public broker::MessageService {
     if (query.epoch < kEpoch) outcome.last_epoch = {query.epoch, Offset(0)};
     done(std::move(outcome));
   }
-  /// One, whatever the partition.
+  /// As many as a test wants, whatever the partition.
   void DescribeProducers(
       const TopicPartition&,
       base::Callback<absl::StatusOr<std::vector<broker::ProducerDescription>>> done) override {
-    done(std::vector{broker::ProducerDescription{
-        .id = ProducerId(4000), .epoch = 2, .last_sequence = 9, .last_timestamp_ms = 1234}});
+    done(std::vector(
+        producers,
+        broker::ProducerDescription{
+            .id = ProducerId(4000), .epoch = 2, .last_sequence = 9, .last_timestamp_ms = 1234}));
   }
   void DeleteRecords(broker::RecordDeletion deletion,
                      base::Callback<broker::DeletionOutcome> done) override {
@@ -144,6 +148,13 @@ class FakeMessages final : public broker::MessageService {
 
   // What tests do and see.
 
+  size_t producers = 1;  ///< Of each partition. Set before the calls.
+
+  /// Every log begins there from now on.
+  void MoveLogStarts(Offset log_start) {
+    const base::MutexLock lock(mutex_);
+    log_start_ = log_start;
+  }
   /// Acknowledgements wait from now on.
   void Hold() {
     const base::MutexLock lock(mutex_);
@@ -208,8 +219,9 @@ class FakeMessages final : public broker::MessageService {
     const auto end = static_cast<int64_t>(batches.size());
     broker::FetchOutcome outcome;
     outcome.high_watermark = Offset(end);
+    outcome.log_start = log_start_;
     outcome.next_offset = request.offset;
-    if (request.offset < Offset(0) || request.offset > Offset(end)) {
+    if (request.offset < log_start_ || request.offset > Offset(end)) {
       outcome.status = MakeError(Reason::kOffsetOutOfRange, "no such offset");
       return outcome;
     }
@@ -243,6 +255,7 @@ class FakeMessages final : public broker::MessageService {
   absl::Status append_status_ ABSL_GUARDED_BY(mutex_);
   std::deque<base::Task> held_ ABSL_GUARDED_BY(mutex_);
   std::map<TopicPartition, std::vector<base::Buffer>> logs_ ABSL_GUARDED_BY(mutex_);
+  Offset log_start_ ABSL_GUARDED_BY(mutex_) = Offset(0);
   std::map<broker::FetchTicket, Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
   uint64_t tickets_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t appends_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -259,6 +272,7 @@ class FakeTopics final : public broker::TopicService {
     auto topic = std::make_shared<metadata::TopicImage>();
     topic->id = kOrders;
     topic->name = "orders";
+    topic->configs = {{"label.team", "mine"}, {"retention.ms", "1000"}};
     topic->partitions.resize(2);
     for (auto& partition : topic->partitions) partition.replicas = {BrokerId(0)};
     topic->partitions[0].epoch = LeaderEpoch(3);
@@ -278,9 +292,8 @@ class FakeTopics final : public broker::TopicService {
     created.push_back(creation.name);
     auto topic = std::make_shared<metadata::TopicImage>(*topic_);
     topic->name = creation.name;
-    auto image = std::make_shared<metadata::ClusterImage>(*image_);
-    image->topics_by_name.emplace(topic->name, topic);
-    image_ = std::move(image);
+    Publish(
+        [&](metadata::ClusterImage& image) { image.topics_by_name.emplace(topic->name, topic); });
     done(std::move(topic));
   }
   void Alter(broker::TopicAlteration alteration, absl::Duration,
@@ -314,13 +327,15 @@ class FakeTopics final : public broker::TopicService {
   }
   void Describe(std::string name,
                 base::Callback<absl::StatusOr<broker::TopicDescription>> done) override {
+    ++descriptions;
+    if (!description_status.ok()) return done(description_status);
     const absl::Status known = Check(name);
     if (!known.ok()) return done(known);
-    done(broker::TopicDescription{.topic = topic_,
-                                  .configs = {{"cleanup.policy", "delete", "delete", true},
-                                              {"label.team", "mine", "", false},
-                                              {"retention.ms", "1000", "604800000", false}},
-                                  .partitions = {SizeOf(0, 100), SizeOf(1, 200)}});
+    broker::TopicDescription description{.topic = topic_,
+                                         .configs = broker::ConfigsOf(*topic_),
+                                         .partitions = {SizeOf(0, 100), SizeOf(1, 200)}};
+    description.partitions[0].status = partition_status;
+    done(std::move(description));
   }
   std::shared_ptr<const metadata::ClusterImage> image() const override {
     const base::MutexLock lock(mutex_);
@@ -348,7 +363,10 @@ class FakeTopics final : public broker::TopicService {
 
   std::optional<broker::TopicAlteration> altered;  ///< Last.
   std::vector<std::string> created;
-  absl::Status creation_status;  ///< An error: nothing can be created.
+  absl::Status creation_status;     ///< An error: nothing can be created.
+  absl::Status description_status;  ///< An error: nothing can be described.
+  absl::Status partition_status;    ///< Of partition 0, as it is described.
+  size_t descriptions = 0;          ///< That were asked for.
 
  private:
   static broker::PartitionDescription SizeOf(int32_t partition, int64_t bytes) {

@@ -209,6 +209,38 @@ TEST_F(FetchSessionsTest, OfTwoFetchesAtOnceTheOvertakenOneIsRefused) {
   EXPECT_THAT(Told(Answer(slow)), IsEmpty());
 }
 
+TEST_F(FetchSessionsTest, AFetchLearnsThatItIsOvertaken) {
+  const int32_t id = Open({"a/0"});
+  const FetchPlan first = sessions_->Begin(Request(id, 1, {}));
+  EXPECT_EQ(Fetch(id, 7, {}).error_code, kInvalidEpoch);
+  EXPECT_FALSE(first.is_overtaken());
+  const FetchPlan second = sessions_->Begin(Request(id, 2, {}));
+  EXPECT_TRUE(first.is_overtaken());
+  EXPECT_FALSE(second.is_overtaken());
+  sessions_->Begin(Request(id, -1, {}));
+  EXPECT_TRUE(second.is_overtaken());
+}
+
+// Whoever is told may call back: it is told outside of the lock.
+TEST_F(FetchSessionsTest, AFetchLearnsThatItsSessionHasMadeRoom) {
+  Limit({.sessions_max = 1});
+  const FetchPlan plan = sessions_->Begin(Request(Open({"a/0"}), 1, {}));
+  FetchResponse told;
+  plan.overtaking->SetListener([&] { told = Answer(plan); });
+  clock_.Advance(FetchSessions::kEvictionAge + absl::Seconds(1));
+  EXPECT_NE(Open({"a/0"}), 0);
+  EXPECT_EQ(told.error_code, kNotFound);
+}
+
+TEST_F(FetchSessionsTest, NothingIsToldOrLearntOfAPartitionThatWasPassedOver) {
+  const int32_t id = Open({"a/0", "a/1"});
+  logs_["a/0"].end = 5;
+  logs_["a/1"].end = -1;
+  EXPECT_THAT(Told(Fetch(id, 1, {})), ElementsAre("a/0"));
+  logs_["a/1"].end = 0;
+  EXPECT_THAT(Told(Fetch(id, 2, {})), IsEmpty());
+}
+
 TEST_F(FetchSessionsTest, AWholeFetchEndsTheSessionThatItNames) {
   for (const int32_t epoch : {0, -1}) {
     const int32_t id = Open({"a/0"});
@@ -273,6 +305,18 @@ TEST_F(FetchSessionsTest, NoSessionHasMorePartitionsThanTheBound) {
   EXPECT_EQ(Fetch(id, 1, {"more/0"}, {"orders/0"}).error_code, 0);
   EXPECT_EQ(Fetch(id, 2, {"more/1"}).error_code, kNotFound);
   EXPECT_EQ(sessions_->size(), 0);
+}
+
+// Each of them was put into the session before anybody counted.
+TEST_F(FetchSessionsTest, AFetchThatNamesMoreThanASessionHasRoomForEndsIt) {
+  Limit({.session_partitions_max = 3});
+  const Names repeated(4, "orders/0");
+  EXPECT_EQ(Fetch(Open({"orders/0"}), 1, repeated).error_code, kNotFound);
+  EXPECT_EQ(Fetch(Open({"orders/0"}), 1, {}, repeated).error_code, kNotFound);
+  EXPECT_EQ(Fetch(77, 1, repeated).error_code, kNotFound);
+  const int32_t id = Open({"orders/0"});
+  EXPECT_EQ(Fetch(id, 2, repeated).error_code, kInvalidEpoch);
+  EXPECT_EQ(Fetch(id, 1, Names(3, "orders/0")).error_code, 0);
 }
 
 TEST_F(FetchSessionsTest, AllSessionsTogetherHaveNoMorePartitionsThanTheBound) {

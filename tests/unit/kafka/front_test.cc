@@ -187,6 +187,66 @@ TEST_F(KafkaFrontTest, ASessionGoesOnOverAnotherConnection) {
             Wire(ErrorCode::kInvalidFetchSessionEpoch));
 }
 
+class KafkaSessionTest : public KafkaFrontTest {
+ protected:
+  void SetUp() override {
+    Start();
+    FetchRequest opening = Fetch(0, 0);
+    opening.session_epoch = 0;
+    const RawClient client(port());
+    client.Ask(opening, kFetch, 1);
+    session_ = client.ReadAnswer<FetchResponse>(kFetch, 1).session_id;
+    ASSERT_GT(session_, 0);
+  }
+  /// Of a client that waits for news.
+  FetchRequest Next(int32_t epoch) const {
+    FetchRequest next = Fetch(0, kMinute);
+    next.topics.clear();
+    next.session_id = session_;
+    next.session_epoch = epoch;
+    return next;
+  }
+
+  int32_t session_ = 0;
+};
+
+// All of them stayed until their time was over, each with all partitions of the session.
+TEST_F(KafkaSessionTest, AFetchThatWaitsIsRefusedWhenTheNextOneComes) {
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int32_t epoch = 1; epoch <= 5; ++epoch) {
+    clients.push_back(std::make_unique<RawClient>(port()));
+    clients.back()->Ask(Next(epoch), kFetch, epoch);
+    if (epoch > 1) {
+      const auto overtaken =
+          clients[clients.size() - 2]->ReadAnswer<FetchResponse>(kFetch, epoch - 1);
+      EXPECT_EQ(overtaken.error_code, Wire(ErrorCode::kInvalidFetchSessionEpoch));
+      EXPECT_TRUE(overtaken.topics.empty());
+    }
+    broker_.messages.WaitForWaitingFetches(1);
+  }
+  broker_.messages.Store(kOrders0, batch_);
+  const auto fetched = clients.back()->ReadAnswer<FetchResponse>(kFetch, 5);
+  EXPECT_EQ(fetched.error_code, 0);
+  EXPECT_EQ(fetched.topics.at(0).partitions.at(0).records->bytes(), batch_.size());
+}
+
+// As the clients of Kafka begin anew when their connection has gone.
+TEST_F(KafkaSessionTest, AFetchThatWaitsIsRefusedWhenItsSessionEnds) {
+  for (const int32_t epoch : {0, -1}) {
+    const RawClient waiting(port());
+    waiting.Ask(Next(1), kFetch, 1);
+    broker_.messages.WaitForWaitingFetches(1);
+    FetchRequest anew = Fetch(0, 0);
+    anew.session_id = session_;
+    anew.session_epoch = epoch;
+    const RawClient client(port());
+    client.Ask(anew, kFetch, 2);
+    session_ = client.ReadAnswer<FetchResponse>(kFetch, 2).session_id;
+    EXPECT_EQ(waiting.ReadAnswer<FetchResponse>(kFetch, 1).error_code,
+              Wire(ErrorCode::kFetchSessionIdNotFound));
+  }
+}
+
 TEST_F(KafkaFrontTest, ProduceWithoutAcknowledgementHasNoAnswer) {
   Start();
   const RawClient client(port());

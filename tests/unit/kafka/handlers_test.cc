@@ -6,6 +6,7 @@
 #include "gtest/gtest.h"
 #include "unit/kafka/handler_fixture.h"
 
+#include <deque>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -130,6 +131,18 @@ TEST_F(KafkaDivergenceTest, WhoHasReadOtherRecordsIsToldWhereTheyPart) {
   EXPECT_EQ(other.diverging_epoch.end_offset, 0);
 }
 
+// Where its log and ours part does not help a client whose records have gone here.
+TEST_F(KafkaDivergenceTest, WhoHasReadOtherRecordsBelowTheLogStartIsOutOfRange) {
+  for (int i = 0; i < 3; ++i) broker_.messages.Store(kOrders0, BatchOf("value"));
+  broker_.messages.MoveLogStarts(Offset(2));
+  const auto below = FetchAfter(2, 1);
+  EXPECT_EQ(below.error_code, Wire(ErrorCode::kOffsetOutOfRange));
+  EXPECT_EQ(below.diverging_epoch.end_offset, -1);
+  const auto above = FetchAfter(2, 2);
+  EXPECT_EQ(above.error_code, 0);
+  EXPECT_EQ(above.diverging_epoch.epoch, 2);
+}
+
 TEST_F(KafkaDivergenceTest, WhoHasReadTheSameGoesOn) {
   broker_.messages.Store(kOrders0, BatchOf("value"));
   const auto more = FetchAfter(3, 0);
@@ -243,6 +256,66 @@ TEST_F(KafkaHandlersTest, TopicsWithoutANameAreUnknownByIt) {
             Wire(ErrorCode::kUnknownTopicId));
 }
 
+/// Two partitions of which one fills the answer.
+class KafkaFullFetchTest : public KafkaHandlersTest {
+ protected:
+  KafkaFullFetchTest() {
+    StoreInBoth();
+    request_.max_bytes = 1;
+    request_.topics = {{.name = "orders",
+                        .partitions = {{.partition = 0, .partition_max_bytes = 1},
+                                       {.partition = 1, .partition_max_bytes = 1}}}};
+  }
+  void StoreInBoth() {
+    for (const int32_t partition : {0, 1}) {
+      broker_.messages.Store({FakeTopics::kOrders, PartitionId(partition)}, BatchOf("value"));
+    }
+  }
+  /// Goes on with the session, and changes nothing.
+  FetchResponse GoOn(int32_t session, int32_t epoch) {
+    FetchRequest request;
+    request.max_bytes = 1;
+    request.session_id = session;
+    request.session_epoch = epoch;
+    return Ask<FetchResponse>(request, 11);
+  }
+
+  FetchRequest request_;
+};
+
+// It was told that its high watermark is -1, and that nothing is wrong.
+TEST_F(KafkaFullFetchTest, APartitionThatIsPassedOverIsToldWithItsEnds) {
+  const auto told = Ask<FetchResponse>(request_, 11).topics.at(0).partitions;
+  EXPECT_FALSE(told.at(0).records->empty());
+  EXPECT_EQ(told.at(1).error_code, 0);
+  EXPECT_TRUE(told.at(1).records->empty());
+  EXPECT_EQ(told.at(1).high_watermark, 1);
+  EXPECT_EQ(told.at(1).last_stable_offset, 1);
+  EXPECT_EQ(told.at(1).log_start_offset, 0);
+}
+
+TEST_F(KafkaFullFetchTest, APartitionThatIsPassedOverTellsItsOwnError) {
+  request_.topics[0].partitions[1].current_leader_epoch = 2;
+  const auto told = Ask<FetchResponse>(request_, 11).topics.at(0).partitions;
+  EXPECT_EQ(told.at(1).error_code, Wire(ErrorCode::kFencedLeaderEpoch));
+}
+
+TEST_F(KafkaFullFetchTest, ASessionSaysNothingOfAPartitionThatIsPassedOver) {
+  request_.session_epoch = 0;
+  const auto opened = Ask<FetchResponse>(request_, 11);
+  ASSERT_GT(opened.session_id, 0);
+  EXPECT_EQ(opened.topics.at(0).partitions.at(1).high_watermark, 1);
+  const auto first = GoOn(opened.session_id, 1);
+  ASSERT_EQ(first.topics.size(), 1u);
+  ASSERT_EQ(first.topics[0].partitions.size(), 1u);
+  EXPECT_EQ(first.topics[0].partitions[0].partition, 0);
+  const auto second = GoOn(opened.session_id, 2);
+  ASSERT_EQ(second.topics.size(), 1u);
+  ASSERT_EQ(second.topics[0].partitions.size(), 1u);
+  EXPECT_EQ(second.topics[0].partitions[0].partition, 1);
+  EXPECT_EQ(second.topics[0].partitions[0].high_watermark, 1);
+}
+
 class KafkaConfigsTest : public KafkaHandlersTest {
  protected:
   static constexpr int8_t kTopic = 2;
@@ -269,9 +342,14 @@ class KafkaConfigsTest : public KafkaHandlersTest {
 };
 
 TEST_F(KafkaConfigsTest, SettingsOfATopicComeWithWhereTheyComeFrom) {
-  const auto topic = DescribeOne(kTopic, "orders");
+  const auto topic =
+      DescribeOne(kTopic, "orders", {{"cleanup.policy", "label.team", "retention.ms"}});
   EXPECT_THAT(Told(topic), testing::ElementsAre("cleanup.policy=delete of 5",
                                                 "label.team=mine of 1", "retention.ms=1000 of 1"));
+  const auto& policy = topic.configs.at(0);
+  ASSERT_EQ(policy.synonyms.size(), 1u);
+  EXPECT_EQ(policy.synonyms[0].name, "log.cleanup.policy");
+  EXPECT_EQ(policy.synonyms[0].source, 5);
   const auto& retention = topic.configs.at(2);
   ASSERT_EQ(retention.synonyms.size(), 2u);
   EXPECT_EQ(retention.synonyms[0].name, "retention.ms");
@@ -299,6 +377,38 @@ TEST_F(KafkaConfigsTest, OnlyTheSettingsThatAreAskedForAreTold) {
               testing::ElementsAre("num.partitions=8 of 5"));
 }
 
+// kafka-python asks for no keys when it wants all.
+TEST_F(KafkaConfigsTest, NoKeysAreAllOfThem) {
+  const auto all = Told(DescribeOne(kTopic, "orders"));
+  EXPECT_GT(all.size(), 10u);
+  EXPECT_EQ(Told(DescribeOne(kTopic, "orders", std::vector<std::string_view>())), all);
+  EXPECT_EQ(Told(DescribeOne(kBroker, "0", std::vector<std::string_view>())).size(), 2u);
+}
+
+// Each of them was answered with all settings, for which all partitions were asked.
+TEST_F(KafkaConfigsTest, AResourceIsDescribedOnceInAnAnswer) {
+  DescribeConfigsRequest request;
+  for (const int8_t type : {kTopic, kBroker, kTopic, kBroker}) {
+    request.resources.push_back({.resource_type = type,
+                                 .resource_name = type == kTopic ? "orders" : "0",
+                                 .configuration_keys = {}});
+  }
+  const auto told = Ask<DescribeConfigsResponse>(request, 4).results;
+  for (const size_t first : {0u, 1u}) {
+    EXPECT_EQ(told.at(first).error_code, 0);
+    EXPECT_FALSE(told.at(first).configs.empty());
+  }
+  for (const size_t repeated : {2u, 3u}) {
+    EXPECT_EQ(told.at(repeated).error_code, Wire(ErrorCode::kInvalidRequest));
+    EXPECT_TRUE(told.at(repeated).configs.empty());
+  }
+  EXPECT_EQ(broker_.topics.descriptions, 0u);
+}
+
+TEST_F(KafkaConfigsTest, ATopicThatIsNotThereHasNoSettings) {
+  EXPECT_EQ(DescribeOne(kTopic, "other").error_code, Wire(ErrorCode::kUnknownTopicOrPartition));
+}
+
 TEST_F(KafkaConfigsTest, SettingsOfTheBrokerAreReadOnly) {
   const auto broker = DescribeOne(kBroker, "0");
   EXPECT_THAT(Told(broker), testing::ElementsAre("num.partitions=8 of 5", "log.dirs=/data of 4"));
@@ -322,13 +432,64 @@ TEST_F(KafkaConfigsTest, AlteringReplacesAllSettings) {
                        {.resource_type = kTopic, .resource_name = "other", .configs = {}},
                        {.resource_type = kBroker, .resource_name = "0", .configs = {}},
                        {.resource_type = kTopic,
-                        .resource_name = "orders",
+                        .resource_name = "another",
                         .configs = {{.name = "retention.ms", .value = std::nullopt}}}};
   const auto told = Ask<AlterConfigsResponse>(request, 2).resources;
   EXPECT_EQ(told.at(0).error_code, 0);
   EXPECT_EQ(told.at(1).error_code, Wire(ErrorCode::kUnknownTopicOrPartition));
   EXPECT_EQ(told.at(2).error_code, Wire(ErrorCode::kInvalidRequest));
   EXPECT_EQ(told.at(3).error_code, Wire(ErrorCode::kInvalidRequest));
+}
+
+TEST_F(KafkaConfigsTest, NothingIsAlteredOfAResourceThatIsNamedTwice) {
+  AlterConfigsRequest all;
+  IncrementalAlterConfigsRequest some;
+  for (const std::string_view value : {"1000", "2000"}) {
+    all.resources.push_back({.resource_type = kTopic,
+                             .resource_name = "orders",
+                             .configs = {{.name = "retention.ms", .value = value}}});
+    some.resources.push_back({.resource_type = kTopic,
+                              .resource_name = "orders",
+                              .configs = {{.name = "retention.ms", .value = value}}});
+  }
+  for (const auto& told : Ask<AlterConfigsResponse>(all, 2).resources) {
+    EXPECT_EQ(told.error_code, Wire(ErrorCode::kInvalidRequest));
+  }
+  for (const auto& told : Ask<IncrementalAlterConfigsResponse>(some, 1).resources) {
+    EXPECT_EQ(told.error_code, Wire(ErrorCode::kInvalidRequest));
+  }
+  EXPECT_FALSE(broker_.topics.altered.has_value());
+}
+
+// The last value held in one way of altering, and the first one in the other.
+TEST_F(KafkaConfigsTest, ASettingThatIsNamedTwiceIsRefused) {
+  AlterConfigsRequest all;
+  all.resources = {{.resource_type = kTopic,
+                    .resource_name = "orders",
+                    .configs = {{.name = "retention.ms", .value = "1000"},
+                                {.name = "retention.ms", .value = "2000"}}}};
+  EXPECT_EQ(Ask<AlterConfigsResponse>(all, 2).resources.at(0).error_code,
+            Wire(ErrorCode::kInvalidRequest));
+  IncrementalAlterConfigsRequest some;
+  some.resources = {
+      {.resource_type = kTopic,
+       .resource_name = "orders",
+       .configs = {{.name = "retention.ms", .config_operation = 0, .value = "1000"},
+                   {.name = "retention.ms", .config_operation = 1, .value = std::nullopt}}}};
+  EXPECT_EQ(Ask<IncrementalAlterConfigsResponse>(some, 1).resources.at(0).error_code,
+            Wire(ErrorCode::kInvalidRequest));
+  EXPECT_FALSE(broker_.topics.altered.has_value());
+}
+
+TEST_F(KafkaConfigsTest, ASettingWithoutAValueIsToldAsSuch) {
+  IncrementalAlterConfigsRequest request;
+  request.resources = {
+      {.resource_type = kTopic,
+       .resource_name = "orders",
+       .configs = {{.name = "retention.ms", .config_operation = 0, .value = std::nullopt}}}};
+  const auto told = Ask<IncrementalAlterConfigsResponse>(request, 1).resources.at(0);
+  EXPECT_EQ(told.error_code, Wire(ErrorCode::kInvalidRequest));
+  EXPECT_EQ(told.error_message, "retention.ms has no value");
 }
 
 TEST_F(KafkaConfigsTest, AReplacementNamesWhatStays) {
@@ -413,8 +574,36 @@ TEST_F(KafkaAutoCreateTest, ATopicThatCannotBeMadeNowIsAskedForAgain) {
   broker_.settings.creates_topics = true;
   broker_.topics.creation_status = MakeError(Reason::kOverloaded, "too much to do");
   EXPECT_EQ(ErrorFor(AskFor("new")), Wire(ErrorCode::kLeaderNotAvailable));
+  broker_.topics.creation_status = MakeError(Reason::kUnavailable, "no store");
+  EXPECT_EQ(ErrorFor(AskFor("new")), Wire(ErrorCode::kLeaderNotAvailable));
+}
+
+// A client that is told to ask again does so for ever.
+TEST_F(KafkaAutoCreateTest, WhyATopicCanNeverBeMadeIsTold) {
+  broker_.settings.creates_topics = true;
   broker_.topics.creation_status = MakeError(Reason::kInvalidTopicName, "reserved");
   EXPECT_EQ(ErrorFor(AskFor("__new")), Wire(ErrorCode::kInvalidTopic));
+  broker_.topics.creation_status = MakeError(Reason::kInvalidReplicas, "one broker");
+  EXPECT_EQ(ErrorFor(AskFor("new")), Wire(ErrorCode::kInvalidReplicationFactor));
+}
+
+TEST_F(KafkaAutoCreateTest, ARequestMakesSoManyTopicsAndTheNextOneTheRest) {
+  constexpr size_t kAtOnce = 100;
+  broker_.settings.creates_topics = true;
+  std::deque<std::string> names;
+  MetadataRequest request;
+  request.topics.emplace();
+  for (size_t i = 0; i < kAtOnce + 2; ++i) {
+    request.topics->push_back(
+        {.topic_id = {}, .name = names.emplace_back("t" + std::to_string(i))});
+  }
+  const auto first = Ask<MetadataResponse>(request, 9).topics;
+  EXPECT_EQ(broker_.topics.created.size(), kAtOnce);
+  EXPECT_EQ(first.at(kAtOnce - 1).error_code, 0);
+  EXPECT_EQ(first.at(kAtOnce).error_code, Wire(ErrorCode::kLeaderNotAvailable));
+  for (const auto& topic : Ask<MetadataResponse>(request, 9).topics) {
+    EXPECT_EQ(topic.error_code, 0) << topic.name.value_or("?");
+  }
 }
 
 TEST_F(KafkaHandlersTest, LogDirectoriesTellTheSizesOfPartitions) {
@@ -429,6 +618,74 @@ TEST_F(KafkaHandlersTest, LogDirectoriesTellTheSizesOfPartitions) {
   ASSERT_EQ(some.topics.size(), 1u);
   ASSERT_EQ(some.topics.at(0).partitions.size(), 1u);
   EXPECT_EQ(some.topics.at(0).partitions.at(0).partition, 1);
+}
+
+// Each name made all partitions of the topic describe themselves.
+TEST_F(KafkaHandlersTest, LogDirectoriesTellOfATopicOnceHoweverOftenItIsNamed) {
+  DescribeLogDirsRequest request;
+  request.topics = {{.name = "orders", .partitions = {1, 1}},
+                    {.name = "orders", .partitions = {}},
+                    {.name = "orders", .partitions = {1, 0}}};
+  const auto told = Ask<DescribeLogDirsResponse>(request, 4).results.at(0);
+  EXPECT_EQ(broker_.topics.descriptions, 1u);
+  ASSERT_EQ(told.topics.size(), 1u);
+  std::vector<int32_t> partitions;
+  for (const auto& partition : told.topics[0].partitions) {
+    partitions.push_back(partition.partition);
+  }
+  EXPECT_THAT(partitions, testing::ElementsAre(0, 1));
+}
+
+TEST_F(KafkaHandlersTest, ALogDirectoryTellsThatAPartitionHasFailed) {
+  const DescribeLogDirsRequest request;
+  for (const Reason reason :
+       {Reason::kStorageFenced, Reason::kCorruptData, Reason::kShuttingDown}) {
+    broker_.topics.partition_status = MakeError(reason, "no answer");
+    const auto told = Ask<DescribeLogDirsResponse>(request, 4).results.at(0);
+    EXPECT_EQ(told.error_code, Wire(ErrorCode::kKafkaStorageError));
+    EXPECT_EQ(told.topics.at(0).partitions.size(), 1u);
+    broker_.topics.partition_status = absl::OkStatus();
+    broker_.topics.description_status = MakeError(reason, "no answer");
+    EXPECT_EQ(Ask<DescribeLogDirsResponse>(request, 4).results.at(0).error_code,
+              Wire(ErrorCode::kKafkaStorageError));
+    broker_.topics.description_status = absl::OkStatus();
+  }
+}
+
+TEST_F(KafkaHandlersTest, ALogDirectoryIsSilentAboutWhatHasGone) {
+  const DescribeLogDirsRequest request;
+  for (const Reason reason : {Reason::kTopicDeleting, Reason::kUnknownTopicId,
+                              Reason::kUnknownTopic, Reason::kUnknownPartition}) {
+    broker_.topics.partition_status = MakeError(reason, "deleted");
+    const auto told = Ask<DescribeLogDirsResponse>(request, 4).results.at(0);
+    EXPECT_EQ(told.error_code, 0);
+    EXPECT_EQ(told.topics.at(0).partitions.size(), 1u);
+  }
+}
+
+// Four bytes more in a request were another copy of the table in its answer.
+TEST_F(KafkaHandlersTest, ProducersOfAPartitionAreToldOnceInAnAnswer) {
+  DescribeProducersRequest request;
+  request.topics = {{.name = "orders", .partitions = {0, 0, 1}},
+                    {.name = "orders", .partitions = {1}}};
+  const auto topics = Ask<DescribeProducersResponse>(request, 0).topics;
+  const auto& first = topics.at(0).partitions;
+  EXPECT_EQ(first.at(0).active_producers.size(), 1u);
+  EXPECT_EQ(first.at(2).active_producers.size(), 1u);
+  for (const auto& repeated : {first.at(1), topics.at(1).partitions.at(0)}) {
+    EXPECT_EQ(repeated.error_code, Wire(ErrorCode::kInvalidRequest));
+    EXPECT_TRUE(repeated.active_producers.empty());
+  }
+}
+
+TEST_F(KafkaHandlersTest, AnAnswerTellsOfSoManyProducersAndNoMore) {
+  broker_.messages.producers = 60'000;
+  DescribeProducersRequest request;
+  request.topics = {{.name = "orders", .partitions = {0, 1}}};
+  const auto told = Ask<DescribeProducersResponse>(request, 0).topics.at(0).partitions;
+  EXPECT_EQ(told.at(0).active_producers.size(), 60'000u);
+  EXPECT_EQ(told.at(1).error_code, Wire(ErrorCode::kInvalidRequest));
+  EXPECT_TRUE(told.at(1).active_producers.empty());
 }
 
 TEST_F(KafkaHandlersTest, ProducersAreToldOfPartitionsThatAreThere) {

@@ -34,6 +34,18 @@ TEST(KafkaSettingsTest, WhatAnOperatorHasChosenIsToldAsSuch) {
   EXPECT_FALSE(KeysOf(config).at("auto.create.topics.enable").is_default);
 }
 
+TEST(KafkaSettingsTest, ListenersAreToldWithTheirProtocols) {
+  ServerConfig config;
+  EXPECT_EQ(KeysOf(config).at("listeners").value, "PLAINTEXT://127.0.0.1:9092");
+  EXPECT_TRUE(KeysOf(config).at("listeners").is_default);
+  config.kafka_listen = "inside=10.0.0.5:9092,outside=[::1]:9093,last=127.0.0.1:9094";
+  config.tls.certificate = "server.pem";
+  config.kafka_tls = "outside,last";
+  config.kafka_sasl = "inside,outside";
+  EXPECT_EQ(KeysOf(config).at("listeners").value,
+            "SASL_PLAINTEXT://10.0.0.5:9092,SASL_SSL://[::1]:9093,SSL://127.0.0.1:9094");
+}
+
 TEST(KafkaSettingsTest, DefaultsOfTopicsAreToldUnderTheBrokersNames) {
   const auto keys = KeysOf(ServerConfig());
   EXPECT_EQ(keys.at("log.retention.ms").value, "604800000");

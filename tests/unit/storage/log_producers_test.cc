@@ -100,6 +100,18 @@ TEST_F(LogProducersTest, SilentProducerIsKnownUntilItsTimeHasPassed) {
   Send(77);
 }
 
+// The table forgets them with the next append, which may never come.
+TEST_F(LogProducersTest, SilentProducerIsNotTold) {
+  Send(0);
+  world_.Advance(absl::Hours(23));
+  Send(0, kOther);
+  EXPECT_EQ(world_.log().Producers().size(), 2u);
+  world_.Advance(absl::Hours(1) + absl::Milliseconds(1));
+  const std::vector<ProducerState> told = world_.log().Producers();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told.front().id, ProducerId(kOther));
+}
+
 TEST_F(LogProducersTest, SettingTheWallClockForgetsNobody) {
   Send(0);
   for (const absl::Duration jump : {absl::Hours(24 * 365), -absl::Hours(24 * 730)}) {
