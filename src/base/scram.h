@@ -17,8 +17,9 @@ inline constexpr int32_t kScramIterationsMax = 65'536;
 inline constexpr int32_t kScramIterations = 16'384;
 inline constexpr size_t kScramSaltBytes = 16;
 
-/// What a server keeps of a password, from which neither the password nor a login can be made (RFC
-/// 5802 section 3). Keys have the size of the hash.
+/// What a server keeps of a password (RFC 5802 section 3). The password cannot be made from it, but
+/// passwords can be tried out; with the stored key and one login that was overheard others log in,
+/// and with the server key they play the server. Keys have the size of the hash.
 struct ScramCredential {
   std::string salt = {};
   int32_t iterations = 0;

@@ -1,10 +1,15 @@
 #include "cli/session.h"
 
+#include "base/loopback.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "cli/advice.h"
 
+#include "absl/strings/str_split.h"
+
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace talosmq::cli {
 namespace {
@@ -22,6 +27,16 @@ Session::Session(Options options, Deps deps)
                   {.interrupt = deps_.interrupt,
                    .clock = deps_.clock,
                    .say = [this](std::string_view text) { Note(text); }}) {}
+
+bool Session::IsOverheard() const {
+  if (!options_.client.tls_ca.empty()) return false;
+  const std::vector<std::string> servers = absl::StrSplit(options_.client.server, ',');
+  return !std::ranges::all_of(servers, [](std::string_view server) {
+    std::string_view host = server.substr(0, server.rfind(':'));
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    return base::IsLoopbackHost(host);
+  });
+}
 
 absl::StatusOr<Client*> Session::Connect() {
   if (client_ == nullptr) {

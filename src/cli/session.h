@@ -51,6 +51,9 @@ class Session {
   /// True when people look at what is printed.
   bool IsOutputTerminal() const { return deps_.out.IsTerminal(); }
 
+  /// Others can hear what is said to the server: it goes to another machine, and without TLS.
+  bool IsOverheard() const;
+
   /// The one connection of this session, which owns it.
   absl::StatusOr<Client*> Connect();
   /// Must go before the session does.

@@ -1,6 +1,7 @@
 #include "base/status.h"
 #include "cli/commands.h"
 #include "cli/password_input.h"
+#include "talosmq/error.h"
 
 #include <string>
 
@@ -13,6 +14,11 @@ struct UserCreateOptions {
 };
 
 absl::StatusOr<Document> Create(const UserCreateOptions& options, Session& session) {
+  if (session.IsOverheard()) {
+    return MakeError(Reason::kInvalidArgument,
+                     "what the server gets of a password must not be heard by others: expected "
+                     "--tls-ca, or a server on this machine");
+  }
   TALOSMQ_ASSIGN_OR_RETURN(const std::string password,
                            ReadPassword(options.password_file, session));
   TALOSMQ_ASSIGN_OR_RETURN(const auto admin, session.ConnectAdmin());
@@ -38,6 +44,7 @@ void AddUserCreate(CLI::App& parent, Action& selected) {
       ->type_name("FILE");
   command->footer(
       "The password stays here: the server gets, and keeps, only what it can check one with.\n"
+      "Whoever hears that, and a login, can log in, so it goes to another machine by TLS only.\n"
       "To change it, delete the user and make it anew, which ends its connections.\n"
       "\n"
       "Examples:\n"

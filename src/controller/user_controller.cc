@@ -20,22 +20,18 @@ namespace {
 
 using RevisionCallback = base::Callback<absl::StatusOr<Revision>>;
 
-constexpr size_t kSaltBytesMin = 8;
-constexpr size_t kSaltBytesMax = 64;
-
+/// Salts and iterations are alike for all, and for users that there are not: clients are told them.
 absl::Status CheckCredential(base::ScramHash hash, const base::ScramCredential& credential) {
   const size_t key_bytes = base::ScramKeyBytes(hash);
-  if (credential.salt.size() < kSaltBytesMin || credential.salt.size() > kSaltBytesMax) {
+  if (credential.salt.size() != base::kScramSaltBytes) {
     return MakeError(Reason::kInvalidArgument,
-                     base::StrCat("user: expected a salt of ", kSaltBytesMin, " to ", kSaltBytesMax,
+                     base::StrCat("user: expected a salt of ", base::kScramSaltBytes,
                                   " bytes, found ", credential.salt.size()));
   }
-  if (credential.iterations < base::kScramIterationsMin ||
-      credential.iterations > base::kScramIterationsMax) {
-    return MakeError(
-        Reason::kInvalidArgument,
-        base::StrCat("user: expected ", base::kScramIterationsMin, " to ",
-                     base::kScramIterationsMax, " iterations, found ", credential.iterations));
+  if (credential.iterations != base::kScramIterations) {
+    return MakeError(Reason::kInvalidArgument,
+                     base::StrCat("user: expected ", base::kScramIterations, " iterations, found ",
+                                  credential.iterations));
   }
   if (credential.stored_key.size() != key_bytes || credential.server_key.size() != key_bytes) {
     return MakeError(Reason::kInvalidArgument,

@@ -23,7 +23,8 @@ struct NewUser {
 /// Life of users as transactions on the metadata store.
 ///
 /// 1. A user is there as a whole or not at all; a login secret is there before the first one is.
-/// 2. A lost reply is resolved by reading back before anything else is decided.
+/// 2. A lost reply to Create is resolved by reading back before anything else is decided; one to
+///    Delete is the answer, and whoever asks again may hear that there is no such user.
 /// Thread-safe: operations run on the executor of the dependencies, where callbacks run too.
 /// Borrows its dependencies; operations under way need those, but not this object.
 class UserController {
@@ -38,8 +39,8 @@ class UserController {
 
   // Both answer with the revision at which the change is visible.
 
-  /// kInvalidArgument: a name that no user may have, a credential that checks nothing or is too
-  /// weak or too costly, or a user that there is already.
+  /// kInvalidArgument: a name that no user may have, a credential that is not of the one
+  /// salt size and iteration count of new passwords, or a user that there is already.
   void Create(NewUser user, base::Callback<absl::StatusOr<metadata::Revision>> done);
   /// kInvalidArgument: there is no such user.
   void Delete(std::string name, base::Callback<absl::StatusOr<metadata::Revision>> done);

@@ -81,6 +81,12 @@ asio::awaitable<size_t> ClientSocket::Write(const std::vector<asio::const_buffer
   return WriteTo(socket_, buffers);
 }
 
+asio::awaitable<void> ClientSocket::EndTls() {
+  if (!tls_) co_return;
+  asio::error_code ignored;
+  co_await tls_->async_shutdown(asio::redirect_error(asio::use_awaitable, ignored));
+}
+
 void ClientSocket::Close() {
   asio::error_code ignored;
   socket_.close(ignored);

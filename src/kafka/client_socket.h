@@ -44,6 +44,9 @@ class ClientSocket {
   asio::awaitable<size_t> Read(base::MutableByteSpan bytes, size_t bytes_min);
   /// How many bytes were written; fewer only at the end of the connection.
   asio::awaitable<size_t> Write(const std::vector<asio::const_buffer>& buffers);
+  /// Under TLS, tells the client that nothing more comes, and waits until it has heard that; only
+  /// Close() ends the wait. Without it the client takes what has come for cut off.
+  asio::awaitable<void> EndTls();
   /// Ends reads and writes that are under way.
   void Close();
 

@@ -28,6 +28,7 @@ constexpr size_t kHeadBytes = kSizeBytes + kFrameBytesMin;
 constexpr size_t kBytesShown = 32;
 constexpr size_t kWriteBytes = size_t{4} << 20;  ///< About so much of several answers at once.
 constexpr std::chrono::milliseconds kMemoryPause{5};
+constexpr std::chrono::seconds kEndPatience{1};
 constexpr size_t kFirstBytes = size_t{4} << 10;  ///< What a frame takes before any of it has come.
 constexpr size_t kGrowth = 4;                    ///< So many times what has come.
 
@@ -37,9 +38,9 @@ constexpr size_t kDecodedPerByte = 8;
 constexpr size_t kDecodedBytesFree = size_t{4} << 10;
 constexpr size_t kMemoryPerDecoded = 3;
 
-bool IsProduce(int16_t key) { return key == static_cast<int16_t>(ApiKey::kProduce); }
-bool IsProduce(const base::Buffer& frame) {
-  return IsProduce(base::LoadBigEndian<int16_t>(frame.bytes().data()));
+/// Of the first bytes of a frame.
+bool IsProduce(base::ByteSpan frame) {
+  return base::LoadBigEndian<int16_t>(frame.data()) == static_cast<int16_t>(ApiKey::kProduce);
 }
 
 size_t DecodedMax(size_t frame_bytes, const ListenerLimits::Options& limits) {
@@ -107,7 +108,8 @@ asio::awaitable<void> Connection::AwaitChange() {
 
 asio::awaitable<void> Connection::WatchTime() {
   // A piece that begins meanwhile is looked at when it has had its time once or twice.
-  absl::Duration interval = std::min(dependencies_.idle_timeout, dependencies_.piece_timeout);
+  absl::Duration interval = std::min(
+      {dependencies_.idle_timeout, dependencies_.piece_timeout, dependencies_.frame_timeout});
   if (login_ != nullptr) interval = std::min(interval, dependencies_.login_timeout);
   while (!is_closed_) {
     time_.expires_after(absl::ToChronoNanoseconds(interval));
@@ -120,7 +122,9 @@ asio::awaitable<void> Connection::WatchTime() {
 
 std::string_view Connection::TimeoutNow() {
   const absl::Duration now = dependencies_.services.clock.Monotonic();
-  if (piece_began_ && now >= *piece_began_ + dependencies_.piece_timeout) {
+  const absl::Duration took = now - piece_began_.value_or(now);
+  if (piece_began_ &&
+      (took >= dependencies_.piece_timeout || pieces_took_ + took >= dependencies_.frame_timeout)) {
     return "a frame that it announced did not come in time";
   }
   if (awaits_login() && now >= began_ + dependencies_.login_timeout) {
@@ -150,10 +154,10 @@ asio::awaitable<bool> Connection::ReadHead(base::MutableByteSpan head) {
   }
   const base::MutableByteSpan rest = head.subspan(have);
   if (co_await socket_.Read(rest, rest.size()) < rest.size()) co_return false;
-  const auto key = base::LoadBigEndian<int16_t>(head.data() + kSizeBytes);
-  if (IsProduce(key) || size <= other_max) co_return true;
-  Close(base::StrCat("expected at most ", other_max, " bytes of a request of API ", key, ", found ",
-                     size));
+  const base::MutableByteSpan begun = head.subspan(kSizeBytes);
+  if (IsProduce(begun) || size <= other_max) co_return true;
+  Close(base::StrCat("expected at most ", other_max, " bytes of a request of API ",
+                     base::LoadBigEndian<int16_t>(begun.data()), ", found ", size));
   co_return false;
 }
 
@@ -162,6 +166,7 @@ asio::awaitable<bool> Connection::ReadPieces(base::MutableByteSpan bytes) {
     const base::MutableByteSpan piece = bytes.first(std::min(bytes.size(), kPieceBytes));
     piece_began_ = dependencies_.services.clock.Monotonic();
     const size_t have = co_await socket_.Read(piece, piece.size());
+    pieces_took_ += dependencies_.services.clock.Monotonic() - *piece_began_;
     piece_began_.reset();
     if (have < piece.size()) co_return false;
     bytes = bytes.subspan(piece.size());
@@ -179,7 +184,10 @@ asio::awaitable<std::optional<Connection::Frame>> Connection::ReadFrame() {
   std::array<std::byte, kHeadBytes> head;
   if (!co_await ReadHead(head)) co_return std::nullopt;
   const auto size = static_cast<size_t>(base::LoadBigEndian<int32_t>(head.data()));
-  co_return co_await ReadBody(size, std::span(head).subspan(kSizeBytes));
+  const base::ByteSpan begun = std::span(head).subspan(kSizeBytes);
+  co_await AwaitTurn(IsProduce(begun));
+  if (is_closed_) co_return std::nullopt;
+  co_return co_await ReadBody(size, begun);
 }
 
 asio::awaitable<std::optional<Connection::Frame>> Connection::ReadBody(size_t size,
@@ -192,6 +200,7 @@ asio::awaitable<std::optional<Connection::Frame>> Connection::ReadBody(size_t si
   base::Buffer bytes = base::Buffer::Allocate(room);
   std::ranges::copy(begun, bytes.mutable_bytes().begin());
   size_t have = begun.size();
+  pieces_took_ = absl::ZeroDuration();
   for (;;) {
     if (!co_await ReadPieces(bytes.mutable_bytes().subspan(have))) co_return std::nullopt;
     have = room;
@@ -233,10 +242,11 @@ asio::awaitable<bool> Connection::ReadBareToken() {
   }
   const std::optional<Frame> frame = co_await ReadBody(static_cast<size_t>(size), {});
   if (!frame || is_closed_) co_return false;
-  login_->Take(frame->bytes.text(), [answer = AnswerFor(AddSlot(false))](LoginStep step) mutable {
-    if (step.kind == LoginStep::Kind::kNext) return answer(BareFrameOf(step.token));
-    answer(EndOfConnection{"its login failed"});
-  });
+  login_->Take(frame->bytes.text(), cancellation_,
+               [answer = AnswerFor(AddSlot(false))](LoginStep step) mutable {
+                 if (step.kind == LoginStep::Kind::kNext) return answer(BareFrameOf(step.token));
+                 answer(EndOfConnection{"its login failed"});
+               });
   co_return true;
 }
 
@@ -263,17 +273,22 @@ asio::awaitable<void> Connection::ReadRequests() {
   NoteChange();
 }
 
+void Connection::BecomeKnown() {
+  dependencies_.stranger_seat.reset();
+  metrics_->TrustName();
+}
+
 asio::awaitable<void> Connection::ReadUntilEnd() {
   while (!is_closed_) {
     // What the next frame is, and how large it may be, depends on what is answered.
     if (awaits_login()) co_await AwaitTurn(false);
+    if (!awaits_login()) BecomeKnown();
     if (login_ != nullptr && login_->expects_bare_token()) {
       if (!co_await ReadBareToken()) break;
       continue;
     }
     std::optional<Frame> frame = co_await ReadFrame();
     if (!frame) break;
-    co_await AwaitTurn(IsProduce(frame->bytes));
     const size_t size = frame->bytes.size();
     const int64_t needed = MemoryOf(size, DecodedMax(size, dependencies_.limits->options()));
     while (!is_closed_ && !frame->memory->TryGrowTo(needed)) co_await PauseForMemory();
@@ -307,7 +322,7 @@ std::string_view Connection::RefusalOf(int16_t api_key) const {
 void Connection::Dispatch(Frame frame) {
   const size_t size = frame.bytes.size();
   dependencies_.metrics.received_bytes().Add(static_cast<int64_t>(kSizeBytes + size));
-  const bool is_produce = IsProduce(frame.bytes);
+  const bool is_produce = IsProduce(frame.bytes.bytes());
   Caller caller{
       .frame = std::move(frame.bytes),
       .header = {},
@@ -356,7 +371,21 @@ asio::awaitable<void> Connection::PauseAfterFailedLogin() {
   co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 }
 
+asio::awaitable<void> Connection::EndTls() {
+  asio::steady_timer patience(socket_.tcp().get_executor(), kEndPatience);
+  patience.async_wait([self = shared_from_this()](const asio::error_code& ended) {
+    if (!ended) self->socket_.Close();
+  });
+  co_await socket_.EndTls();
+}
+
 asio::awaitable<void> Connection::WriteAnswers() {
+  const std::string_view why = co_await WriteUntilEnd();
+  if (!is_closed_) co_await EndTls();
+  Close(why);
+}
+
+asio::awaitable<std::string_view> Connection::WriteUntilEnd() {
   while (!is_closed_) {
     if (has_failed_login()) co_await PauseAfterFailedLogin();
     std::vector<EncodedFrame> frames;
@@ -378,9 +407,9 @@ asio::awaitable<void> Connection::WriteAnswers() {
     if (sent < asio::buffer_size(buffers)) break;
     slots_.erase(slots_.begin(), slots_.begin() + static_cast<std::ptrdiff_t>(slots));
     NoteChange();
-    if (has_failed_login()) Close("its login failed");
+    if (has_failed_login()) co_return "its login failed";
   }
-  Close("");
+  co_return "";
 }
 
 }  // namespace talosmq::kafka

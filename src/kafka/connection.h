@@ -28,16 +28,15 @@ namespace talosmq::kafka {
 /// the requests.
 ///
 /// 1. Produce requests that follow each other are under way at once, up to kPipelinedMax; any other
-///    request begins when all before it are answered, as in Kafka, and what is behind it waits in
-///    the socket.
+///    request begins when all before it are answered, as in Kafka. Until then it and what is behind
+///    it wait in the socket, and take no memory here.
 /// 2. A frame is read only as far as the memory of the listener has room for it, and takes only a
 ///    few times what has come of it; a client that announces more than it sends takes little, and
 ///    not for long.
 /// 3. A frame that cannot be understood, an idle timeout and a client that does not take its
 ///    answers end the connection; the log says why.
 /// 4. Where a login is asked for, nothing else is served before it; a failed one ends the
-/// connection
-///    after a pause, and so does the end of the user.
+///    connection after a pause, and the end of the user does at once.
 /// 5. Whoever works for a client that has gone hears of it at once, also when other requests wait
 ///    behind that one.
 ///
@@ -52,7 +51,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Services services;
     std::shared_ptr<Loop> loop;
     std::shared_ptr<ListenerLimits> limits;
-    ListenerLimits::Seat seat;
+    Seats::Seat seat;
+    std::optional<Seats::Seat> stranger_seat;      ///< Given back when it is a stranger no more.
     FrontMetrics& metrics;                         ///< Outlives the loop.
     std::shared_ptr<const base::TlsMaterial> tls;  ///< Null: plain.
     std::shared_ptr<Login> login;                  ///< Null: none is asked for.
@@ -60,6 +60,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     absl::Duration login_timeout;       ///< From the start until the client has logged in.
     absl::Duration failed_login_pause;  ///< Before its answer.
     absl::Duration piece_timeout;       ///< For kPieceBytes of a frame, or for what is left of it.
+    absl::Duration frame_timeout;       ///< For all pieces of it together.
   };
 
   Connection(asio::ip::tcp::socket socket, Endpoint endpoint, Dependencies dependencies);
@@ -87,7 +88,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::awaitable<bool> StartTls();
   /// Reads requests until one cannot be read, or the connection is closed.
   asio::awaitable<void> ReadUntilEnd();
-  /// Nothing: the connection is to end.
+  /// Reads the next request in its turn; nothing: the connection is to end.
   asio::awaitable<std::optional<Frame>> ReadFrame();
   /// A frame of that size whose first bytes, fewer than kFirstBytes, have come already.
   asio::awaitable<std::optional<Frame>> ReadBody(size_t size, base::ByteSpan begun);
@@ -108,9 +109,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Empty: the request may be served.
   std::string_view RefusalOf(int16_t api_key) const;
   bool awaits_login() const { return login_ != nullptr && !login_->is_done(); }
+  /// It is past its login, or none is asked for.
+  void BecomeKnown();
   bool has_failed_login() const { return login_ != nullptr && login_->has_failed(); }
   asio::awaitable<void> PauseAfterFailedLogin();
   asio::awaitable<void> WriteAnswers();
+  /// Writes answers until there are no more, or one cannot be written; why that is, if it is to be
+  /// told.
+  asio::awaitable<std::string_view> WriteUntilEnd();
+  /// Lets the client know that the end is one.
+  asio::awaitable<void> EndTls();
   /// Takes the answers that are due off the front; false when the connection is to end.
   bool TakeAnswers(std::vector<EncodedFrame>& frames, size_t& slots);
   asio::awaitable<void> WatchTime();
@@ -122,8 +130,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   ClientSocket socket_;
   const Endpoint endpoint_;
   Dependencies dependencies_;
-  const std::shared_ptr<Login> login_;  ///< As in the dependencies.
-  const std::shared_ptr<ClientMetrics> metrics_;
+  const std::shared_ptr<Login> login_;            ///< As in the dependencies.
+  const std::shared_ptr<ClientMetrics> metrics_;  ///< Trusts no name before the login.
   const std::shared_ptr<Cancellation> cancellation_ = std::make_shared<Cancellation>();
   std::deque<std::shared_ptr<Slot>> slots_;
   asio::steady_timer change_;
@@ -131,7 +139,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const absl::Duration began_;  ///< By Clock::Monotonic().
   /// When the piece of a frame that is being read was begun, by Clock::Monotonic().
   std::optional<absl::Duration> piece_began_;
-  bool has_ended_ = false;  ///< No more requests are read.
+  absl::Duration pieces_took_;  ///< Those of the frame before it.
+  bool has_ended_ = false;      ///< No more requests are read.
   bool is_closed_ = false;
 };
 

@@ -46,7 +46,18 @@ void ClientMetrics::CountRequest(std::string_view api, int16_t version) {
 }
 
 void ClientMetrics::NameSoftware(std::string_view software, std::string_view version) {
-  of_software_ = &front_.RequestsBy(software, version);
+  if (is_trusted_) {
+    of_software_ = &front_.RequestsBy(software, version);
+  } else {
+    untrusted_name_.emplace(software, version);
+  }
+}
+
+void ClientMetrics::TrustName() {
+  is_trusted_ = true;
+  if (!untrusted_name_) return;
+  of_software_ = &front_.RequestsBy(untrusted_name_->first, untrusted_name_->second);
+  untrusted_name_.reset();
 }
 
 }  // namespace talosmq::kafka

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,13 +47,17 @@ class ClientMetrics {
   explicit ClientMetrics(FrontMetrics& front);
 
   void CountRequest(std::string_view api, int16_t version);
-  /// How the client calls itself, from now on.
+  /// How the client calls itself. It counts as unknown until its name is trusted.
   void NameSoftware(std::string_view software, std::string_view version);
+  /// Of who may be here: others could use up the names that are told apart.
+  void TrustName();
 
  private:
   FrontMetrics& front_;
   std::map<std::pair<std::string_view, int16_t>, base::Counter*> by_api_;  ///< Found once.
   base::Counter* of_software_;
+  bool is_trusted_ = false;
+  std::optional<std::pair<std::string, std::string>> untrusted_name_;  ///< And version.
 };
 
 }  // namespace talosmq::kafka

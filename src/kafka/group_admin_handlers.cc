@@ -1,6 +1,8 @@
 #include "kafka/error_code.h"
 #include "kafka/handlers.h"
 
+#include "absl/container/flat_hash_set.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -43,15 +45,18 @@ void Fill(const group::GroupDescription& description, GroupAnswer& answer) {
 
 void Handle(const Services& services,
             ExchangePtr<DescribeGroupsRequest, DescribeGroupsResponse> exchange) {
-  const auto& names = exchange->request.groups;
-  for (const std::string_view name : names) {
+  // A group named again takes a few bytes of a request, and many times that of an answer.
+  absl::flat_hash_set<std::string_view> names;
+  for (const std::string_view name : exchange->request.groups) {
+    if (!names.insert(name).second) continue;
     auto& answer = exchange->response.groups.emplace_back();
     answer.error_code = Wire(ErrorCode::kUnknownServerError);
     answer.group_id = std::string(name);
   }
-  for (size_t i = 0; i < names.size(); ++i) {
+  const size_t count = exchange->response.groups.size();
+  for (size_t i = 0; i < count; ++i) {
     services.groups.Describe(
-        std::string(names[i]),
+        exchange->response.groups[i].group_id,
         [exchange = exchange,
          i](const absl::StatusOr<group::GroupDescription>& description) mutable {
           GroupAnswer& answer = exchange->response.groups[i];

@@ -1,6 +1,7 @@
 #include "kafka/kafka_front.h"
 
 #include "base/check.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -15,6 +16,7 @@
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <utility>
@@ -28,6 +30,14 @@ using asio::ip::tcp;
 constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr size_t kLoginsMax = 256;  ///< That wait for their password to be looked at.
 constexpr int kLoginNiceness = 10;
+constexpr int64_t kDescriptorsEach = 2;  ///< Of a connection: the socket, and a HangupWatch.
+
+/// No more connections than leave descriptors for files.
+ListenerLimits::Options Bounded(ListenerLimits::Options limits) {
+  limits.connections_max =
+      std::min(limits.connections_max, base::ConnectionDescriptorMax() / kDescriptorsEach);
+  return limits;
+}
 
 class Front final : public KafkaFront {
  public:
@@ -35,7 +45,7 @@ class Front final : public KafkaFront {
       : options_(options),
         services_(services),
         metrics_(services.metrics),
-        limits_(std::make_shared<ListenerLimits>(options.limits, metrics_.connections())) {
+        limits_(std::make_shared<ListenerLimits>(Bounded(options.limits), metrics_.connections())) {
     for (int i = 0; i < options.threads; ++i) {
       loops_.push_back(std::make_shared<Loop>(base::StrCat("kafka-", i)));
     }
@@ -62,6 +72,7 @@ class Front final : public KafkaFront {
 
   const KafkaFrontOptions options_;
   const Services services_;
+  const int descriptor_max_ = base::ConnectionDescriptorMax();
   FrontMetrics metrics_;
   const std::shared_ptr<ListenerLimits> limits_;
   base::ThreadExecutor verifier_{
@@ -121,10 +132,15 @@ void Front::Begin(tcp::socket socket, const KafkaListener& listener, std::shared
   if (error) return;  // It has gone already.
   const tcp::endpoint local = socket.local_endpoint(error);
   if (error) return;
-  auto seat = limits_->Enter(peer.address().to_string());
-  if (!seat) {
-    base::LogWarning("kafka", "too many connections, of all or of ", peer.address().to_string(),
-                     ": one more is closed");
+  const std::string address = peer.address().to_string();
+  // Others than the clients of this front may have them.
+  const bool has_descriptors = socket.native_handle() < descriptor_max_;
+  auto seat = has_descriptors ? limits_->connections().Enter(address) : std::nullopt;
+  const bool is_stranger = listener.asks_for_login || listener.tls != nullptr;
+  auto stranger_seat = is_stranger ? limits_->strangers().Enter(address) : std::nullopt;
+  if (!seat || (is_stranger && !stranger_seat)) {
+    base::LogWarning("kafka", "too many connections", seat ? " that have not logged in" : "",
+                     ", of all or of ", address, ": one more is closed");
     return;
   }
   const bool is_told = !listener.advertised_host.empty();
@@ -143,13 +159,15 @@ void Front::Begin(tcp::socket socket, const KafkaListener& listener, std::shared
                                .loop = loop,
                                .limits = limits_,
                                .seat = *std::move(seat),
+                               .stranger_seat = std::move(stranger_seat),
                                .metrics = metrics_,
                                .tls = listener.tls == nullptr ? nullptr : listener.tls->current(),
                                .login = std::move(login),
                                .idle_timeout = options_.idle_timeout,
                                .login_timeout = options_.login_timeout,
                                .failed_login_pause = options_.failed_login_pause,
-                               .piece_timeout = options_.piece_timeout});
+                               .piece_timeout = options_.piece_timeout,
+                               .frame_timeout = options_.frame_timeout});
   loop->Post([connection] { connection->Start(); });
 }
 

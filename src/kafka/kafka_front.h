@@ -33,6 +33,8 @@ struct KafkaFrontOptions {
   absl::Duration idle_timeout = absl::Minutes(10);
   /// For each MiB of a frame that has begun, and for its rest.
   absl::Duration piece_timeout = absl::Seconds(30);
+  /// For all of a frame, without what it waits for memory.
+  absl::Duration frame_timeout = absl::Minutes(1);
   /// From the connection until the login.
   absl::Duration login_timeout = absl::Seconds(30);
   /// Until a failed login is answered, so that guessing takes time.

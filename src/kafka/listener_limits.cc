@@ -1,5 +1,6 @@
 #include "kafka/listener_limits.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace talosmq::kafka {
@@ -14,15 +15,15 @@ bool MemoryPool::TryTake(int64_t bytes) {
 
 RequestMemory::~RequestMemory() {
   pool_->GiveBack(bytes_);
-  if (is_overdrawn_) pool_->EndOverdraft();
+  if (overdrawn_bytes_ > 0) pool_->EndOverdraft();
 }
 
 bool RequestMemory::TryGrowTo(int64_t bytes) {
   if (bytes <= bytes_) return true;
   const int64_t more = bytes - bytes_;
   if (!pool_->TryTake(more)) {
-    is_overdrawn_ = is_overdrawn_ || pool_->TryOverdraw();
-    if (!is_overdrawn_) return false;
+    if (overdrawn_bytes_ == 0 && !pool_->TryOverdraw()) return false;
+    overdrawn_bytes_ += more;
     pool_->TakeAnyway(more);
   }
   bytes_ = bytes;
@@ -31,31 +32,38 @@ bool RequestMemory::TryGrowTo(int64_t bytes) {
 
 void RequestMemory::ShrinkTo(int64_t bytes) {
   if (bytes >= bytes_) return;
-  pool_->GiveBack(bytes_ - bytes);
+  const int64_t less = bytes_ - bytes;
+  pool_->GiveBack(less);
   bytes_ = bytes;
-  if (is_overdrawn_ && pool_->is_within_bound()) {
-    is_overdrawn_ = false;
-    pool_->EndOverdraft();
-  }
+  if (overdrawn_bytes_ == 0) return;
+  // What is given back is what was taken beyond the bound: others may need it, and this request
+  // may wait for long.
+  overdrawn_bytes_ = pool_->is_within_bound() ? 0 : std::max(overdrawn_bytes_ - less, int64_t{0});
+  if (overdrawn_bytes_ == 0) pool_->EndOverdraft();
 }
 
-std::optional<ListenerLimits::Seat> ListenerLimits::Enter(const std::string& address) {
+std::optional<Seats::Seat> Seats::Enter(const std::string& address) {
   {
     const base::MutexLock lock(mutex_);
-    if (connections_ >= options_.connections_max) return std::nullopt;
+    if (taken_ >= bounds_.in_all) return std::nullopt;
     int64_t& of_address = by_address_[address];
-    if (of_address >= options_.connections_per_address_max) return std::nullopt;
+    if (of_address >= bounds_.per_address) return std::nullopt;
     ++of_address;
-    gauge_.Set(static_cast<double>(++connections_));
+    CountLocked(1);
   }
   return std::optional<Seat>(std::in_place, shared_from_this(), address);
 }
 
-void ListenerLimits::Leave(const std::string& address) {
+void Seats::Leave(const std::string& address) {
   const base::MutexLock lock(mutex_);
-  gauge_.Set(static_cast<double>(--connections_));
+  CountLocked(-1);
   const auto of_address = by_address_.find(address);
   if (--of_address->second == 0) by_address_.erase(of_address);
+}
+
+void Seats::CountLocked(int64_t change) {
+  taken_ += change;
+  if (gauge_ != nullptr) gauge_->Set(static_cast<double>(taken_));
 }
 
 std::shared_ptr<RequestMemory> ListenerLimits::Admit(int64_t bytes) {

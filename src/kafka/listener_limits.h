@@ -56,15 +56,58 @@ class RequestMemory {
  private:
   const std::shared_ptr<MemoryPool> pool_;
   int64_t bytes_;
-  bool is_overdrawn_ = false;
+  int64_t overdrawn_bytes_ = 0;  ///< Of them; not 0: it has the right to the overdraft.
+};
+
+/// Places for connections: so many in all, and so many for one address. Thread-safe.
+class Seats : public std::enable_shared_from_this<Seats> {
+ public:
+  struct Bounds {
+    int64_t in_all = 0;
+    int64_t per_address = 0;
+  };
+  /// A place that its owner gives back by destroying it.
+  class Seat {
+   public:
+    Seat(std::shared_ptr<Seats> seats, std::string address)
+        : seats_(std::move(seats)), address_(std::move(address)) {}
+    Seat(Seat&&) = default;
+    Seat& operator=(Seat&&) = delete;
+    ~Seat() {
+      if (seats_ != nullptr) seats_->Leave(address_);
+    }
+
+   private:
+    std::shared_ptr<Seats> seats_;
+    std::string address_;
+  };
+
+  /// `gauge` tells how many are taken, and outlives this; null: nothing does.
+  Seats(const Bounds& bounds, base::Gauge* gauge) : bounds_(bounds), gauge_(gauge) {}
+
+  /// Nothing: all are taken, or all for this address.
+  std::optional<Seat> Enter(const std::string& address);
+
+ private:
+  void Leave(const std::string& address);
+  void CountLocked(int64_t change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Bounds bounds_;
+  base::Gauge* const gauge_;
+  base::Mutex mutex_;
+  int64_t taken_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<std::string, int64_t> by_address_ ABSL_GUARDED_BY(mutex_);
 };
 
 /// What all connections of the front may take together. Thread-safe.
-class ListenerLimits : public std::enable_shared_from_this<ListenerLimits> {
+class ListenerLimits {
  public:
   struct Options {
     int64_t connections_max = 10'000;
     int64_t connections_per_address_max = 5'000;
+    /// Connections that are not past their handshake of TLS, or the login that is due.
+    int64_t strangers_max = 1'000;
+    int64_t strangers_per_address_max = 100;
     int64_t produce_bytes_max = int64_t{100} << 20;  ///< Of the frame of one Produce request.
     int64_t request_bytes_max = int64_t{4} << 20;    ///< Of the frame of any other request.
     int64_t login_bytes_max = int64_t{8} << 10;      ///< Of any frame before a login that is due.
@@ -72,43 +115,30 @@ class ListenerLimits : public std::enable_shared_from_this<ListenerLimits> {
     int64_t memory_bytes_max = int64_t{512} << 20;   ///< Of all requests that are under way.
   };
 
-  /// A place that its owner gives back by destroying it.
-  class Seat {
-   public:
-    Seat(std::shared_ptr<ListenerLimits> limits, std::string address)
-        : limits_(std::move(limits)), address_(std::move(address)) {}
-    Seat(Seat&&) = default;
-    Seat& operator=(Seat&&) = delete;
-    ~Seat() {
-      if (limits_ != nullptr) limits_->Leave(address_);
-    }
-
-   private:
-    std::shared_ptr<ListenerLimits> limits_;
-    std::string address_;
-  };
-
   /// `connections` tells how many there are; it outlives this.
   ListenerLimits(const Options& options, base::Gauge& connections)
       : options_(options),
-        gauge_(connections),
+        connections_(std::make_shared<Seats>(
+            Seats::Bounds{.in_all = options.connections_max,
+                          .per_address = options.connections_per_address_max},
+            &connections)),
+        strangers_(
+            std::make_shared<Seats>(Seats::Bounds{.in_all = options.strangers_max,
+                                                  .per_address = options.strangers_per_address_max},
+                                    nullptr)),
         memory_(std::make_shared<MemoryPool>(options.memory_bytes_max)) {}
 
   const Options& options() const { return options_; }
-  /// Nothing: too many connections, of all or of this address.
-  std::optional<Seat> Enter(const std::string& address);
+  Seats& connections() { return *connections_; }
+  Seats& strangers() { return *strangers_; }
   /// Memory for the beginning of one request; null while there is no room.
   std::shared_ptr<RequestMemory> Admit(int64_t bytes);
 
  private:
-  void Leave(const std::string& address);
-
   const Options options_;
-  base::Gauge& gauge_;
+  const std::shared_ptr<Seats> connections_;
+  const std::shared_ptr<Seats> strangers_;
   const std::shared_ptr<MemoryPool> memory_;
-  base::Mutex mutex_;
-  int64_t connections_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::map<std::string, int64_t> by_address_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace talosmq::kafka

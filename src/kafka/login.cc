@@ -62,6 +62,13 @@ std::optional<PlainToken> ParsePlain(std::string_view token) {
   return is_sound ? std::optional(parsed) : std::nullopt;
 }
 
+bool IsPasswordOf(const base::ScramCredential& credential, base::ScramHash hash,
+                  std::string_view password) {
+  const base::ScramCredential made =
+      base::MakeScramCredential(hash, password, credential.salt, credential.iterations);
+  return base::IsEqualSecret(made.stored_key, credential.stored_key);
+}
+
 }  // namespace
 
 bool Login::IsOpen(int16_t api_key) const {
@@ -102,13 +109,14 @@ LoginStep::Kind Login::Choose(std::string_view mechanism, int16_t handshake_vers
   return LoginStep::Kind::kNext;
 }
 
-void Login::Take(std::string_view token, base::Callback<LoginStep> done) {
+void Login::Take(std::string_view token, std::shared_ptr<const Cancellation> cancellation,
+                 base::Callback<LoginStep> done) {
   if (state_ == State::kDone) return done({.kind = LoginStep::Kind::kIllegal});
   if (state_ != State::kToken) {
     state_ = State::kFailed;
     return done({.kind = LoginStep::Kind::kIllegal});
   }
-  if (!scram_) return TakePlain(token, std::move(done));
+  if (!scram_) return TakePlain(token, std::move(cancellation), std::move(done));
   return is_challenged_ ? TakeFinal(token, std::move(done)) : TakeFirst(token, std::move(done));
 }
 
@@ -128,7 +136,8 @@ void Login::TakeFinal(std::string_view token, base::Callback<LoginStep> done) {
   Succeed(*std::move(reply), std::move(done));
 }
 
-void Login::TakePlain(std::string_view token, base::Callback<LoginStep> done) {
+void Login::TakePlain(std::string_view token, std::shared_ptr<const Cancellation> cancellation,
+                      base::Callback<LoginStep> done) {
   const std::optional<PlainToken> parsed = ParsePlain(token);
   if (!parsed) return Fail(std::move(done));
   user_ = parsed->user;
@@ -138,10 +147,9 @@ void Login::TakePlain(std::string_view token, base::Callback<LoginStep> done) {
   auto owned = std::make_shared<base::Callback<LoginStep>>(std::move(done));
   base::Task verify = [self = shared_from_this(), loop = dependencies_.loop, hash = hash_,
                        password = std::string(parsed->password),
-                       credential = std::move(account.credential), owned]() mutable {
-    const base::ScramCredential made =
-        base::MakeScramCredential(hash, password, credential.salt, credential.iterations);
-    const bool is_right = base::IsEqualSecret(made.stored_key, credential.stored_key);
+                       credential = std::move(account.credential),
+                       cancellation = std::move(cancellation), owned]() mutable {
+    const bool is_right = !cancellation->is_cancelled() && IsPasswordOf(credential, hash, password);
     loop->Post([self = std::move(self), owned = std::move(owned), is_right] {
       if (!is_right || !self->revision_) return self->Fail(std::move(*owned));
       self->Succeed("", std::move(*owned));

@@ -3,6 +3,7 @@
 #include "base/executor.h"
 #include "base/scram.h"
 #include "broker/topics.h"
+#include "kafka/cancellation.h"
 #include "kafka/loop.h"
 #include "kafka/scram_exchange.h"
 
@@ -59,8 +60,10 @@ class Login : public std::enable_shared_from_this<Login> {
   std::vector<std::string_view> mechanisms() const;
   /// kNext: the tokens of that mechanism may come. kRefused: there is no such mechanism here.
   LoginStep::Kind Choose(std::string_view mechanism, int16_t handshake_version);
-  /// Takes the client's next token; answers on the loop.
-  void Take(std::string_view token, base::Callback<LoginStep> done);
+  /// Takes the client's next token; answers on the loop. A password that nobody waits for any more,
+  /// which `cancellation` tells, is refused without a look.
+  void Take(std::string_view token, std::shared_ptr<const Cancellation> cancellation,
+            base::Callback<LoginStep> done);
 
  private:
   enum class State { kNone, kToken, kVerifying, kDone, kFailed };
@@ -72,7 +75,8 @@ class Login : public std::enable_shared_from_this<Login> {
 
   void TakeFirst(std::string_view token, base::Callback<LoginStep> done);
   void TakeFinal(std::string_view token, base::Callback<LoginStep> done);
-  void TakePlain(std::string_view token, base::Callback<LoginStep> done);
+  void TakePlain(std::string_view token, std::shared_ptr<const Cancellation> cancellation,
+                 base::Callback<LoginStep> done);
   /// Takes as long whether the user is there or not.
   Account Find(std::string_view user, base::ScramHash hash) const;
   void Fail(base::Callback<LoginStep> done);

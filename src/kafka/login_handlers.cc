@@ -42,7 +42,8 @@ void Handle(const Services& /*services*/,
   Login* const login = exchange->caller().login.get();
   if (login == nullptr) return;
   const std::string_view token = exchange->request.auth_bytes;
-  login->Take(token, [exchange = std::move(exchange)](LoginStep step) {
+  const auto cancellation = exchange->caller().cancellation;
+  login->Take(token, cancellation, [exchange = std::move(exchange)](LoginStep step) {
     SaslAuthenticateResponse& response = exchange->response;
     switch (step.kind) {
       case LoginStep::Kind::kNext:

@@ -3,6 +3,8 @@
 #include "kafka/handlers.h"
 #include "kafka/topic_lookup.h"
 
+#include "absl/container/flat_hash_set.h"
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -135,7 +137,10 @@ void Handle(const Services& services, MetadataPtr exchange) {
     }
     return;
   }
+  // A topic named again takes a few bytes of a request, and many times that of an answer.
+  absl::flat_hash_set<std::pair<std::optional<std::string_view>, TopicId>> told;
   for (const MetadataRequest::Topic& asked : *request.topics) {
+    if (!told.emplace(asked.name, asked.name ? TopicId() : asked.topic_id).second) continue;
     response.topics.push_back(Find(*image, asked, exchange->version()));
   }
   if (MayCreate(services, request, exchange->version())) CreateMissing(services, exchange);

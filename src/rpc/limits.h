@@ -17,10 +17,6 @@ inline constexpr int kConcurrentStreamsMax = 1000;
 /// Headers of one call; more ends it.
 inline constexpr int kMetadataBytesMax = 16 << 10;
 inline constexpr absl::Duration kHandshakeTimeout = absl::Seconds(10);
-/// Of the descriptors that the process may open (RLIMIT_NOFILE) one in so many, and at least so
-/// many in all, are kept for files. Connections beyond the others are closed at once.
-inline constexpr unsigned kFilesShare = 4;
-inline constexpr unsigned kFilesMin = 64;
 /// When the kernel cannot give a connection, it is asked again after so long.
 inline constexpr absl::Duration kAcceptBackoff = absl::Milliseconds(100);
 /// An idle connection is asked after the first, and dropped when no answer comes in the second.

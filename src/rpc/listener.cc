@@ -1,6 +1,7 @@
 #include "rpc/listener.h"
 
 #include "base/check.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -12,11 +13,9 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -27,14 +26,6 @@ namespace talosmq::rpc {
 namespace {
 
 using Addresses = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
-
-int DescriptorMax() {
-  rlimit limit{};
-  TALOSMQ_CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0) << std::strerror(errno);
-  const rlim_t files = std::max(limit.rlim_cur / kFilesShare, rlim_t{kFilesMin});
-  return static_cast<int>(
-      std::min<rlim_t>(limit.rlim_cur - std::min(files, limit.rlim_cur), INT32_MAX));
-}
 
 Addresses Resolve(const std::string& address) {
   const size_t colon = address.rfind(':');
@@ -81,7 +72,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(const std::string& addr
 }
 
 Listener::Listener(int socket, int stop_event)
-    : socket_(socket), stop_event_(stop_event), descriptor_max_(DescriptorMax()) {}
+    : socket_(socket), stop_event_(stop_event), descriptor_max_(base::ConnectionDescriptorMax()) {}
 
 Listener::~Listener() {
   TALOSMQ_CHECK(socket_ < 0) << "stop the listener first";

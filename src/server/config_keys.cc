@@ -226,8 +226,7 @@ std::vector<ConfigKey> ListenerKeys() {
       TextKey(
           "tls.cert",
           "The certificate that the ports show, followed by those above it. Set: the ports speak "
-          "TLS "
-          "only, but for what http.tls and kafka.tls leave out. Read again when it changes.",
+          "TLS only, but for what http.tls and kafka.tls leave out. Read again when it changes.",
           "a PEM file", [](auto& c) -> auto& { return c.tls.certificate; }),
       TextKey(
           "tls.key", "The private key of tls.cert. Read again when it changes.", "a PEM file",
@@ -235,8 +234,7 @@ std::vector<ConfigKey> ListenerKeys() {
       TextKey(
           "tls.client_ca",
           "Clients need a certificate of this authority to get past the handshake (mutual TLS), "
-          "but "
-          "for the Kafka ports that ask for a login. Read again when it changes.",
+          "but for the Kafka ports that ask for a login. Read again when it changes.",
           "a PEM file", [](auto& c) -> auto& { return c.tls.ca; }),
       SwitchKey(
           "security.insecure_network",

@@ -1,5 +1,6 @@
 #include "server/listen_address.h"
 
+#include "base/loopback.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -43,16 +44,7 @@ std::string ListenAddress::ToString() const {
                                              : base::StrCat("[", host, "]:", port);
 }
 
-bool ListenAddress::is_loopback() const {
-  if (host == "localhost" || host == "::1") return true;
-  // A name such as "127.example.com" is none, so all four numbers are looked at.
-  const std::vector<std::string> numbers = absl::StrSplit(host, '.');
-  if (numbers.size() != 4 || numbers[0] != "127") return false;
-  return std::all_of(numbers.begin(), numbers.end(), [](const std::string& number) {
-    int value = 0;
-    return absl::SimpleAtoi(number, &value) && value >= 0 && value <= 255;
-  });
-}
+bool ListenAddress::is_loopback() const { return base::IsLoopbackHost(host); }
 
 absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view text) {
   constexpr std::string_view kForm = "HOST:PORT with a port from 0 to 65535";

@@ -206,12 +206,9 @@ absl::Status Checkpointer::WriteLogFiles(const DurableProgress& progress,
   auto pending = files.pending_index.Below(progress.point.end_offset, progress.point.segment);
   for (auto segment = pending.begin(); segment != pending.end();) {
     const absl::Status written = WriteIndex(files, *segment, file_system);
-    // No file shall say that what may be in the page cache alone was begun.
-    if (!written.ok() && segment->must_begin) {
-      TALOSMQ_RETURN_IF_ERROR(RemoveIndex(files, segment->segment.base, file_system));
-    }
     if (segment->entries.empty() && ReasonOf(written) == Reason::kStorageFull) {
-      // The age alone can wait until there is room.
+      // The age alone can wait until there is room. Until then no file shall say that it is known.
+      TALOSMQ_RETURN_IF_ERROR(RemoveIndex(files, segment->segment.base, file_system));
       segment = pending.erase(segment);
       continue;
     }
@@ -232,8 +229,6 @@ absl::Status Checkpointer::WriteIndex(LogFiles& files, const PendingIndex::Segme
   // A header that is in the file may be in the page cache alone: its sync has failed.
   const bool is_begun = !segment.must_begin && size >= kIndexHeaderBytes;
   if (!is_begun) {
-    // Before the header: a file without one is begun again after a kill.
-    TALOSMQ_RETURN_IF_ERROR(file_system.SyncDirectory(files.directory));
     content = base::AsText(
         EncodeIndexHeader({.segment = identity, .created_ms = segment.segment.created_ms}));
   }
@@ -242,7 +237,9 @@ absl::Status Checkpointer::WriteIndex(LogFiles& files, const PendingIndex::Segme
   }
   const std::array<base::ByteSpan, 1> pieces = {base::AsBytes(content)};
   TALOSMQ_RETURN_IF_ERROR(file->Write(is_begun ? size : 0, pieces));
-  return file->Sync();
+  TALOSMQ_RETURN_IF_ERROR(file->Sync());
+  if (is_begun) return absl::OkStatus();
+  return file_system.SyncDirectory(files.directory);
 }
 
 absl::Status Checkpointer::WriteSnapshots(const DurableProgress& progress) {

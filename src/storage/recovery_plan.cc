@@ -25,9 +25,8 @@ RecoveryPlan PlanRecovery(std::span<const SegmentFacts> segments,
          segments[plan.first_segment].base < plan.flushed.segment) {
     ++plan.first_segment;
   }
-  const bool is_there = plan.first_segment < segments.size() &&
-                        segments[plan.first_segment].base == plan.flushed.segment;
-  plan.is_segment_missing = !is_there && plan.flushed.log_start < plan.flushed.end_offset;
+  plan.is_segment_missing = plan.first_segment == segments.size() ||
+                            segments[plan.first_segment].base != plan.flushed.segment;
   if (plan.first_segment == segments.size()) {
     plan.first_offset = plan.flushed.end_offset;
     return plan;

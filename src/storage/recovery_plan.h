@@ -28,8 +28,7 @@ struct RecoveryPlan {
   /// Nothing was recorded although something was flushed: also above `flushed` a broken batch with
   /// whole batches behind it, however near, is corruption, not a torn tail.
   bool is_careful = false;
-  /// The segment that holds the flushed point is gone, and with it records of the log.
-  bool is_segment_missing = false;
+  bool is_segment_missing = false;  ///< The segment that holds the flushed point is gone.
 };
 
 /// Pure. `segments` ascend and are not empty. `recorded` is what the checkpoint says: nothing when

@@ -16,6 +16,7 @@ from talosmq_process import Server, talosmq
 PASSWORD = "correct horse = battery staple"  # kcat takes a comma for the end of a setting.
 MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN")
 SCRAM = MECHANISMS[:2]
+TYPED_WRONG = "troubador-and-3"
 PATIENCE_SECONDS = 30
 
 
@@ -91,8 +92,11 @@ class LoginTest(KafkaTest):
 
     def test_passwords_that_are_wrong_are_refused(self):
         for mechanism in MECHANISMS:
-            self.assertIn("uthentication", self.refusal(self.over_both(mechanism, **{"sasl.password": "wrong"})))
-        self.assertNotIn(PASSWORD, self.server.log())
+            self.assertIn("uthentication", self.refusal(self.over_both(mechanism, **{"sasl.password": TYPED_WRONG})))
+            # People type passwords there, too.
+            self.assertIn("uthentication", self.refusal(self.over_both(mechanism, **{"sasl.username": TYPED_WRONG})))
+        for secret in (TYPED_WRONG, PASSWORD):
+            self.assertNotIn(secret, self.server.log())
 
     def test_users_that_there_are_not_are_refused(self):
         for mechanism in MECHANISMS:
@@ -193,6 +197,13 @@ class LoginTest(KafkaTest):
         self.assertIn("found nothing", self.run_failing("user", "create", "eve"))
         self.assertIn("user name", self.run_failing("user", "create", "e v e", stdin=b"long enough"))
         self.assertIn("no user 'eve'", self.run_failing("user", "delete", "eve"))
+
+    # StoredKey and one login that was overheard are a login.
+    def test_users_are_not_made_where_others_can_hear_it(self):
+        for server in ("192.0.2.1:9191", "127.0.0.1:1,mq.example.com:9191", "[2001:db8::1]:9191"):
+            status, _, err = talosmq(None, "--server", server, "user", "create", "eve", stdin=b"long enough")
+            self.assertNotEqual(status, 0)
+            self.assertIn("--tls-ca", err)
 
     def test_passwords_are_nowhere_on_the_disk(self):
         for path in self.server.data.rglob("*"):

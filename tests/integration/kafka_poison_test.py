@@ -83,6 +83,10 @@ class PoisonTest(KafkaTest):
         names = 100_000
         for _ in range(8):
             self.wire().call(wire.METADATA, 1, struct.pack(">i", names) + string("abc") * names)
+        # And one that there is, whose partitions were told once for each mention.
+        self.create(partitions=1000, topic="wide")
+        reply = self.wire().call(wire.METADATA, 1, struct.pack(">i", names) + string("wide") * names)
+        self.assertLess(len(reply.rest()), 1 << 20)
         self.assertLess(self.memory("VmHWM") - before, MEMORY_GROWTH_MAX)
 
     def test_frames_that_are_announced_and_do_not_come_take_no_memory(self):

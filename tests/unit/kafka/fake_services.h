@@ -349,17 +349,15 @@ class FakeTopics final : public broker::TopicService {
     auto user = std::make_shared<metadata::UserImage>();
     user->name = name;
     user->scram_sha_256 = base::MakeScramCredential(base::ScramHash::kSha256, password,
-                                                    "salt of 256 bits", kIterations);
+                                                    "salt of 256 bits", base::kScramIterations);
     user->scram_sha_512 = base::MakeScramCredential(base::ScramHash::kSha512, password,
-                                                    "salt of 512 bits", kIterations);
+                                                    "salt of 512 bits", base::kScramIterations);
     user->revision = static_cast<metadata::Revision>(++revisions_);
     Publish([&](metadata::ClusterImage& image) { image.users.insert_or_assign(name, user); });
   }
   void RemoveUser(const std::string& name) {
     Publish([&](metadata::ClusterImage& image) { image.users.erase(name); });
   }
-
-  static constexpr int32_t kIterations = base::kScramIterationsMin;
 
   std::optional<broker::TopicAlteration> altered;  ///< Last.
   std::vector<std::string> created;

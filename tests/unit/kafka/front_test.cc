@@ -11,6 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "unit/kafka/front_fixture.h"
+#include <sys/resource.h>
 
 #include <memory>
 #include <string>
@@ -388,6 +389,25 @@ TEST_F(KafkaFrontTest, ConnectionsAreLimitedInAll) {
   RoundTrip(first);
 }
 
+// Without descriptors for files the server could not store what its clients send.
+TEST_F(KafkaFrontTest, ConnectionsLeaveDescriptorsForFiles) {
+  rlimit own{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &own), 0);
+  const rlimit few{.rlim_cur = 100, .rlim_max = own.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  Start();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &own), 0);
+  constexpr size_t kServedMax = (100 - 64) / 2;
+  std::vector<std::unique_ptr<RawClient>> clients;
+  bool is_served = true;
+  while (is_served && clients.size() <= kServedMax) {
+    clients.push_back(std::make_unique<RawClient>(port()));
+    clients.back()->Ask(ApiVersionsRequest(), 0, 1);
+    is_served = clients.back()->ReadFrame().has_value();
+  }
+  EXPECT_FALSE(is_served);
+}
+
 TEST_F(KafkaFrontTest, ConnectionsAreLimitedByAddress) {
   Start({.listeners = {}, .limits = {.connections_per_address_max = 1}});
   const RawClient first(port());
@@ -480,11 +500,39 @@ TEST_F(KafkaFrontTest, AFrameTakesMemoryAsItComes) {
   EXPECT_EQ(BaseOffset(client.ReadAnswer<ProduceResponse>(kProduce, 1)), 0);
 }
 
+// Six that each held a whole frame stopped all ports until their fetches were answered.
+TEST_F(KafkaFrontTest, ARequestTakesNoMemoryUntilItsTurn) {
+  constexpr size_t kWaiting = 6;
+  Start({.listeners = {}, .threads = 1, .limits = {.memory_bytes_max = 200'000}});
+  const std::string large = BatchOf(std::string(100'000, 'x'));
+  std::vector<std::unique_ptr<RawClient>> waiting;
+  for (size_t i = 0; i < kWaiting; ++i) {
+    waiting.push_back(std::make_unique<RawClient>(port()));
+    waiting.back()->Ask(Fetch(0, kMinute), kFetch, 1);
+    broker_.messages.WaitForWaitingFetches(i + 1);
+    waiting.back()->Ask(Produce(large), kProduce, 2);
+  }
+  const RawClient client(port());
+  client.Ask(Produce(large), kProduce, 1);
+  client.ReadAnswer<ProduceResponse>(kProduce, 1);
+  for (const auto& waiter : waiting) waiter->ReadAnswer<FetchResponse>(kFetch, 1);
+  for (const auto& waiter : waiting) waiter->ReadAnswer<ProduceResponse>(kProduce, 2);
+}
+
 TEST_F(KafkaFrontTest, AFrameThatDoesNotComeEndsTheConnectionBeforeItIsIdle) {
   Start({.listeners = {}, .piece_timeout = absl::Milliseconds(50)});
   const RawClient client(port());
   RoundTrip(client);
   client.Send(FrameOf(Produce(batch_), kProduce, 1).substr(0, 30));
+  EXPECT_TRUE(client.IsEnded());
+}
+
+// A byte now and then kept the memory of 100 MiB for most of an hour.
+TEST_F(KafkaFrontTest, AFrameThatDripsEndsTheConnection) {
+  Start({.listeners = {}, .frame_timeout = absl::Milliseconds(100)});
+  const std::string frame = FrameOf(Produce(BatchOf(std::string(3'000'000, 'x'))), kProduce, 1);
+  const RawClient client(port());
+  client.Send(frame.substr(0, frame.size() - 1));
   EXPECT_TRUE(client.IsEnded());
 }
 

@@ -36,6 +36,7 @@ class HandlerTest : public testing::Test {
               answer = std::move(given);
             },
     };
+    caller.metrics->TrustName();
     const std::shared_ptr<Cancellation> cancellation = caller.cancellation;
     Decoder decoder(caller.frame.bytes());
     const absl::Status decoded = Decode(decoder, caller.header);

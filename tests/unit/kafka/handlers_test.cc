@@ -245,6 +245,50 @@ TEST_F(KafkaHandlersTest, CommittedOffsetsOfAllTopicsOrOfThoseAskedFor) {
   EXPECT_EQ(asked.topics.at(0).partitions.at(0).error_code, 0);
 }
 
+// Each mention of 5 bytes was answered with all the partitions of the topic.
+TEST_F(KafkaHandlersTest, TopicsNamedAgainAreDescribedOnce) {
+  MetadataRequest request;
+  request.topics = {{.topic_id = {}, .name = "orders"},
+                    {.topic_id = {}, .name = "nowhere"},
+                    {.topic_id = {}, .name = "orders"},
+                    {.topic_id = FakeTopics::kOrders, .name = "orders"},
+                    {.topic_id = {}, .name = "nowhere"}};
+  EXPECT_THAT(Names(Ask<MetadataResponse>(request, 12)), testing::ElementsAre("orders", "nowhere"));
+  request.topics = {{.topic_id = FakeTopics::kOrders, .name = std::nullopt},
+                    {.topic_id = FakeTopics::kOrders, .name = std::nullopt}};
+  EXPECT_THAT(Names(Ask<MetadataResponse>(request, 12)), testing::ElementsAre("orders"));
+}
+
+TEST_F(KafkaHandlersTest, GroupsNamedAgainAreDescribedOnce) {
+  DescribeGroupsRequest request;
+  request.groups = {"b", "a", "b", "b"};
+  const auto told = Ask<DescribeGroupsResponse>(request, 5);
+  ASSERT_EQ(told.groups.size(), 2);
+  EXPECT_EQ(told.groups[0].group_id, "b");
+  EXPECT_EQ(told.groups[1].group_id, "a");
+  EXPECT_EQ(told.groups[1].error_code, 0);
+}
+
+TEST_F(KafkaHandlersTest, OffsetsAskedForAgainAreToldOnce) {
+  OffsetFetchRequest of_groups;
+  const OffsetFetchRequest::Group all{.group_id = "readers", .topics = std::nullopt};
+  of_groups.groups = {all, {.group_id = "others", .topics = std::nullopt}, all};
+  const auto told = Ask<OffsetFetchResponse>(of_groups, 8);
+  ASSERT_EQ(told.groups.size(), 2);
+  EXPECT_EQ(told.groups[0].group_id, "readers");
+  EXPECT_EQ(told.groups[1].group_id, "others");
+  EXPECT_EQ(told.groups[1].topics.at(0).partitions.at(0).committed_offset, 5);
+
+  OffsetFetchRequest of_partitions;
+  of_partitions.topics = {{.name = "orders", .partitions = {0, 1, 0, 0}},
+                          {.name = "orders", .partitions = {0}}};
+  const auto asked = Ask<OffsetFetchResponse>(of_partitions, 7);
+  ASSERT_EQ(asked.topics.size(), 1);
+  ASSERT_EQ(asked.topics[0].partitions.size(), 2);
+  EXPECT_EQ(asked.topics[0].partitions[0].committed_offset, 5);
+  EXPECT_EQ(asked.topics[0].partitions[1].committed_offset, -1);
+}
+
 TEST_F(KafkaHandlersTest, TopicsWithoutANameAreUnknownByIt) {
   DeleteTopicsRequest by_name;
   by_name.topic_names = {""};

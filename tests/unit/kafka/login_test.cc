@@ -6,6 +6,7 @@
 #include "kafka/protocol/metadata.h"
 #include "kafka/protocol/sasl_authenticate.h"
 #include "kafka/protocol/sasl_handshake.h"
+#include "kafka/served_apis.h"
 #include "support/certificate.h"
 #include "support/kafka_messages.h"
 #include "support/temporary_directory.h"
@@ -71,14 +72,15 @@ class LoginTest : public FrontTest {
 TEST_F(LoginTest, EveryOtherApiIsRefusedBeforeTheLogin) {
   StartWithLogin();
   int refused = 0;
-  for (const Api& api : kApis) {
-    VisitApi(api.key, [&]<typename Request, typename Response>() {
-      for (int16_t version = api.version_min; version <= api.version_max; ++version) {
+  for (const auto& served : ServedRanges()) {
+    const auto key = static_cast<ApiKey>(served.api_key);
+    VisitApi(key, [&]<typename Request, typename Response>() {
+      for (int16_t version = served.min_version; version <= served.max_version; ++version) {
         const RawClient client(port());
         client.Ask(Request(), version, 1);
-        const bool is_open = api.key == ApiKey::kApiVersions || api.key == ApiKey::kSaslHandshake ||
-                             api.key == ApiKey::kSaslAuthenticate;
-        EXPECT_EQ(client.ReadFrame().has_value(), is_open) << api.name << " " << version;
+        const bool is_open = key == ApiKey::kApiVersions || key == ApiKey::kSaslHandshake ||
+                             key == ApiKey::kSaslAuthenticate;
+        EXPECT_EQ(client.ReadFrame().has_value(), is_open) << ApiOf(key).name << " " << version;
         refused += is_open ? 0 : 1;
       }
     });
@@ -153,7 +155,7 @@ TEST_F(LoginTest, AUserThatThereIsNotLooksLikeOneThatThereIs) {
     const auto last = Send(client, scram.Final(challenge));
     return std::tuple(ScramClient::Attribute(challenge, 's'),
                       ScramClient::Attribute(challenge, 'r').size(), last.error_code,
-                      last.error_message, last.auth_bytes);
+                      last.error_message, last.auth_bytes, ScramClient::Attribute(challenge, 'i'));
   };
   const auto known = ask("alice");
   const auto unknown = ask("nobody");
@@ -162,6 +164,7 @@ TEST_F(LoginTest, AUserThatThereIsNotLooksLikeOneThatThereIs) {
   EXPECT_EQ(std::get<2>(unknown), std::get<2>(known));
   EXPECT_EQ(std::get<3>(unknown), std::get<3>(known));
   EXPECT_EQ(std::get<4>(unknown), std::get<4>(known));
+  EXPECT_EQ(std::get<5>(unknown), std::get<5>(known));
   EXPECT_EQ(ask("nobody"), unknown) << "the salt is the same each time";
   EXPECT_NE(std::get<0>(ask("nobody else")), std::get<0>(unknown));
 }
@@ -244,6 +247,51 @@ TEST_F(LoginTest, WhoDoesNotLogInInTimeIsSentAway) {
   StartWithLogin({.listeners = {}, .login_timeout = absl::Milliseconds(50)});
   const RawClient client(port());
   EXPECT_TRUE(client.IsEnded());
+}
+
+// A few of them, for as long as a login may take, kept all others out.
+TEST_F(LoginTest, WhoHasNotLoggedInHasFewConnections) {
+  StartWithLogin({.listeners = {}, .limits = {.strangers_per_address_max = 1}});
+  const RawClient logged_in(port());
+  EXPECT_EQ(LogIn(logged_in, {}), ErrorCode::kNone);
+  EXPECT_TRUE(IsServed(logged_in));
+  const RawClient silent(port());
+  RoundTrip(silent);
+  EXPECT_TRUE(RawClient(port()).IsEnded());
+  EXPECT_EQ(LogIn(RawClient(port(), "127.0.0.2"), {}), ErrorCode::kNone);
+  EXPECT_EQ(LogIn(silent, {}), ErrorCode::kNone);
+  EXPECT_TRUE(IsServed(silent));
+  RoundTrip(RawClient(port()));
+}
+
+TEST_F(LoginTest, TheyAreLimitedInAll) {
+  StartWithLogin({.listeners = {}, .limits = {.strangers_max = 1}});
+  const RawClient silent(port());
+  RoundTrip(silent);
+  EXPECT_TRUE(RawClient(port(), "127.0.0.2").IsEnded());
+}
+
+// Strangers made up the names that clients are told apart by, of which there may be 100.
+TEST_F(LoginTest, TheNameOfTheSoftwareCountsAfterTheLogin) {
+  StartWithLogin();
+  ApiVersionsRequest hello;
+  hello.client_software_name = "stranger";
+  hello.client_software_version = "1";
+  const RawClient stranger(port());
+  stranger.Ask(hello, 3, 1);
+  stranger.ReadAnswer<ApiVersionsResponse>(3, 1);
+  RoundTrip(stranger);
+  const RawClient alice(port());
+  hello.client_software_name = "shop";
+  alice.Ask(hello, 3, 1);
+  alice.ReadAnswer<ApiVersionsResponse>(3, 1);
+  EXPECT_EQ(LogIn(alice, {}), ErrorCode::kNone);
+  EXPECT_TRUE(IsServed(alice));
+
+  const std::string_view counter = "talosmq_kafka_client_requests_total{software=";
+  CountingRegistry& metrics = broker_.metrics;
+  EXPECT_EQ(metrics.CountOf(base::StrCat(counter, "stranger")), 0U);
+  EXPECT_EQ(metrics.ValueOf(base::StrCat(counter, "shop,software_version=1}")), 1);
 }
 
 TEST_F(LoginTest, TheEndOfAUserEndsItsConnections) {
@@ -421,6 +469,22 @@ TEST_F(TlsFrontTest, PlainLogsIn) {
   EXPECT_THAT(Choose(*Connect(), "GSSAPI").mechanisms, ElementsAre("PLAIN", kScram256, kScram512));
   EXPECT_EQ(LogInPlain(Plain("", "alice", "correct horse")), ErrorCode::kNone);
   EXPECT_EQ(LogInPlain(Plain("alice", "alice", "correct horse")), ErrorCode::kNone);
+}
+
+// librdkafka took the answer for cut off, and said so in the place of what was wrong.
+TEST_F(TlsFrontTest, TheEndIsOneInOrder) {
+  StartWithTls({.asks_for_login = true});
+  const auto refused = Connect();
+  EXPECT_EQ(LogIn(*refused, {.password = "wrong"}), ErrorCode::kSaslAuthenticationFailed);
+  EXPECT_TRUE(refused->IsEndedInOrder());
+}
+
+TEST_F(TlsFrontTest, WhoDoesNotTakeTheEndIsCutOff) {
+  StartWithTls({.asks_for_login = true});
+  const auto refused = Connect();
+  EXPECT_EQ(LogIn(*refused, {.password = "wrong"}), ErrorCode::kSaslAuthenticationFailed);
+  EXPECT_TRUE(refused->IsEndedInOrder());
+  EXPECT_TRUE(refused->IsCutOff());
 }
 
 TEST_F(TlsFrontTest, WrongPlainTokensAreRefused) {

@@ -114,6 +114,15 @@ class RawClient {
     const ssize_t count = ::recv(socket_, &byte, 1, 0);
     return count == 0 || (count < 0 && errno == ECONNRESET);
   }
+  /// The same of the connection below TLS.
+  bool IsCutOff() const {
+    char byte = 0;
+    return ::recv(socket_, &byte, 1, 0) <= 0;
+  }
+  /// The same under TLS, and it says so: what has come is all there is.
+  bool IsEndedInOrder() const {
+    return IsEnded() && (SSL_get_shutdown(tls_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
+  }
 
  private:
   static sockaddr_in Address(const char* host, uint16_t port) {

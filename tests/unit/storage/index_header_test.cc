@@ -87,21 +87,6 @@ TEST_F(IndexHeaderTest, AfterAnErrorAndThenKilledItIsWrittenAgain) {
   ExpectWholeIndexAfterAPowerCut();
 }
 
-TEST_F(IndexHeaderTest, WithoutRoomThenAfterAnErrorAndThenKilledItIsWrittenAgain) {
-  FailSyncsOfIndexes(&MemoryFileSystem::StorageFull);
-  ASSERT_TRUE(world_.AppendDurably({.values = {"a"}}).ok());
-  Checkpoint();
-  FailSyncsOfIndexes(&MemoryFileSystem::IoError);
-  ASSERT_TRUE(world_.AppendDurably({.values = {"b"}}).ok());
-  Checkpoint();
-  world_.Kill();
-  world_.disk().SetFaultHook(nullptr);
-  ASSERT_TRUE(world_.Start().ok());
-  ASSERT_TRUE(world_.Open().ok());
-  AppendRuns();
-  ExpectWholeIndexAfterAPowerCut();
-}
-
 TEST_F(IndexHeaderTest, WhatIsOnTheDiskIsNotWrittenAtEachStart) {
   ASSERT_TRUE(world_.AppendDurably({.values = {"a"}}).ok());
   Checkpoint();

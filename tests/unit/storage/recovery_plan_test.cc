@@ -71,18 +71,6 @@ TEST(RecoveryPlanTest, TheSegmentOfTheFlushedPointMayBeGone) {
   EXPECT_EQ(later.first_offset, Offset(90));
 }
 
-// Retention took it when the log went on in the next one, before a checkpoint said so.
-TEST(RecoveryPlanTest, TheSegmentOfTheFlushedPointIsNotMissedBelowTheStartOfTheLog) {
-  const std::vector<SegmentFacts> segments = {Segment(43)};
-  FlushedPoint point = Point(43, 0, 3000);
-  point.log_start = Offset(43);
-  const RecoveryPlan plan = PlanRecovery(segments, point);
-  EXPECT_FALSE(plan.is_segment_missing);
-  EXPECT_EQ(plan.first_offset, Offset(43));
-  point.log_start = Offset(42);
-  EXPECT_TRUE(PlanRecovery(segments, point).is_segment_missing);
-}
-
 class StopTest : public testing::Test {
  protected:
   StopKind Judge(uint64_t position, std::optional<int64_t> next, int64_t offset,
