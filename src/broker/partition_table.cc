@@ -121,6 +121,7 @@ std::shared_ptr<const TopicSettings> PartitionTable::SettingsLocked(
 }
 
 void PartitionTable::CancelFetches(const std::vector<NamedFetch>& fetches) {
+  if (fetches.empty()) return;
   for (const std::unique_ptr<Shard>& shard : shards_) {
     std::optional<base::Gate::Pass> pass = shard->gate.Enter();
     if (!pass.has_value()) continue;
