@@ -22,6 +22,11 @@ MemberChange Gone(const std::string& group, const std::string& member) {
   return {.key = {.group = group, .member = member}, .value = std::nullopt};
 }
 
+absl::Duration EndOfWait(absl::Duration now, absl::Duration wait) {
+  const absl::Duration end = now + wait;
+  return wait < 2 * kWaitGrid ? end : absl::Floor(end, kWaitGrid);
+}
+
 }  // namespace
 
 void NativeGroup::Replay(const std::string& id, const MemberRecord& record) {
@@ -122,7 +127,7 @@ void NativeGroup::Heartbeat(HeartbeatRequest request, Now now, const TopicCatalo
   const absl::Duration wait =
       std::clamp(request.wait, absl::ZeroDuration(), member.record.lease / 3);
   member.parked = Parked{.done = std::move(done),
-                         .until = absl::Floor(now.monotonic + wait, kWaitGrid),
+                         .until = EndOfWait(now.monotonic, wait),
                          .generation = request.generation};
   Release(id, member, request, output);
   if (is_dealt_anew) {

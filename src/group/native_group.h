@@ -26,7 +26,8 @@ namespace talosmq::group {
 /// Members that come and go so soon one after the other are dealt their partitions together.
 inline constexpr absl::Duration kDealWindow = absl::Milliseconds(50);
 /// Heartbeats that nothing has happened to are answered at multiples of this, so that those of many
-/// members go out together; each up to this much earlier than it asked for.
+/// members go out together; each up to this much earlier than it asked for. One that waits for less
+/// than twice as long waits for all of it.
 inline constexpr absl::Duration kWaitGrid = absl::Milliseconds(100);
 
 /// The members of one group under the native protocol: who is to read what (the target), who still

@@ -271,6 +271,21 @@ TEST_F(CoordinatorTest, HeartbeatsThatHaveWaitedAreAnsweredTogether) {
   EXPECT_TRUE(b_waits->has_value());
 }
 
+TEST_F(CoordinatorTest, AHeartbeatThatWaitsForLessThanTheGridStillWaits) {
+  const HeartbeatReply joined = Join("a");
+  PassTo(absl::Milliseconds(5010));
+  const auto waiting = Send({.group = "g",
+                             .member_id = "a",
+                             .sequence = 2,
+                             .generation = joined.generation,
+                             .owned = joined.assigned,
+                             .wait = absl::Milliseconds(50)});
+  PassTo(absl::Milliseconds(5059));
+  EXPECT_FALSE(waiting->has_value());
+  PassTo(absl::Milliseconds(5060));
+  EXPECT_TRUE(waiting->has_value());
+}
+
 TEST_F(CoordinatorTest, AHeartbeatThatDoesNotWaitIsAnsweredAtOnce) {
   const HeartbeatReply joined = Join("a");
   PassTo(absl::Milliseconds(5050));
