@@ -7,6 +7,31 @@
 #include <utility>
 
 namespace talosmq::client {
+namespace {
+
+/// kInvalidArgument for one that would end the stream for all.
+absl::Status ReadHeartbeat(const std::string& body, v1::HeartbeatRequest& heartbeat) {
+  if (body.size() > HeartbeatSession::kHeartbeatBytesMax) {
+    return MakeError(Reason::kInvalidArgument,
+                     base::StrCat("a heartbeat of ", body.size(), " bytes; a server takes at most ",
+                                  HeartbeatSession::kHeartbeatBytesMax));
+  }
+  if (!heartbeat.ParseFromString(body)) {
+    return MakeError(Reason::kInvalidArgument,
+                     "a heartbeat with an id, a topic or a pattern that is not UTF-8");
+  }
+  return absl::OkStatus();
+}
+
+/// What the end of the stream means for one heartbeat of many: if a request was wrong, it was
+/// perhaps another one, and only the server's answer can refuse for good.
+absl::Status OutcomeOfEnd(const absl::Status& why) {
+  if (ReasonOf(why) >= Reason::kNotLeader) return why;
+  return MakeError(Reason::kUnavailable, base::StrCat("the server ended the heartbeat stream: ",
+                                                      base::FromAbsl(why.message())));
+}
+
+}  // namespace
 
 std::shared_ptr<HeartbeatSession> HeartbeatSession::Open(const std::string& address,
                                                          Transport& transport,
@@ -17,18 +42,15 @@ std::shared_ptr<HeartbeatSession> HeartbeatSession::Open(const std::string& addr
 }
 
 void HeartbeatSession::Send(const CallRequest& call, Transport::Reply done) {
-  if (call.body.size() > kHeartbeatBytesMax) {
-    executor_.Post([done = std::move(done), size = call.body.size()]() mutable {
-      done(MakeError(Reason::kInvalidArgument,
-                     base::StrCat("a heartbeat of ", size, " bytes; a server takes at most ",
-                                  kHeartbeatBytesMax)));
-    });
+  const uint64_t number = ++last_number_;
+  v1::NumberedHeartbeat heartbeat;
+  heartbeat.set_number(number);
+  const absl::Status status = ReadHeartbeat(call.body, *heartbeat.mutable_heartbeat());
+  if (!status.ok()) {
+    executor_.Post([done = std::move(done), status]() mutable { done(status); });
     return;
   }
-  const uint64_t number = ++last_number_;
-  v1::NumberedHeartbeat& heartbeat = waiting_[number];
-  heartbeat.set_number(number);
-  heartbeat.mutable_heartbeat()->ParseFromString(call.body);
+  waiting_.emplace(number, std::move(heartbeat));
   const base::TimerId timer = executor_.PostAfter(call.timeout, [weak = weak_from_this(), number] {
     const auto self = weak.lock();
     if (self == nullptr) return;
@@ -51,6 +73,7 @@ void HeartbeatSession::WriteNext() {
     const auto next = waiting_.begin();
     bytes += next->second.ByteSizeLong();
     if (message.heartbeats_size() > 0 && bytes > kMessageBytesMax) break;
+    if (message.heartbeats_size() == kMessageHeartbeatsMax) break;
     message.add_heartbeats()->Swap(&next->second);
     waiting_.erase(next);
   }
@@ -96,9 +119,10 @@ void HeartbeatSession::HandleClosed(const absl::Status& why) {
   closed_ = true;
   stream_.reset();
   waiting_.clear();
+  const absl::Status outcome = OutcomeOfEnd(why);
   for (auto& [number, heartbeat] : std::exchange(unanswered_, {})) {
     executor_.Cancel(heartbeat.timer);
-    heartbeat.done(why);
+    heartbeat.done(outcome);
   }
 }
 

@@ -20,14 +20,18 @@ namespace talosmq::client {
 /// Invariants:
 /// 1. `done` of each heartbeat runs exactly once, on the executor and not within Send: with its
 ///    answer, with kDeadlineExceeded when none comes in time, or, when the stream ends, with the
-///    reason for that.
-/// 2. One message is being written at a time and holds at most kMessageBytesMax, unless it is one
-///    heartbeat. What waits is bounded by the members, and by the time that each gives it.
+///    reason for that; but a request that is wrong ends none but itself for good: for the others
+///    the stream ends with kUnavailable.
+/// 2. One message is being written at a time and holds at most kMessageHeartbeatsMax heartbeats and
+///    kMessageBytesMax, unless it is one heartbeat. What waits is bounded by the members, and by
+///    the time that each gives it.
 /// Confined to the client's executor; the observer calls come from the transport and are posted.
 /// Shared by its table and its stream; closed for good when the stream ends.
 class HeartbeatSession final : public HeartbeatObserver,
                                public std::enable_shared_from_this<HeartbeatSession> {
  public:
+  /// A server that has no room for them can refuse so many at once.
+  static constexpr int kMessageHeartbeatsMax = 256;
   /// A quarter of what a server takes.
   static constexpr size_t kMessageBytesMax = size_t{256} << 10;
   /// One that is larger would end the stream for all: kInvalidArgument.
@@ -36,7 +40,7 @@ class HeartbeatSession final : public HeartbeatObserver,
   static std::shared_ptr<HeartbeatSession> Open(const std::string& address, Transport& transport,
                                                 base::Executor& executor);
 
-  /// A call of Heartbeat, by the stream.
+  /// A call of Heartbeat, by the stream. kInvalidArgument for one that is not UTF-8 or too large.
   void Send(const CallRequest& call, Transport::Reply done);
   bool is_closed() const { return closed_; }
   /// Lets go of the stream, which shares this session, without a word to those who wait.

@@ -2,12 +2,14 @@
 
 #include "base/status.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "client/server_list.h"
 #include "talosmq/error.h"
 
 #include "absl/time/time.h"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace talosmq::client {
@@ -26,6 +28,14 @@ absl::Status CheckRange(std::string_view key, T value, T min, T max) {
 absl::Status CheckSize(std::string_view key, std::string_view value, int64_t min, int64_t max) {
   return base::Annotate(
       CheckRange("its size in bytes", static_cast<int64_t>(value.size()), min, max), key);
+}
+
+constexpr size_t kShownBytesMax = 100;
+
+absl::Status CheckUtf8(std::string_view key, std::string_view value) {
+  if (base::IsUtf8(value)) return absl::OkStatus();
+  return MakeError(Reason::kInvalidArgument, base::StrCat(key, ": expected UTF-8, found ",
+                                                          base::Printable(value, kShownBytesMax)));
 }
 
 constexpr int64_t kKiB = 1024;
@@ -92,15 +102,26 @@ absl::Status CheckOptions(const PushConsumerOptions& options) {
 }
 
 absl::Status CheckSubscription(const GroupSubscription& subscription) {
-  if (!subscription.topics.empty() || !subscription.patterns.empty()) return absl::OkStatus();
-  return MakeError(Reason::kInvalidArgument,
-                   "subscription: expected a topic or a pattern, found none");
+  if (subscription.topics.empty() && subscription.patterns.empty()) {
+    return MakeError(Reason::kInvalidArgument,
+                     "subscription: expected a topic or a pattern, found none");
+  }
+  for (const std::string& topic : subscription.topics) {
+    TALOSMQ_RETURN_IF_ERROR(CheckUtf8("topic", topic));
+  }
+  for (const std::string& pattern : subscription.patterns) {
+    TALOSMQ_RETURN_IF_ERROR(CheckUtf8("pattern", pattern));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckOptions(const GroupOptions& options) {
   TALOSMQ_RETURN_IF_ERROR(CheckSize("group", options.group, 1, 249));
   TALOSMQ_RETURN_IF_ERROR(CheckSize("instance_id", options.instance_id, 0, 100));
   TALOSMQ_RETURN_IF_ERROR(CheckSize("client_id", options.client_id, 0, 100));
+  TALOSMQ_RETURN_IF_ERROR(CheckUtf8("group", options.group));
+  TALOSMQ_RETURN_IF_ERROR(CheckUtf8("instance_id", options.instance_id));
+  TALOSMQ_RETURN_IF_ERROR(CheckUtf8("client_id", options.client_id));
   TALOSMQ_RETURN_IF_ERROR(CheckRange("lease", options.lease, absl::Seconds(1), absl::Minutes(10)));
   TALOSMQ_RETURN_IF_ERROR(CheckRange("poll_interval_max", options.poll_interval_max,
                                      absl::Seconds(1), absl::InfiniteDuration()));

@@ -76,6 +76,18 @@ TEST_F(CallFailoverTest, AHeartbeatGoesOnToTheNextServerLikeAQuestion) {
   EXPECT_EQ(Asked(), "ab");
 }
 
+TEST_F(CallFailoverTest, HeartbeatsOfOneStreamThatBreaksGoOnToTheNextServerTogether) {
+  net_->unreachable = {"a:1"};
+  std::vector<Reason> reasons;
+  for (int member = 0; member < 2; ++member) {
+    core_->Call(HeartbeatsAsCalls::kMethod, "", CallPolicy::kHeartbeat,
+                [&](const auto& body) { reasons.push_back(ReasonOf(body.status())); });
+  }
+  executor_.RunUntilIdle();
+  EXPECT_THAT(reasons, ElementsAre(Reason::kUnimplemented, Reason::kUnimplemented));
+  EXPECT_EQ(Asked(), "abb") << "the stream to the first one breaks once";
+}
+
 TEST_F(CallFailoverTest, AServerIsNotAskedToWaitUntilItIsTakenForDead) {
   EXPECT_TRUE(Call(CallPolicy::kAnyServer).ok());
   EXPECT_GE(net_->timeouts.back(), core_->answer_wait_max());

@@ -114,8 +114,8 @@ class HeartbeatSessionTest : public ::testing::Test {
     End().observer->OnAnswers(message);
     Run();
   }
-  void Break() {
-    std::exchange(End().observer, nullptr)->OnClosed(MakeError(Reason::kUnavailable, "scripted"));
+  void Break(Reason reason = Reason::kUnavailable) {
+    std::exchange(End().observer, nullptr)->OnClosed(MakeError(reason, "scripted"));
     Run();
   }
 
@@ -132,6 +132,30 @@ TEST_F(HeartbeatSessionTest, TheEndOfTheStreamIsToldToEachThatWaits) {
   Send("b");
   Break();
   EXPECT_THAT(outcomes_, ElementsAre("a Unavailable", "b Unavailable"));
+}
+
+TEST_F(HeartbeatSessionTest, AStreamThatEndsForAWrongRequestRefusesNobodyForGood) {
+  Send("a");
+  Send("b");
+  Run();
+  Break(Reason::kInvalidArgument);
+  EXPECT_THAT(outcomes_, ElementsAre("a Unavailable", "b Unavailable"));
+}
+
+TEST_F(HeartbeatSessionTest, AClientThatIsClosedSaysSo) {
+  Send("a");
+  Run();
+  Break(Reason::kClosed);
+  EXPECT_THAT(outcomes_, ElementsAre("a Closed"));
+}
+
+TEST_F(HeartbeatSessionTest, OneThatIsNotUtf8IsRefusedAlone) {
+  Send("\xff");
+  Send("b");
+  Run();
+  EXPECT_THAT(outcomes_, ElementsAre("\xff InvalidArgument"));
+  ASSERT_THAT(End().written, SizeIs(1));
+  EXPECT_THAT(Members(0), ElementsAre("b"));
 }
 
 TEST_F(HeartbeatSessionTest, AfterTheEndAnotherStreamIsOpened) {
@@ -230,6 +254,16 @@ TEST_F(HeartbeatSessionTest, AMessageHasABoundUnlessItIsOne) {
   EXPECT_THAT(Members(0), SizeIs(1));
   EXPECT_THAT(Members(1), SizeIs(1));
   EXPECT_THAT(Members(2), ElementsAre("c"));
+}
+
+TEST_F(HeartbeatSessionTest, AMessageHasNoMoreHeartbeatsThanAServerRefusesAtOnce) {
+  constexpr int kMax = HeartbeatSession::kMessageHeartbeatsMax;
+  for (int i = 0; i < kMax + 1; ++i) Send("m");
+  Run();
+  Written();
+  ASSERT_THAT(End().written, SizeIs(2));
+  EXPECT_EQ(End().written[0].heartbeats_size(), kMax);
+  EXPECT_EQ(End().written[1].heartbeats_size(), 1);
 }
 
 TEST_F(HeartbeatSessionTest, EachServerHasAStreamOfItsOwn) {

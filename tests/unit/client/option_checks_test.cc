@@ -111,6 +111,24 @@ TEST(OptionChecksTest, AMemberHasAGroupASubscriptionAndALease) {
   ExpectRefused(member, "subscription", "a topic or a pattern", "none");
 }
 
+TEST(OptionChecksTest, WhatNamesAMemberIsUtf8) {
+  GroupOptions member = SomeMember();
+  member.group = "\xff";
+  ExpectRefused(member, "group", "UTF-8", "xff");
+  member = SomeMember();
+  member.instance_id = "\xff";
+  ExpectRefused(member, "instance_id", "UTF-8", "xff");
+  member = SomeMember();
+  member.client_id = "\xff";
+  ExpectRefused(member, "client_id", "UTF-8", "xff");
+  member = SomeMember();
+  member.subscription.topics.emplace_back("\xff");
+  ExpectRefused(member, "topic", "UTF-8", "xff");
+  member = SomeMember();
+  member.subscription.patterns.emplace_back("\xff");
+  ExpectRefused(member, "pattern", "UTF-8", "xff");
+}
+
 TEST(OptionChecksTest, GroupConsumersKeepTheirRanges) {
   GroupConsumerOptions polling;
   polling.member = SomeMember();
