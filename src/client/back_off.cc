@@ -14,12 +14,6 @@ constexpr int kDoublingsMax = 10;
 /// Longer is not believed.
 constexpr absl::Duration kAskedMax = absl::Seconds(10);
 
-/// In [pause / 2, pause).
-absl::Duration Jitter(absl::Duration pause, base::Random& random) {
-  const double fraction = static_cast<double>(random.Next() >> 11) / 9007199254740992.0;
-  return pause * (0.5 + fraction / 2);
-}
-
 /// What the server asks for and up to half as much again.
 absl::Duration PauseAskedFor(const absl::Status& why, base::Random& random) {
   const absl::Duration asked =
@@ -28,6 +22,11 @@ absl::Duration PauseAskedFor(const absl::Status& why, base::Random& random) {
 }
 
 }  // namespace
+
+absl::Duration Jitter(absl::Duration pause, base::Random& random) {
+  const double fraction = static_cast<double>(random.Next() >> 11) / 9007199254740992.0;
+  return pause * (0.5 + fraction / 2);
+}
 
 absl::Duration BackOff(int failures, const absl::Status& why, base::Random& random) {
   const int64_t doubled = int64_t{1} << std::clamp(failures, 0, kDoublingsMax);

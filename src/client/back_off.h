@@ -14,4 +14,7 @@ namespace talosmq::client {
 /// waits so; whether to retry at all is for the caller to know.
 absl::Duration BackOff(int failures, const absl::Status& why, base::Random& random);
 
+/// In [pause / 2, pause).
+absl::Duration Jitter(absl::Duration pause, base::Random& random);
+
 }  // namespace talosmq::client

@@ -288,6 +288,7 @@ void GroupMember::Beat() {
   if (generation_ != 0) {
     const absl::Duration left = absl::Nanoseconds(lease_end_ns_.load()) - now;
     wait = std::clamp(left / 2, absl::ZeroDuration(), wait);
+    if (std::exchange(may_be_in_step_, false)) wait -= Jitter(wait, core_.random()) - wait / 2;
   }
   ++sequence_;
   subscription_sent_ = subscription_number_;
@@ -401,6 +402,7 @@ void GroupMember::OnRefused(const absl::Status& why) {
     in_use_since_ = in_use_since_.value_or(now);
   }
   TellTrouble(why);
+  may_be_in_step_ = true;
   BeatAfter(core_.PauseAfter(failures_++, why));
 }
 
@@ -443,6 +445,7 @@ void GroupMember::OnLeaseTimer() {
 void GroupMember::Lose(const absl::Status& why) {
   base::LogWarning("sdk", base::FromAbsl(why.message()), "; joining anew");
   generation_ = 0;
+  may_be_in_step_ = true;
   lease_end_ns_ = kEnded;
   core_.executor().Cancel(lease_timer_);
   // The answer of a heartbeat that is under way is not applied to what comes now.

@@ -129,6 +129,9 @@ class GroupMember final : public std::enable_shared_from_this<GroupMember> {
   int32_t generation_ = 0;  ///< 0: not joined.
   uint64_t sequence_ = 0;   ///< Of the last heartbeat sent.
   int failures_ = 0;        ///< Since the last answer.
+  /// Joins, or was refused, perhaps in one instant with many: the next wait is shortened by a
+  /// random part of up to a half, or they would beat in the same instants for ever.
+  bool may_be_in_step_ = true;
   absl::Duration failing_since_ = absl::ZeroDuration();
   absl::Duration next_warning_ = absl::ZeroDuration();
   std::optional<absl::Duration> in_use_since_;  ///< Told kInstanceInUse, and no answer since.

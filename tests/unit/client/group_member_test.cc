@@ -26,9 +26,11 @@ constexpr char kHeartbeat[] = "/talosmq.v1.ConsumerService/Heartbeat";
 constexpr char kCommit[] = "/talosmq.v1.ConsumerService/CommitOffsets";
 constexpr char kLeave[] = "/talosmq.v1.ConsumerService/LeaveGroup";
 
-class NoRandom final : public base::Random {
+/// The same number again and again.
+class FixedRandom final : public base::Random {
  public:
-  uint64_t Next() override { return 0; }
+  uint64_t Next() override { return number; }
+  uint64_t number = 0;
 };
 
 TopicPartition P(int32_t number) {
@@ -202,7 +204,7 @@ class GroupMemberTest : public ::testing::Test {
   support::ManualClock clock_;
   BusyClock busy_clock_{clock_};
   support::ManualExecutor executor_{clock_};
-  NoRandom random_;
+  FixedRandom random_;
   ScriptedTransport* net_ = nullptr;
   std::unique_ptr<ClientCore> core_;
   std::shared_ptr<Worker> worker_ = std::make_shared<Worker>();
@@ -444,6 +446,19 @@ TEST_F(GroupMemberTest, WhatPassesIsTriedAgainWithBackOff) {
     EXPECT_EQ(LastRequest().generation(), 1);
   }
   EXPECT_THAT(worker_->Take(), IsEmpty());
+}
+
+TEST_F(GroupMemberTest, TheFirstWaitAfterJoiningOrAFailureIsARandomPartShorter) {
+  random_.number = uint64_t{1} << 63;
+  Join({0});
+  EXPECT_EQ(LastRequest().generation(), 1);
+  EXPECT_EQ(LastRequest().wait_ms(), 2250U) << "3 s less a half of the half";
+  Advance(absl::Milliseconds(2250));
+  AnswerLast(1, {0});
+  EXPECT_EQ(LastRequest().wait_ms(), 3000U) << "and no other one";
+  RefuseLast(Reason::kUnavailable);
+  Advance(absl::Milliseconds(20));
+  EXPECT_EQ(LastRequest().wait_ms(), 2250U);
 }
 
 TEST_F(GroupMemberTest, ARefusalForGoodLosesEverythingAndAsksNoMore) {
