@@ -9,6 +9,17 @@
 #include <utility>
 
 namespace talosmq::rpc {
+namespace {
+
+/// What it takes as parsed; each string is an object beside its bytes.
+int64_t BytesOf(const v1::NumberedHeartbeat& numbered) {
+  const v1::GroupSubscription& subscription = numbered.heartbeat().subscription();
+  const int strings = subscription.topics_size() + subscription.patterns_size();
+  return static_cast<int64_t>(numbered.ByteSizeLong()) +
+         static_cast<int64_t>(sizeof(std::string)) * strings + kEntryBytes;
+}
+
+}  // namespace
 
 absl::Status HeartbeatStream::OnMessage(grpc::ByteBuffer message) {
   v1::HeartbeatsRequest request;
@@ -21,8 +32,7 @@ absl::Status HeartbeatStream::OnMessage(grpc::ByteBuffer message) {
 }
 
 absl::Status HeartbeatStream::Handle(const v1::NumberedHeartbeat& numbered) {
-  const auto bytes = static_cast<int64_t>(numbered.ByteSizeLong());
-  auto share = environment_.connection.Take({.entries = 1, .bytes = bytes + kEntryBytes});
+  auto share = environment_.connection.Take({.entries = 1, .bytes = BytesOf(numbered)});
   {
     const base::MutexLock lock(mutex_);
     if (!share.ok() && uncovered_refusals_ >= kUncoveredRefusalsMax) return share.status();
@@ -52,19 +62,14 @@ void HeartbeatStream::OnAnswer(uint64_t number, ListenerBudget::Share share,
   v1::HeartbeatsResponse message;
   v1::HeartbeatAnswer& answer = *message.add_answers();
   answer.set_number(number);
-  absl::Status status = reply.status();
-  if (status.ok()) {
+  if (reply.ok()) {
     FillHeartbeat(*reply, *answer.mutable_response());
-    const auto bytes = static_cast<int64_t>(message.ByteSizeLong());
-    // A small one has room where the heartbeat was.
-    if (bytes > kEntryBytes) {
-      status = share.Resize({.entries = 1, .bytes = bytes + kEntryBytes});
-    }
+  } else {
+    FillError(reply.status(), *answer.mutable_error());
   }
-  if (!status.ok()) {
-    answer.clear_response();
-    FillError(status, *answer.mutable_error());
-  }
+  const auto bytes = static_cast<int64_t>(message.ByteSizeLong());
+  // A small one has room where the heartbeat was.
+  if (bytes > kEntryBytes) share.Settle({.entries = 1, .bytes = bytes + kEntryBytes});
   {
     const base::MutexLock lock(mutex_);
     if (ended_) return;
@@ -74,10 +79,13 @@ void HeartbeatStream::OnAnswer(uint64_t number, ListenerBudget::Share share,
 }
 
 void HeartbeatStream::OnEnding() {
-  std::deque<Answer> unsent;  // Gives its shares back after the lock.
+  // These give their shares back after the lock.
+  std::deque<Answer> unsent;
+  Shares sending;
   const base::MutexLock lock(mutex_);
   ended_ = true;
   unsent.swap(answers_);
+  sending.swap(sending_);
 }
 
 bool HeartbeatStream::HasRoomToRead() {
@@ -106,11 +114,14 @@ std::deque<HeartbeatStream::Answer> HeartbeatStream::TakeAnswersLocked() {
 }
 
 std::optional<OutgoingMessage> HeartbeatStream::TakeMessage() {
+  Shares sent;  // Goes back after the lock.
   std::deque<Answer> answers;
   bool more_follows = false;
   {
     const base::MutexLock lock(mutex_);
+    sent.swap(sending_);
     answers = TakeAnswersLocked();
+    for (Answer& answer : answers) sending_.push_back(std::move(answer.share));
     more_follows = !answers_.empty();
   }
   if (answers.empty()) return std::nullopt;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <vector>
 
 namespace talosmq::rpc {
 
@@ -18,9 +19,12 @@ namespace talosmq::rpc {
 /// the answers back as they come, those that are ready together in one message.
 ///
 /// Invariants:
-/// 1. A heartbeat, and then its answer, holds its share of the listener's budget until the answer
-///    is given to gRPC. One that gets none, or whose answer finds no room, is answered with
-///    kOverloaded; no more than kUncoveredRefusalsMax of these wait without a share.
+/// 1. A heartbeat, and then its answer, holds its share of the listener's budget until gRPC has
+/// sent
+///    the message with the answer, or the stream ends. One that gets none is refused with
+///    kOverloaded, without a share: no more than kUncoveredRefusalsMax of these wait, and as many
+///    are being sent. An answer is sent also when there is no room for it: the heartbeat may have
+///    changed something.
 /// 2. While kUnsentHeartbeatsMax answers wait to be sent, the stream is not read.
 /// 3. Of a stream that ends nothing is answered any more: members ask again.
 /// Thread-safe; see BidiStream for its life.
@@ -39,6 +43,8 @@ class HeartbeatStream final : public BidiStream {
         peer_(context.peer()) {}
 
  private:
+  using Shares = std::vector<ListenerBudget::Share>;
+
   /// What waits to be sent.
   struct Answer {
     std::string message;  ///< A serialised HeartbeatsResponse; in a row they are one as well.
@@ -65,6 +71,7 @@ class HeartbeatStream final : public BidiStream {
   base::Mutex mutex_;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t open_ ABSL_GUARDED_BY(mutex_) = 0;  ///< Read, and the answer not given to gRPC.
+  Shares sending_ ABSL_GUARDED_BY(mutex_);    ///< Of the message that gRPC has.
   std::deque<Answer> answers_ ABSL_GUARDED_BY(mutex_);
   int64_t uncovered_refusals_ ABSL_GUARDED_BY(mutex_) = 0;  ///< In answers_, without a share.
 };

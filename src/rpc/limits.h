@@ -58,15 +58,17 @@ inline constexpr int64_t kEntryBytes = 256;
 /// All other unary calls with their requests, as parsed, and their answers until they are sent.
 inline constexpr int64_t kCallEntriesMax = 4096;
 inline constexpr int64_t kCallBytesMax = int64_t{128} << 20;
-/// Heartbeats of group members, which wait for a change of what is assigned.
+/// Heartbeats of group members, which wait for a change of what is assigned, and their answers
+/// until they are sent.
 inline constexpr int64_t kHeartbeatEntriesMax = 100'000;
 inline constexpr int64_t kHeartbeatBytesMax = int64_t{128} << 20;
-/// Answers to heartbeats of one stream that wait to be sent; while there are so many, the stream is
-/// not read. Bytes of those that one message takes, unless it is one.
+/// While so many answers to heartbeats of one stream wait to be sent, it is not read; what was read
+/// before adds to them, within the budget. Bytes of those that one message takes, unless it is one.
 inline constexpr size_t kUnsentHeartbeatsMax = 10'000;
 inline constexpr size_t kHeartbeatMessageBytesMax = size_t{1} << 20;
 /// Refusals of one stream that wait to be sent and hold no share of the budget, because there was
-/// none left. While there is one, the stream is not read; one more ends it with kOverloaded.
+/// none left: as many as clients may put into one message. While there is one, the stream is not
+/// read; one more ends it with kOverloaded.
 inline constexpr int64_t kUncoveredRefusalsMax = 256;
 /// Memory of one partition in an answer of DescribeTopic while it is made.
 inline constexpr int64_t kDescribedPartitionBytes = 512;

@@ -15,13 +15,16 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace talosmq::rpc {
 
 /// A gRPC front on a port of the kernel's choice over fakes, and a channel to it.
 class FrontTest : public testing::Test {
  protected:
-  explicit FrontTest(GrpcFrontOptions options = {.listen = "127.0.0.1:0"}) {
+  explicit FrontTest(GrpcFrontOptions options = {.listen = "127.0.0.1:0"},
+                     std::unique_ptr<base::MetricRegistry> metrics = base::MakeNullMetricRegistry())
+      : metrics_(std::move(metrics)) {
     auto front = GrpcFront::Start(std::move(options), {messages_, topics_, cluster_, dumps_,
                                                        groups_, users_, clock_, *metrics_});
     EXPECT_TRUE(front.ok()) << front.status();
@@ -92,7 +95,7 @@ class FrontTest : public testing::Test {
   static constexpr TopicPartition kOtherLog{kTopic, PartitionId(1)};
 
   base::SystemClock clock_;
-  const std::unique_ptr<base::MetricRegistry> metrics_ = base::MakeNullMetricRegistry();
+  const std::unique_ptr<base::MetricRegistry> metrics_;
   FakeMessages messages_;
   FakeTopics topics_;
   FakeCluster cluster_;

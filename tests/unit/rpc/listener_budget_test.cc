@@ -5,8 +5,8 @@
 #include "talosmq/error.h"
 
 #include "gtest/gtest.h"
+#include "unit/rpc/watched_registry.h"
 
-#include <atomic>
 #include <optional>
 #include <string>
 #include <thread>
@@ -148,46 +148,9 @@ TEST_F(ListenerBudgetTest, ThreadsTogetherStayWithinTheBound) {
   EXPECT_EQ(TakeAll("after", 10), 50);
 }
 
-/// Keeps what is counted and shown. Its metrics outlive the time in which they may be used, so that
-/// a test sees when they are used after that.
-class WatchedRegistry final : public base::MetricRegistry {
- public:
-  class Value final : public base::Counter, public base::Gauge {
-   public:
-    void Add(int64_t count) override { now_ += count; }
-    void Set(double value) override { now_ = static_cast<int64_t>(value); }
-    int64_t now() const { return now_.load(); }
-
-   private:
-    std::atomic<int64_t> now_{0};
-  };
-
-  base::Counter& AddCounter(const std::string& /*name*/, const std::string& /*help*/,
-                            const base::MetricLabels& /*labels*/) override {
-    return refusals;
-  }
-  base::Gauge& AddGauge(const std::string& name, const std::string& /*help*/,
-                        const base::MetricLabels& /*labels*/) override {
-    return name == "talosmq_listener_held_bytes" ? held_bytes : held_entries;
-  }
-  void RemoveGauge(const std::string& /*name*/, const base::MetricLabels& /*labels*/) override {}
-  base::Histogram& AddHistogram(const std::string& name, const std::string& help,
-                                const base::MetricLabels& labels,
-                                const std::vector<double>& bounds) override {
-    return null_->AddHistogram(name, help, labels, bounds);
-  }
-
-  Value refusals;
-  Value held_bytes;
-  Value held_entries;
-
- private:
-  const std::unique_ptr<base::MetricRegistry> null_ = base::MakeNullMetricRegistry();
-};
-
 class ListenerBudgetMetricsTest : public testing::Test {
  protected:
-  WatchedRegistry registry_;
+  WatchedRegistry registry_{"records"};
   std::unique_ptr<ListenerBudget> budget_ =
       std::make_unique<ListenerBudget>("records", Load{.entries = 100, .bytes = 1000}, registry_);
   const ListenerBudget::Connection connection_ = budget_->ConnectionOf("a");
