@@ -181,9 +181,14 @@ class FakeMessages final : public broker::MessageService {
     const base::MutexLock lock(mutex_);
     while (appends_ < count) changed_.Wait(mutex_);
   }
-  void WaitForWaitingFetches(size_t count) {
+  /// False when there are still not so many after a minute.
+  bool WaitForWaitingFetches(size_t count) {
     const base::MutexLock lock(mutex_);
-    while (waiting_.size() != count) changed_.Wait(mutex_);
+    while (waiting_.size() != count) {
+      const bool is_over = changed_.WaitFor(mutex_, absl::Minutes(1));
+      if (is_over && waiting_.size() != count) return false;
+    }
+    return true;
   }
   size_t appends() {
     const base::MutexLock lock(mutex_);

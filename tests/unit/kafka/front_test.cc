@@ -110,7 +110,7 @@ TEST_F(KafkaFrontTest, AFetchThatWaitsIsGivenUpWhenItsClientGoes) {
   client.Ask(Fetch(0, kMinute), kFetch, 1);
   broker_.messages.WaitForWaitingFetches(1);
   client.Close();
-  broker_.messages.WaitForWaitingFetches(0);
+  EXPECT_TRUE(broker_.messages.WaitForWaitingFetches(0));
 }
 
 // Nobody read the socket while the second request waited for its turn.
@@ -121,7 +121,7 @@ TEST_F(KafkaFrontTest, AFetchThatWaitsIsGivenUpWhenItsClientGoesWithARequestBehi
   broker_.messages.WaitForWaitingFetches(1);
   client.Ask(Fetch(0, kMinute), kFetch, 2);
   client.Close();
-  broker_.messages.WaitForWaitingFetches(0);
+  EXPECT_TRUE(broker_.messages.WaitForWaitingFetches(0));
 }
 
 TEST_F(KafkaFrontTest, WhoHasEndedItsSendingStillGetsItsAnswers) {
@@ -424,11 +424,13 @@ TEST_F(KafkaFrontTest, AConnectionThatHasGoneMakesRoom) {
   RoundTrip(first);
   first.Close();
   // The front learns of it some time later.
-  for (bool is_served = false; !is_served;) {
+  bool is_served = false;
+  for (int tries = 0; tries < 10'000 && !is_served; ++tries) {
     const RawClient next(port());
     next.Ask(ApiVersionsRequest(), 0, 1);
     is_served = next.ReadFrame().has_value();
   }
+  EXPECT_TRUE(is_served);
 }
 
 TEST_F(KafkaFrontTest, IdleConnectionsEndAndThoseThatAreWorkedForStay) {
@@ -517,6 +519,7 @@ TEST_F(KafkaFrontTest, ARequestTakesNoMemoryUntilItsTurn) {
   client.ReadAnswer<ProduceResponse>(kProduce, 1);
   for (const auto& waiter : waiting) waiter->ReadAnswer<FetchResponse>(kFetch, 1);
   for (const auto& waiter : waiting) waiter->ReadAnswer<ProduceResponse>(kProduce, 2);
+  EXPECT_EQ(broker_.messages.appends(), kWaiting + 1);
 }
 
 TEST_F(KafkaFrontTest, AFrameThatDoesNotComeEndsTheConnectionBeforeItIsIdle) {
@@ -549,6 +552,7 @@ TEST_F(KafkaFrontTest, FramesThatEachHoldAPartDoNotWaitForEachOtherForEver) {
   }
   for (const auto& client : clients) client->ReadAnswer<ProduceResponse>(kProduce, 1);
   for (std::thread& sender : senders) sender.join();
+  EXPECT_EQ(broker_.messages.appends(), kClients);
 }
 
 TEST_F(KafkaFrontTest, RequestsThatWaitTakeOnlyWhatTheyAreMadeOf) {
@@ -560,6 +564,7 @@ TEST_F(KafkaFrontTest, RequestsThatWaitTakeOnlyWhatTheyAreMadeOf) {
     clients.back()->Ask(Fetch(0, kMinute), kFetch, 1);
   }
   broker_.messages.WaitForWaitingFetches(kClients);
+  EXPECT_EQ(broker_.messages.fetches(), 2 * kClients) << "each has read, and then waited";
 }
 
 TEST_F(KafkaFrontTest, AFrameLargerThanAllMemoryIsTakenWhenNobodyElseHasAny) {
@@ -600,6 +605,9 @@ TEST_F(KafkaFrontTest, StopMayMeetAnswersAndNewConnections) {
     late.Ask(Fetch(1'000'000, kMinute), kFetch, 1);
     std::exchange(front_, nullptr)->Stop();
     asks.join();
+    while (late.ReadFrame()) {
+    }
+    EXPECT_TRUE(late.IsEnded());
   }
 }
 

@@ -510,6 +510,11 @@ TEST_F(TlsFrontTest, StopMayMeetLoginsThatAreLookedAt) {
     clients.back()->Ask(request, kAuthenticate, 2);
   }
   std::exchange(front_, nullptr)->Stop();
+  for (const auto& client : clients) {
+    while (client->ReadFrame()) {
+    }
+    EXPECT_TRUE(client->IsEnded());
+  }
 }
 
 }  // namespace
