@@ -5,6 +5,7 @@
 #   scripts/install-deps.sh build           what building the two programs takes
 #   scripts/install-deps.sh build package   and what making Debian packages takes
 #   scripts/install-deps.sh build test      and what the tests take
+#   scripts/install-deps.sh build test extended   and Java, Maven and Go for clients from their registries
 #   scripts/install-deps.sh build test check   and clang with its tools, for sanitizers and lint
 set -euo pipefail
 
@@ -32,9 +33,13 @@ has_node_headers() {
   node=$(command -v node) && [ -f "$(dirname "$(readlink -f "$node")")/../include/node/node.h" ]
 }
 has_node_headers || TEST+=(libnode-dev)
+EXTENDED=()
+command -v javac >/dev/null || EXTENDED+=(openjdk-17-jdk-headless)
+command -v mvn >/dev/null || EXTENDED+=(maven)
+command -v go >/dev/null || EXTENDED+=(golang-go)
 CHECK=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev)
 
-usage() { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; }
+usage() { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; }
 
 [ $# -gt 0 ] || { usage; exit 2; }
 wanted=()
@@ -43,8 +48,9 @@ for group in "$@"; do
     build) wanted+=("${BUILD[@]}") ;;
     package) wanted+=("${PACKAGE[@]}") ;;
     test) wanted+=("${TEST[@]}") ;;
+    extended) wanted+=("${EXTENDED[@]}") ;;
     check) wanted+=("${CHECK[@]}") ;;
-    *) echo "install-deps: unknown group '$group' (expected build, package, test, check)" >&2; usage; exit 2 ;;
+    *) echo "install-deps: unknown group '$group' (expected build, package, test, extended, check)" >&2; usage; exit 2 ;;
   esac
 done
 

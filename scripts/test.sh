@@ -9,16 +9,17 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 label=(-LE extended)
+clients=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --extended) label=(-L extended --no-tests=ignore); shift ;;
+    --extended) label=(-L extended); clients=(extended); shift ;;
     --long) export TALOSMQ_TEST_LENGTH=long; shift ;;
     -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) break ;;
   esac
 done
 
-scripts/install-deps.sh build test
+scripts/install-deps.sh build test "${clients[@]}"
 cmake --preset dev >/dev/null
 cmake --build --preset dev -j "$(nproc)"
 ctest --preset dev -j "$(nproc)" "${label[@]}" "$@"
