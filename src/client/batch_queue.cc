@@ -85,7 +85,7 @@ int64_t BatchQueue::TimestampLocked(std::optional<absl::Time> given) {
   if (given.has_value()) return absl::ToUnixMillis(*given);
   int64_t& last = open_->last_timestamp_ms;
   last = open_->builder.empty() ? absl::ToUnixMillis(deps_.clock.Now())
-                                : std::max(last, absl::ToUnixMillis(deps_.clock.CoarseNow()));
+                                : std::max(last, deps_.clock.CoarseUnixMillis());
   return last;
 }
 

@@ -140,15 +140,16 @@ absl::Status ProducerCore::TrySend(PartitionId partition, const Record& record, 
 }
 
 absl::Status ProducerCore::SendKeyless(const Senders& senders, const Record& record, uint64_t tag) {
+  // In 32 bits, whose division takes half as long.
+  const auto count = static_cast<uint32_t>(senders.size());
   uint32_t at = sticky_.load(std::memory_order_relaxed);
   BatchQueue::Verdict verdict;
   absl::Status status =
-      Append(*senders[at % senders.size()], record, tag, BatchQueue::Opening::kRefused, &verdict);
+      Append(*senders[at % count], record, tag, BatchQueue::Opening::kRefused, &verdict);
   if (verdict != BatchQueue::Verdict::kNoOpenBatch) return status;
   // The batch that records stuck to is on its way: on to the next partition, once.
   if (sticky_.compare_exchange_strong(at, at + 1)) ++at;
-  return Append(*senders[at % senders.size()], record, tag, BatchQueue::Opening::kAllowed,
-                &verdict);
+  return Append(*senders[at % count], record, tag, BatchQueue::Opening::kAllowed, &verdict);
 }
 
 absl::Status ProducerCore::Append(PartitionSender& sender, const Record& record, uint64_t tag,
