@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import os
 import pathlib
 import re
 import select
@@ -146,7 +147,14 @@ def rdkafka_produce(built, server, topic, size, records):
     return float(done.stdout)
 
 
+def processor_seconds(server):
+    """Of the server, user's and system's, since it began."""
+    fields = pathlib.Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(options, java, server, results, number):
+    began = processor_seconds(server)
     counts = {100: options.records_100, 1024: options.records_1024}
     for size in SIZES:
         topic, megabyte = f"round-{number}-{size}", size / 1e6
@@ -164,6 +172,7 @@ def measure(options, java, server, results, number):
     _, latency = perf_produce(java, server, topic, 100, RATE * options.seconds, rate=RATE)
     for percentile in (50, 99):
         results.add(f"producer-perf at {RATE:,}/s, p{percentile}, ms", server, latency[percentile])
+    results.add("processor time of the server, s", server, processor_seconds(server) - began)
 
 
 def main():
