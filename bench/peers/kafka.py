@@ -138,8 +138,8 @@ def perf_consume(java, server, topic, records):
     return float(dict(zip(lines[0], lines[-1]))["fetch.nMsg.sec"])
 
 
-def rdkafka_produce(built, server, topic, size, records):
-    done = subprocess.run([built / "rdkafka_produce", server.bootstrap, topic, str(records), str(size),
+def rdkafka_produce(bin_dir, server, topic, size, records):
+    done = subprocess.run([bin_dir / "rdkafka_produce", server.bootstrap, topic, str(records), str(size),
                            "enable.idempotence=true", "queue.buffering.max.messages=1000000"],
                           capture_output=True, text=True, timeout=SECONDS_MAX)
     if done.returncode != 0:
@@ -163,7 +163,7 @@ def measure(options, java, server, results, number):
         results.add(f"producer-perf {size} B, MB/s", server, rate * megabyte)
         rate, _ = perf_produce(java, server, topic, size, counts[size], *LARGE_BATCHES)
         results.add(f"the same, large batches {size} B, MB/s", server, rate * megabyte)
-        rate = rdkafka_produce(options.built, server, topic, size, counts[size])
+        rate = rdkafka_produce(options.bin, server, topic, size, counts[size])
         results.add(f"librdkafka {size} B, MB/s", server, rate * megabyte)
         rate = perf_consume(java, server, topic, 3 * counts[size])
         results.add(f"consumer-perf {size} B, MB/s", server, rate * megabyte)
@@ -179,14 +179,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--bin", type=pathlib.Path, default=ROOT / "build/release/bin")
-    parser.add_argument("--built", type=pathlib.Path, required=True, help="what kafka.sh has fetched and compiled")
+    parser.add_argument("--classpath", type=pathlib.Path, required=True, help="the file that kafka.sh has made")
     parser.add_argument("--records-100", type=int, default=3_000_000)
     parser.add_argument("--records-1024", type=int, default=500_000)
     parser.add_argument("--seconds", type=int, default=15, help="of the latency's measurement")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench.", dir=".") as folder, contextlib.ExitStack() as stack:
         folder = pathlib.Path(folder).resolve()
-        java = Java((options.built / "classpath").read_text().strip(), folder)
+        java = Java(options.classpath.read_text().strip(), folder)
         servers = [TalosMq(options.bin, folder / "talosmq")]
         stack.callback(stop, servers[0])
         servers.append(Kafka(java, folder / "kafka"))

@@ -4,8 +4,8 @@
 #   bench/peers/kafka.sh [--rounds N] [--bin DIR] [--records-100 N] [--records-1024 N] [--seconds N]
 #
 # Fetches Kafka from Maven Central into build/peers, starts both servers with their defaults, and prints the
-# table of docs/benchmarks.md. Needs Java 17, Maven, a C++ compiler and librdkafka-dev. DIR defaults to
-# build/release/bin. Data goes to a folder below the working directory.
+# table of docs/benchmarks.md. Needs Java 17, Maven, and the preset release with -DTALOSMQ_BENCHMARKS=ON. DIR
+# defaults to build/release/bin. Data goes to a folder below the working directory.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -15,7 +15,4 @@ built=$root/build/peers
 mkdir -p "$built"
 [ -s "$built/classpath" ] && [ "$built/classpath" -nt "$here/pom.xml" ] ||
   mvn -q -B -f "$here/pom.xml" dependency:build-classpath "-Dmdep.outputFile=$built/classpath"
-# shellcheck disable=SC2046
-c++ -std=c++20 -O2 -Wall -Wextra -o "$built/rdkafka_produce" "$here/rdkafka_produce.cc" \
-  $(pkg-config --cflags --libs rdkafka)
-exec /usr/bin/python3 "$here/kafka.py" --built "$built" "$@"
+exec /usr/bin/python3 "$here/kafka.py" --classpath "$built/classpath" "$@"

@@ -28,7 +28,8 @@ void OnDelivery(rd_kafka_t* /*client*/, const rd_kafka_message_t* message, void*
 
 void Set(rd_kafka_conf_t* settings, const std::string& key, const std::string& value) {
   char why[512];
-  if (rd_kafka_conf_set(settings, key.c_str(), value.c_str(), why, sizeof(why)) != RD_KAFKA_CONF_OK) {
+  if (rd_kafka_conf_set(settings, key.c_str(), value.c_str(), why, sizeof(why)) !=
+      RD_KAFKA_CONF_OK) {
     Fail(why);
   }
 }
@@ -37,7 +38,6 @@ void Set(rd_kafka_conf_t* settings, const std::string& key, const std::string& v
 
 int main(int argc, char** argv) {
   if (argc < 5) Fail("usage: rdkafka_produce BOOTSTRAP TOPIC RECORDS BYTES [KEY=VALUE]...");
-  const char* const topic = argv[2];
   const long records = std::atol(argv[3]);
   std::string value(static_cast<size_t>(std::atol(argv[4])), 'x');
   Deliveries deliveries;
@@ -54,19 +54,20 @@ int main(int argc, char** argv) {
   char why[512];
   rd_kafka_t* const client = rd_kafka_new(RD_KAFKA_PRODUCER, settings, why, sizeof(why));
   if (client == nullptr) Fail(why);
+  rd_kafka_topic_t* const topic = rd_kafka_topic_new(client, argv[2], nullptr);
+  if (topic == nullptr) Fail(rd_kafka_err2str(rd_kafka_last_error()));
 
   const auto began = std::chrono::steady_clock::now();
   for (long i = 0; i < records; ++i) {
     // No two values alike, so that nothing is gained by their being so.
     value[static_cast<size_t>(i) % value.size()] = static_cast<char>('a' + i % 26);
-    rd_kafka_resp_err_t error;
-    while ((error = rd_kafka_producev(client, RD_KAFKA_V_TOPIC(topic),
-                                      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                      RD_KAFKA_V_VALUE(value.data(), value.size()), RD_KAFKA_V_END)) ==
-           RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+    while (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, value.data(),
+                            value.size(), nullptr, 0, nullptr) != 0) {
+      if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+        Fail(rd_kafka_err2str(rd_kafka_last_error()));
+      }
       rd_kafka_poll(client, 10);
     }
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) Fail(rd_kafka_err2str(error));
     if (i % 1000 == 0) rd_kafka_poll(client, 0);
   }
   if (rd_kafka_flush(client, 120'000) != RD_KAFKA_RESP_ERR_NO_ERROR) Fail("not flushed in 120 s");
@@ -75,5 +76,6 @@ int main(int argc, char** argv) {
     Fail(std::to_string(deliveries.failed) + " of " + std::to_string(records) + " records failed");
   }
   std::printf("%.0f\n", static_cast<double>(records) / took.count());
+  rd_kafka_topic_destroy(topic);
   rd_kafka_destroy(client);
 }
