@@ -4,6 +4,8 @@ Each is a folder under clients/ with the build file of its language. What is mad
 server's programs, so that it is fetched and compiled once a build folder.
 """
 
+import contextlib
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -13,6 +15,8 @@ from talosmq_process import BIN
 CLIENTS = pathlib.Path(__file__).resolve().parent / "clients"
 BUILT = BIN.parent / "clients"
 BUILD_SECONDS = 900
+# Programs that live for seconds: compiled quickly rather than well.
+JAVA = ("java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
 
 
 def run_build(command, folder, environment=None):
@@ -22,6 +26,20 @@ def run_build(command, folder, environment=None):
         raise RuntimeError(f"{' '.join(map(str, command))} in {folder}:\n{done.stdout[-5000:]}\n{done.stderr[-5000:]}")
 
 
+@contextlib.contextmanager
+def alone_in(folder):
+    """Makes the folder; nobody else builds in it meanwhile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def is_newer(made, folder):
+    """Whether the file was made after every file of the folder."""
+    return made.exists() and all(path.stat().st_mtime < made.stat().st_mtime for path in folder.rglob("*"))
+
+
 def java_classpath(name, *properties, variant=""):
     """Compiles the Maven project clients/NAME and returns what `java -cp` takes to run it.
 
@@ -29,10 +47,13 @@ def java_classpath(name, *properties, variant=""):
     builds that differ in them have a `variant` each.
     """
     built = BUILT / (name + variant)
-    built.mkdir(parents=True, exist_ok=True)
-    run_build(["mvn", "-q", "-B", f"-Dtalosmq.build={built}", *[f"-D{text}" for text in properties], "compile",
-               "dependency:build-classpath", f"-Dmdep.outputFile={built / 'classpath'}"], CLIENTS / name)
-    return f"{built / 'classes'}:{(built / 'classpath').read_text().strip()}"
+    classpath = built / "classpath"
+    with alone_in(built):
+        if not is_newer(classpath, CLIENTS / name):
+            run_build(["mvn", "-q", "-B", f"-Dtalosmq.build={built}", *[f"-D{text}" for text in properties], "compile",
+                       "dependency:build-classpath", f"-Dmdep.outputFile={classpath}",
+                       "-Dmdep.regenerateFile=true"], CLIENTS / name)
+    return f"{built / 'classes'}:{classpath.read_text().strip()}"
 
 
 def go_program(name):
