@@ -60,20 +60,21 @@ public final class Driver {
   }
 
   private static boolean produce(Settings settings, String topic, String codec) throws Exception {
-    AtomicInteger failures = new AtomicInteger();
+    AtomicInteger acknowledged = new AtomicInteger();
+    int sent = 0;
     try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(settings.forProducer(codec))) {
       JsonObject line;
-      for (int count = 0; (line = Lines.read()) != null; count++) {
-        int index = count;
+      for (; (line = Lines.read()) != null; sent++) {
+        int index = sent;
         producer.send(
             Lines.toRecord(topic, line),
             (place, error) -> {
-              if (error != null) failures.incrementAndGet();
+              if (error == null) acknowledged.incrementAndGet();
               Lines.write(outcome(index, place, error));
             });
       }
     }
-    return failures.get() == 0;
+    return acknowledged.get() == sent;
   }
 
   private static Map<String, ?> outcome(int index, RecordMetadata place, Exception error) {
