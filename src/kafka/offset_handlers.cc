@@ -19,6 +19,12 @@ constexpr int16_t kFirstVersionWithError = 2;
 using CommitPtr = ExchangePtr<OffsetCommitRequest, OffsetCommitResponse>;
 using FetchPtr = ExchangePtr<OffsetFetchRequest, OffsetFetchResponse>;
 
+/// Whoever is no member commits only while there are none; else, as in Kafka, it is an unknown one.
+int16_t CommitErrorOf(const absl::Status& status) {
+  if (ReasonOf(status) == Reason::kGroupNotEmpty) return Wire(ErrorCode::kUnknownMemberId);
+  return WireGroupErrorOf(status);
+}
+
 std::optional<group::Committer> CommitterOf(const OffsetCommitRequest& request) {
   const bool is_nobody =
       request.generation_id < 0 && request.member_id.empty() && !request.group_instance_id;
@@ -131,7 +137,7 @@ void Handle(const Services& services, CommitPtr exchange) {
                              const std::vector<absl::Status>& outcomes) mutable {
         for (size_t k = 0; k < places.size(); ++k) {
           const auto [i, j] = places[k];
-          exchange->response.topics[i].partitions[j].error_code = WireGroupErrorOf(outcomes[k]);
+          exchange->response.topics[i].partitions[j].error_code = CommitErrorOf(outcomes[k]);
         }
         exchange.reset();
       });

@@ -233,6 +233,18 @@ TEST_F(KafkaHandlersTest, OffsetsCommitForThemselves) {
                                           Wire(ErrorCode::kUnknownTopicOrPartition)));
 }
 
+// Clients know it as a commit that fails; that the group is not empty is no answer to a commit in Kafka.
+TEST_F(KafkaHandlersTest, WhoeverIsNoMemberIsUnknownToAGroupWithMembers) {
+  broker_.groups.status = MakeError(Reason::kGroupNotEmpty, "it has members");
+  OffsetCommitRequest request;
+  request.topics = {
+      {.name = "orders",
+       .partitions = {
+           {.partition = 0, .committed_offset = 5, .committed_metadata = std::nullopt}}}};
+  EXPECT_EQ(Ask<OffsetCommitResponse>(request, 8).topics.at(0).partitions.at(0).error_code,
+            Wire(ErrorCode::kUnknownMemberId));
+}
+
 TEST_F(KafkaHandlersTest, CommittedOffsetsOfAllTopicsOrOfThoseAskedFor) {
   OffsetFetchRequest request;
   request.topics.reset();
