@@ -10,6 +10,7 @@ Then KEY=VALUE, settings in the client's own terms.
 
 import base64
 import collections
+import contextlib
 import json
 import subprocess
 import threading
@@ -41,9 +42,9 @@ def record_of(line):
 
 
 class LineProcess:
-    """A process whose lines are read on a thread of its own, so that it never waits for us; ends with the test."""
+    """A process whose lines are read on threads of their own, so that it never waits for us; kill() ends it."""
 
-    def __init__(self, test, command):
+    def __init__(self, command):
         self.lines = []
         self.errors = []
         self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -52,7 +53,6 @@ class LineProcess:
                         ((self.process.stdout, self.lines), (self.process.stderr, self.errors))]
         for thread in self.threads:
             thread.start()
-        test.addCleanup(self.kill)
 
     @staticmethod
     def collect(stream, lines):
@@ -65,7 +65,7 @@ class LineProcess:
 
     def wait(self, seconds=DRIVER_SECONDS):
         """Ends its input and waits for its end; the status."""
-        if not self.process.stdin.closed:
+        with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
         self.process.wait(timeout=seconds)
         for thread in self.threads:
@@ -78,10 +78,8 @@ class LineProcess:
         for thread in self.threads:
             thread.join()
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 stream.close()
-            except BrokenPipeError:
-                pass
 
     def said(self):
         return "".join(self.errors)
@@ -96,7 +94,9 @@ class ClientDriver:
         self.settings = list(settings)
 
     def start(self, *arguments):
-        return LineProcess(self.test, [*self.command, *arguments, *self.settings])
+        process = LineProcess([*self.command, *arguments, *self.settings])
+        self.test.addCleanup(process.kill)
+        return process
 
     def run(self, *arguments, stdin=""):
         """The status, the lines of its output as they are, and what it said on standard error."""

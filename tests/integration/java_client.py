@@ -1,10 +1,13 @@
 """The programs of clients/java in the versions of Kafka's client that are tested."""
 
 import json
+import select
+import time
 
 from client_driver import ClientDriver, LineProcess
 from foreign_clients import JAVA, java_classpath
 
+CALL_SECONDS = 30  # Half of what the client waits for an answer that does not come.
 VERSIONS = ("3.9.2", "4.4.0")
 
 
@@ -18,9 +21,6 @@ def driver_command(version):
 
 class Member(LineProcess):
     """A member of a group; `owned` and `moved` are what it has and how much was taken from it."""
-
-    def __init__(self, test, command, topic, group, *settings):
-        super().__init__(test, [*command, test.address, topic, group, *settings])
 
     def told(self, what):
         return [line[what] for line in map(json.loads, list(self.lines)) if what in line]
@@ -46,26 +46,25 @@ class Member(LineProcess):
 class Operator(LineProcess):
     """Makes the calls of an administrator."""
 
-    def __init__(self, test, command, *settings):
-        super().__init__(test, [*command, test.address, *settings])
-        self.test = test
-
-    def answer(self, name, **asked):
+    def answer(self, name, asked):
         count = len(self.lines)
         self.tell(json.dumps({"call": name} | asked) + "\n")
-        self.test.wait_until(lambda: len(self.lines) > count or self.process.poll() is not None, f"{name} is not answered")
-        self.test.assertGreater(len(self.lines), count, self.said())
+        deadline = time.monotonic() + CALL_SECONDS
+        while len(self.lines) == count:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"{name} {asked} is not answered: {self.said()}")
+            select.select([], [], [], 0.01)
         return json.loads(self.lines[count])
 
     def call(self, name, **asked):
-        answer = self.answer(name, **asked)
-        self.test.assertIn("result", answer, f"{name} {asked}: {answer}")
+        answer = self.answer(name, asked)
+        assert "result" in answer, f"{name} {asked}: {answer}"
         return answer["result"]
 
     def refusal(self, name, **asked):
         """The name of the exception."""
-        answer = self.answer(name, **asked)
-        self.test.assertIn("error", answer, f"{name} {asked}: {answer}")
+        answer = self.answer(name, asked)
+        assert "error" in answer, f"{name} {asked}: {answer}"
         return answer["error"]
 
 
@@ -79,14 +78,14 @@ class JavaClient:
         cls.classpath = classpath(cls.version)
         super().setUpClass()
 
-    def program(self, name):
-        return [*JAVA, "-cp", self.classpath, f"talosmq.{name}"]
+    @classmethod
+    def program(cls, name):
+        return [*JAVA, "-cp", cls.classpath, f"talosmq.{name}"]
 
     def driver(self, *settings):
         return ClientDriver(self, self.program("Driver"), settings)
 
     def member(self, group, *settings, topic=None):
-        return Member(self, self.program("Member"), topic or self.topic, group, *settings)
-
-    def operator(self, *settings):
-        return Operator(self, self.program("Operator"), *settings)
+        member = Member([*self.program("Member"), self.address, topic or self.topic, group, *settings])
+        self.addCleanup(member.kill)
+        return member

@@ -202,6 +202,7 @@ class KillTests(JavaClient):
         thread.start()
         self.addCleanup(thread.join)
         self.addCleanup(is_ending.set)
+        self.addCleanup(producer.kill)  # First: the thread may be waiting for it to read.
         for _ in range(KILLS):
             before = len(producer.lines)
             self.wait_until(lambda: len(producer.lines) >= before + 500, f"nothing is acknowledged: {producer.said()}")

@@ -22,9 +22,9 @@ import org.apache.kafka.common.errors.RebalanceInProgressException;
  * Reads and writes records as told on the command line; each record is a line of JSON.
  *
  * <pre>
- * produce BOOTSTRAP TOPIC CODEC       sends the records on standard input, tells where each one went
+ * produce BOOTSTRAP TOPIC CODEC       sends the records of standard input, tells where each went
  * consume BOOTSTRAP TOPIC COUNT       prints COUNT records from the starts of all partitions
- * group BOOTSTRAP TOPIC GROUP COUNT   the same as a member of a group, which commits what it printed
+ * group BOOTSTRAP TOPIC GROUP COUNT   the same as a member of a group, commits what it printed
  * transaction BOOTSTRAP               tells the error that a transactional id gets
  * </pre>
  *
@@ -62,7 +62,8 @@ public final class Driver {
   private static boolean produce(Settings settings, String topic, String codec) throws Exception {
     AtomicInteger acknowledged = new AtomicInteger();
     int sent = 0;
-    try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(settings.forProducer(codec))) {
+    Map<String, Object> properties = settings.forProducer(codec);
+    try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(properties)) {
       JsonObject line;
       for (; (line = Lines.read()) != null; sent++) {
         int index = sent;
@@ -137,7 +138,7 @@ public final class Driver {
     return false;
   }
 
-  /** What a member printed and has not committed; it does so before its partitions go to another. */
+  /** What a member printed and has not committed; that happens before others get its partitions. */
   private static final class Commits implements ConsumerRebalanceListener {
     private final KafkaConsumer<byte[], byte[]> consumer;
     private final Map<TopicPartition, OffsetAndMetadata> waiting = new HashMap<>();

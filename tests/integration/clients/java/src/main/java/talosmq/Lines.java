@@ -24,7 +24,8 @@ import org.apache.kafka.common.header.internals.RecordHeader;
 
 /** JSON objects on standard input and output, one a line; bytes are base64, null stays null. */
 final class Lines {
-  private static final Gson GSON = new GsonBuilder().serializeNulls().disableHtmlEscaping().create();
+  private static final Gson GSON =
+      new GsonBuilder().serializeNulls().disableHtmlEscaping().create();
   private static final BufferedReader IN =
       new BufferedReader(
           new InputStreamReader(new FileInputStream(FileDescriptor.in), StandardCharsets.UTF_8));
@@ -68,8 +69,9 @@ final class Lines {
 
   static ProducerRecord<byte[], byte[]> toRecord(String topic, JsonObject line) {
     int partition = line.has("partition") ? line.get("partition").getAsInt() : 0;
-    ProducerRecord<byte[], byte[]> record =
-        new ProducerRecord<>(topic, partition, decoded(line.get("key")), decoded(line.get("value")));
+    byte[] key = decoded(line.get("key"));
+    byte[] value = decoded(line.get("value"));
+    ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(topic, partition, key, value);
     if (line.has("headers") && !line.get("headers").isJsonNull()) {
       for (JsonElement pair : line.getAsJsonArray("headers")) {
         JsonArray header = pair.getAsJsonArray();

@@ -14,9 +14,9 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.RebalanceInProgressException;
 
 /**
- * `Member BOOTSTRAP TOPIC GROUP [KEY=VALUE...]` is a member of a group until its input ends. It tells as lines of
- * JSON what it is given and loses, and what it reads: {"assigned": [0, 1]}, {"revoked": [1]}, {"read": [[PARTITION,
- * OFFSET], ...]}. It commits after each poll.
+ * `Member BOOTSTRAP TOPIC GROUP [KEY=VALUE...]` is a member of a group until its input ends. It
+ * tells as lines of JSON what it is given, what it loses and what it reads: {"assigned": [0, 1]},
+ * {"revoked": [1]}, {"read": [[PARTITION, OFFSET], ...]}. It commits after each poll.
  */
 public final class Member {
   private static final Duration POLL = Duration.ofMillis(100);
@@ -69,7 +69,8 @@ public final class Member {
     }
 
     private static void tell(String what, Collection<TopicPartition> partitions) {
-      Lines.write(Map.of(what, partitions.stream().map(TopicPartition::partition).sorted().toList()));
+      Lines.write(
+          Map.of(what, partitions.stream().map(TopicPartition::partition).sorted().toList()));
     }
   }
 }

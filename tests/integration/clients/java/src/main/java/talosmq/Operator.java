@@ -42,8 +42,8 @@ import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.quota.ClientQuotaFilter;
 
 /**
- * `Operator BOOTSTRAP [KEY=VALUE...]` makes the calls that it reads, one after the other: {"call": NAME, ...} is
- * answered by {"result": ...} or {"error": the exception's name, "message": ...}.
+ * `Operator BOOTSTRAP [KEY=VALUE...]` makes the calls that it reads, one after the other:
+ * {"call": NAME, ...} is answered by {"result": ...} or {"error": the exception's name, ...}.
  */
 public final class Operator {
   private static final Duration CALL = Duration.ofSeconds(30);

@@ -6,7 +6,7 @@ import java.util.Map;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
-/** The clients' properties: those that all programs here share, then the caller's KEY=VALUE arguments. */
+/** The clients' properties: what all programs here share, then the caller's KEY=VALUE arguments. */
 final class Settings {
   private final Map<String, Object> common = new HashMap<>();
   private final Map<String, Object> given = new HashMap<>();
