@@ -27,11 +27,13 @@ producer.request.timeout.ms=5000
 consumer.reconnect.backoff.max.ms=500
 consumer.heartbeat.interval.ms=200
 """
+# What is left of a full batch it sends only when the file grows again: so none is ever full.
 SOURCE = """
 name={topic}-source
 connector.class=FileStreamSource
 file={folder}/in
 topic={topic}
+batch.size=100000
 """
 SINK = """
 name={topic}-sink
