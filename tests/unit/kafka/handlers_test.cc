@@ -233,7 +233,8 @@ TEST_F(KafkaHandlersTest, OffsetsCommitForThemselves) {
                                           Wire(ErrorCode::kUnknownTopicOrPartition)));
 }
 
-// Clients know it as a commit that fails; that the group is not empty is no answer to a commit in Kafka.
+// Clients know it as a commit that fails; that the group is not empty is no answer to a commit in
+// Kafka.
 TEST_F(KafkaHandlersTest, WhoeverIsNoMemberIsUnknownToAGroupWithMembers) {
   broker_.groups.status = MakeError(Reason::kGroupNotEmpty, "it has members");
   OffsetCommitRequest request;
