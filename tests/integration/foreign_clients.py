@@ -27,10 +27,10 @@ def run_build(command, folder, environment=None):
 
 
 @contextlib.contextmanager
-def alone_in(folder):
-    """Makes the folder; nobody else builds in it meanwhile."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w") as lock:
+def maven_alone():
+    """Maven's own folder of what it has fetched is not for two at a time."""
+    BUILT.mkdir(parents=True, exist_ok=True)
+    with open(BUILT / "maven.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -48,7 +48,8 @@ def java_classpath(name, *properties, variant=""):
     """
     built = BUILT / (name + variant)
     classpath = built / "classpath"
-    with alone_in(built):
+    built.mkdir(parents=True, exist_ok=True)
+    with maven_alone():
         if not is_newer(classpath, CLIENTS / name):
             run_build(["mvn", "-q", "-B", f"-Dtalosmq.build={built}", *[f"-D{text}" for text in properties], "compile",
                        "dependency:build-classpath", f"-Dmdep.outputFile={classpath}",
