@@ -73,6 +73,21 @@ void FetchSessions::Ended::Add(std::unique_ptr<Session> session) {
   sessions_.push_back(std::move(session));
 }
 
+FetchSessions::FetchSessions(Options options, Dependencies dependencies)
+    : options_(options),
+      dependencies_(dependencies),
+      open_(dependencies.metrics.AddGauge("talosmq_kafka_fetch_sessions",
+                                          "Open fetch sessions of Kafka clients.", {})),
+      open_partitions_(
+          dependencies.metrics.AddGauge("talosmq_kafka_fetch_session_partitions",
+                                        "Partitions in the open fetch sessions together.", {})),
+      evictions_(dependencies.metrics.AddCounter(
+          "talosmq_kafka_fetch_session_evictions_total",
+          "Fetch sessions that have ended to make room for others.", {})) {
+  const base::MutexLock lock(mutex_);
+  CountLocked();
+}
+
 FetchPlan FetchSessions::Begin(const FetchRequest& request) {
   Ended ended;
   const bool is_whole =
@@ -146,6 +161,7 @@ bool FetchSessions::UpdateLocked(const FetchRequest& request, Partitions& named,
     }
   }
   partitions_ += session.partitions.size();
+  CountLocked();
   return session.partitions.size() <= options_.session_partitions_max &&
          partitions_ <= options_.partitions_max;
 }
@@ -195,6 +211,7 @@ void FetchSessions::Open(const FetchPlan& plan, FetchResponse& response) {
   partitions_ += session->partitions.size();
   response.session_id = NewIdLocked();
   sessions_.emplace(response.session_id, std::move(session));
+  CountLocked();
 }
 
 std::unique_ptr<FetchSessions::Session> FetchSessions::MakeSession(
@@ -280,8 +297,10 @@ bool FetchSessions::EvictLocked(size_t partitions, Ended& ended) {
     }
   }
   const std::optional<int32_t> evicted = stalest ? stalest : smallest;
-  if (evicted) EraseLocked(*evicted, ended);
-  return evicted.has_value();
+  if (!evicted) return false;
+  EraseLocked(*evicted, ended);
+  evictions_.Add(1);
+  return true;
 }
 
 void FetchSessions::EraseLocked(int32_t id, Ended& ended) {
@@ -290,6 +309,12 @@ void FetchSessions::EraseLocked(int32_t id, Ended& ended) {
   partitions_ -= found->second->partitions.size();
   ended.Add(std::move(found->second));
   sessions_.erase(found);
+  CountLocked();
+}
+
+void FetchSessions::CountLocked() {
+  open_.Set(static_cast<double>(sessions_.size()));
+  open_partitions_.Set(static_cast<double>(partitions_));
 }
 
 int32_t FetchSessions::NewIdLocked() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/mutex.h"
 #include "base/random.h"
 #include "kafka/cancellation.h"
@@ -76,10 +77,10 @@ class FetchSessions {
   struct Dependencies {
     const base::Clock& clock;
     base::Random& random;  ///< Used under the lock only.
+    base::MetricRegistry& metrics;
   };
 
-  FetchSessions(Options options, Dependencies dependencies)
-      : options_(options), dependencies_(dependencies) {}
+  FetchSessions(Options options, Dependencies dependencies);
 
   /// A request that names a session and epoch 0 or -1 ends it. kFetchSessionIdNotFound also when
   /// the session ends because it would become too large; kInvalidFetchSessionEpoch.
@@ -148,9 +149,14 @@ class FetchSessions {
   bool EvictLocked(size_t partitions, Ended& ended) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EraseLocked(int32_t id, Ended& ended) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int32_t NewIdLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  /// Lets the gauges tell how many there are.
+  void CountLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
   const Dependencies dependencies_;
+  base::Gauge& open_;
+  base::Gauge& open_partitions_;
+  base::Counter& evictions_;
   mutable base::Mutex mutex_;
   Sessions sessions_ ABSL_GUARDED_BY(mutex_);
   size_t partitions_ ABSL_GUARDED_BY(mutex_) = 0;  ///< Of all sessions.

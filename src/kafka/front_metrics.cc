@@ -1,6 +1,14 @@
 #include "kafka/front_metrics.h"
 
+#include <iterator>
+
 namespace talosmq::kafka {
+namespace {
+
+constexpr std::string_view kMechanismNames[] = {"other", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};
+constexpr std::string_view kResultNames[] = {"done", "refused", "busy"};
+
+}  // namespace
 
 FrontMetrics::FrontMetrics(base::MetricRegistry& registry)
     : registry_(registry),
@@ -11,6 +19,16 @@ FrontMetrics::FrontMetrics(base::MetricRegistry& registry)
       connections_(registry.AddGauge("talosmq_kafka_connections",
                                      "Open connections of Kafka clients.", {})) {
   connections_.Set(0);
+  static_assert(std::size(kMechanismNames) == kMechanisms && std::size(kResultNames) == kResults);
+  for (size_t mechanism = 0; mechanism < kMechanisms; ++mechanism) {
+    for (size_t result = 0; result < kResults; ++result) {
+      logins_[mechanism][result] =
+          &registry.AddCounter("talosmq_kafka_logins_total",
+                               "Logins of Kafka clients that have ended, by mechanism and result.",
+                               {{"mechanism", std::string(kMechanismNames[mechanism])},
+                                {"result", std::string(kResultNames[result])}});
+    }
+  }
 }
 
 base::Counter& FrontMetrics::Requests(std::string_view api, int16_t version) const {

@@ -3,6 +3,7 @@
 #include "base/metrics.h"
 #include "base/mutex.h"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -12,6 +13,11 @@
 #include <utility>
 
 namespace talosmq::kafka {
+
+/// How a client wants to log in; kOther: not at all, or by what there is not.
+enum class LoginMechanism : uint8_t { kOther, kPlain, kScramSha256, kScramSha512 };
+/// How a login has ended; kBusy: too many were under way.
+enum class LoginResult : uint8_t { kDone, kRefused, kBusy };
 
 /// What is counted of all connections together. Thread-safe. Borrows the registry, which outlives
 /// whoever still answers a request.
@@ -29,12 +35,19 @@ class FrontMetrics {
   /// Of an API that is served in that version, so that there are not many of them.
   base::Counter& Requests(std::string_view api, int16_t version) const;
   base::Counter& RequestsBy(std::string_view software, std::string_view version);
+  base::Counter& Logins(LoginMechanism mechanism, LoginResult result) const {
+    return *logins_[static_cast<size_t>(mechanism)][static_cast<size_t>(result)];
+  }
 
  private:
+  static constexpr size_t kMechanisms = 4;
+  static constexpr size_t kResults = 3;
+
   base::MetricRegistry& registry_;
   base::Counter& received_bytes_;
   base::Counter& sent_bytes_;
   base::Gauge& connections_;
+  std::array<std::array<base::Counter*, kResults>, kMechanisms> logins_;
   base::Mutex mutex_;
   std::map<std::pair<std::string, std::string>, base::Counter*> by_software_
       ABSL_GUARDED_BY(mutex_);

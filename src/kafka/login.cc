@@ -18,6 +18,11 @@ constexpr std::string_view kScram512 = "SCRAM-SHA-512";
 constexpr size_t kNonceBytes = 18;
 constexpr size_t kTextBytesMax = 256;  ///< Of a name or a password; no user has a longer one.
 
+LoginMechanism MechanismOf(std::string_view name) {
+  if (name == kPlain) return LoginMechanism::kPlain;
+  return name == kScram512 ? LoginMechanism::kScramSha512 : LoginMechanism::kScramSha256;
+}
+
 std::string NewNonce() {
   return absl::WebSafeBase64Escape(base::ToAbsl(base::RandomSecret(kNonceBytes)));
 }
@@ -94,17 +99,18 @@ std::vector<std::string_view> Login::mechanisms() const {
 LoginStep::Kind Login::Choose(std::string_view mechanism, int16_t handshake_version) {
   if (state_ == State::kDone) return LoginStep::Kind::kIllegal;
   if (state_ != State::kNone) {
-    state_ = State::kFailed;
+    End(LoginResult::kRefused);
     return LoginStep::Kind::kIllegal;
   }
   const std::vector<std::string_view> known = mechanisms();
   if (std::ranges::find(known, mechanism) == known.end()) {
-    state_ = State::kFailed;
+    End(LoginResult::kRefused);
     return LoginStep::Kind::kRefused;
   }
   state_ = State::kToken;
   is_bare_ = handshake_version == 0;
   hash_ = mechanism == kScram512 ? base::ScramHash::kSha512 : base::ScramHash::kSha256;
+  mechanism_ = MechanismOf(mechanism);
   if (mechanism != kPlain) scram_.emplace(hash_, NewNonce());
   return LoginStep::Kind::kNext;
 }
@@ -113,7 +119,7 @@ void Login::Take(std::string_view token, std::shared_ptr<const Cancellation> can
                  base::Callback<LoginStep> done) {
   if (state_ == State::kDone) return done({.kind = LoginStep::Kind::kIllegal});
   if (state_ != State::kToken) {
-    state_ = State::kFailed;
+    End(LoginResult::kRefused);
     return done({.kind = LoginStep::Kind::kIllegal});
   }
   if (!scram_) return TakePlain(token, std::move(cancellation), std::move(done));
@@ -156,7 +162,7 @@ void Login::TakePlain(std::string_view token, std::shared_ptr<const Cancellation
     });
   };
   if (dependencies_.verifier.TryPost(verify)) return;
-  state_ = State::kFailed;
+  End(LoginResult::kBusy);
   (*owned)({.kind = LoginStep::Kind::kBusy});
 }
 
@@ -174,15 +180,20 @@ Login::Account Login::Find(std::string_view user, base::ScramHash hash) const {
 }
 
 void Login::Fail(base::Callback<LoginStep> done) {
-  state_ = State::kFailed;
-  scram_.reset();
+  End(LoginResult::kRefused);
   done({.kind = LoginStep::Kind::kRefused});
 }
 
 void Login::Succeed(std::string token, base::Callback<LoginStep> done) {
-  state_ = State::kDone;
-  scram_.reset();
+  End(LoginResult::kDone);
   done({.kind = LoginStep::Kind::kNext, .token = std::move(token)});
+}
+
+void Login::End(LoginResult result) {
+  scram_.reset();
+  if (has_failed()) return;
+  state_ = result == LoginResult::kDone ? State::kDone : State::kFailed;
+  dependencies_.metrics.Logins(mechanism_, result).Add(1);
 }
 
 }  // namespace talosmq::kafka

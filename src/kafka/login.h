@@ -4,6 +4,7 @@
 #include "base/scram.h"
 #include "broker/topics.h"
 #include "kafka/cancellation.h"
+#include "kafka/front_metrics.h"
 #include "kafka/loop.h"
 #include "kafka/scram_exchange.h"
 
@@ -41,7 +42,8 @@ class Login : public std::enable_shared_from_this<Login> {
   struct Dependencies {
     const broker::TopicService& topics;  ///< Whose image has the users.
     std::shared_ptr<Loop> loop;
-    base::Executor& verifier;  ///< Where passwords are looked at, which takes long.
+    base::Executor& verifier;     ///< Where passwords are looked at, which takes long.
+    const FrontMetrics& metrics;  ///< Outlives the loop.
   };
   enum class Channel { kPlain, kEncrypted };
 
@@ -81,11 +83,14 @@ class Login : public std::enable_shared_from_this<Login> {
   Account Find(std::string_view user, base::ScramHash hash) const;
   void Fail(base::Callback<LoginStep> done);
   void Succeed(std::string token, base::Callback<LoginStep> done);
+  /// It is done or has failed, and is counted once.
+  void End(LoginResult result);
 
   const Channel channel_;
   const Dependencies dependencies_;
   State state_ = State::kNone;
   bool is_bare_ = false;
+  LoginMechanism mechanism_ = LoginMechanism::kOther;
   std::optional<ScramExchange> scram_;  ///< Of a mechanism that is one.
   base::ScramHash hash_ = base::ScramHash::kSha256;
   bool is_challenged_ = false;

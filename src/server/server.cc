@@ -326,7 +326,8 @@ absl::Status Node::StartFronts() {
   fetch_sessions_ = std::make_unique<kafka::FetchSessions>(
       kafka::FetchSessions::Options(),
       kafka::FetchSessions::Dependencies{.clock = dependencies_.clock,
-                                         .random = dependencies_.random});
+                                         .random = dependencies_.random,
+                                         .metrics = *metrics_});
   TALOSMQ_ASSIGN_OR_RETURN(kafka_,
                            kafka::KafkaFront::Start(kafka, {.messages = broker_->messages(),
                                                             .topics = broker_->topics(),

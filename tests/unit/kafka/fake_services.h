@@ -588,7 +588,7 @@ struct FakeBroker {
   base::SystemClock clock;
   CountingRegistry metrics;
   base::SystemRandom random;
-  FetchSessions fetch_sessions{{}, {.clock = clock, .random = random}};
+  FetchSessions fetch_sessions{{}, {.clock = clock, .random = random, .metrics = metrics}};
   BrokerSettings settings{.keys = {{.name = "num.partitions",
                                     .value = "8",
                                     .type = ConfigType::kInt,

@@ -5,6 +5,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "unit/kafka/fake_services.h"
 
 #include <deque>
 #include <limits>
@@ -42,7 +43,8 @@ class FetchSessionsTest : public testing::Test {
 
   void Limit(FetchSessions::Options options) {
     sessions_ = std::make_unique<FetchSessions>(
-        options, FetchSessions::Dependencies{.clock = clock_, .random = random_});
+        options, FetchSessions::Dependencies{
+                     .clock = clock_, .random = random_, .metrics = metrics_});
   }
   void SetUp() override { Limit({}); }
 
@@ -103,6 +105,7 @@ class FetchSessionsTest : public testing::Test {
 
   support::ManualClock clock_;
   CountingRandom random_;
+  CountingRegistry metrics_;
   std::unique_ptr<FetchSessions> sessions_;
   std::map<std::string, Log> logs_;
 
@@ -329,6 +332,28 @@ TEST_F(FetchSessionsTest, AllSessionsTogetherHaveNoMorePartitionsThanTheBound) {
   clock_.Advance(FetchSessions::kEvictionAge + absl::Seconds(1));
   EXPECT_NE(Open(Many(5)), 0);
   EXPECT_EQ(sessions_->size(), 1);
+}
+
+TEST_F(FetchSessionsTest, SessionsTheirPartitionsAndEvictionsAreCounted) {
+  Limit({.sessions_max = 2});
+  const auto expect_counts = [this](int64_t sessions, int64_t partitions, int64_t evictions) {
+    EXPECT_EQ(metrics_.ValueOf("talosmq_kafka_fetch_sessions"), sessions);
+    EXPECT_EQ(metrics_.ValueOf("talosmq_kafka_fetch_session_partitions"), partitions);
+    EXPECT_EQ(metrics_.ValueOf("talosmq_kafka_fetch_session_evictions_total"), evictions);
+  };
+  expect_counts(0, 0, 0);
+  const int32_t id = Open({"a/0", "a/1"});
+  Open({"a/0"});
+  expect_counts(2, 3, 0);
+  Fetch(id, 1, {"b/0"}, {"a/0", "a/1"});
+  expect_counts(2, 2, 0);
+  Open(Many(100));
+  expect_counts(2, 2, 0);
+  clock_.Advance(FetchSessions::kEvictionAge + absl::Seconds(1));
+  const int32_t last = Open(Many(4));
+  expect_counts(2, 5, 1);
+  Fetch(last, -1, {});
+  expect_counts(1, 1, 1);
 }
 
 TEST_F(FetchSessionsTest, NamesThatNoTopicHasAreNotKept) {

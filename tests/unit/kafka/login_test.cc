@@ -294,6 +294,33 @@ TEST_F(LoginTest, TheNameOfTheSoftwareCountsAfterTheLogin) {
   EXPECT_EQ(metrics.ValueOf(base::StrCat(counter, "shop,software_version=1}")), 1);
 }
 
+TEST_F(LoginTest, LoginsAreCountedByMechanismAndResult) {
+  StartWithLogin();
+  for (const base::ScramHash hash : {base::ScramHash::kSha256, base::ScramHash::kSha512}) {
+    EXPECT_EQ(LogIn(RawClient(port()), {.hash = hash}), ErrorCode::kNone);
+  }
+  LogIn(RawClient(port()), {.password = "wrong"});
+  {
+    const RawClient twice(port());
+    Choose(twice, kScram512);
+    Choose(twice, kScram512);
+    EXPECT_TRUE(twice.IsEnded());
+  }
+  Choose(RawClient(port()), "GSSAPI");
+  Send(RawClient(port()), "without a mechanism");
+  const auto count = [this](std::string_view mechanism, std::string_view result) {
+    return broker_.metrics.ValueOf(base::StrCat("talosmq_kafka_logins_total{mechanism=", mechanism,
+                                                ",result=", result, "}"));
+  };
+  EXPECT_EQ(count(kScram256, "done"), 1);
+  EXPECT_EQ(count(kScram256, "refused"), 1);
+  EXPECT_EQ(count(kScram512, "done"), 1);
+  EXPECT_EQ(count(kScram512, "refused"), 1);
+  EXPECT_EQ(count("other", "refused"), 2);
+  EXPECT_EQ(count("PLAIN", "refused"), 0);
+  EXPECT_EQ(broker_.metrics.CountOf("talosmq_kafka_logins_total"), 12u);
+}
+
 TEST_F(LoginTest, TheEndOfAUserEndsItsConnections) {
   StartWithLogin();
   const RawClient deleted(port());

@@ -33,19 +33,23 @@ class PlainLoginTest : public testing::Test {
   }
 
   FakeTopics topics_;
+  CountingRegistry metrics_;
+  const FrontMetrics front_metrics_{metrics_};
   const support::ManualClock clock_;
   support::ManualExecutor verifier_{clock_};
   const std::shared_ptr<Loop> loop_ = std::make_shared<Loop>("loop");
   const std::shared_ptr<Cancellation> cancellation_ = std::make_shared<Cancellation>();
   const std::shared_ptr<Login> login_ = std::make_shared<Login>(
       Login::Channel::kEncrypted,
-      Login::Dependencies{.topics = topics_, .loop = loop_, .verifier = verifier_});
+      Login::Dependencies{
+          .topics = topics_, .loop = loop_, .verifier = verifier_, .metrics = front_metrics_});
 };
 
 TEST_F(PlainLoginTest, APasswordIsLookedAtWhileItsClientIsThere) {
   std::future<LoginStep::Kind> kind = Take();
   verifier_.RunUntilIdle();
   EXPECT_EQ(kind.get(), LoginStep::Kind::kNext);
+  EXPECT_EQ(metrics_.ValueOf("talosmq_kafka_logins_total{mechanism=PLAIN,result=done}"), 1);
 }
 
 // Clients that had gone kept those that had come after them waiting.
@@ -59,6 +63,8 @@ TEST_F(PlainLoginTest, APasswordWhoseClientHasGoneIsNot) {
 TEST_F(PlainLoginTest, APasswordThatFindsNoPlaceIsNot) {
   verifier_.set_queue_tasks_max(0);
   EXPECT_EQ(Take().get(), LoginStep::Kind::kBusy);
+  EXPECT_EQ(metrics_.ValueOf("talosmq_kafka_logins_total{mechanism=PLAIN,result=busy}"), 1);
+  EXPECT_EQ(metrics_.ValueOf("talosmq_kafka_logins_total{mechanism=PLAIN,result=refused}"), 0);
 }
 
 }  // namespace
