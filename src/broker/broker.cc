@@ -103,7 +103,8 @@ class BrokerParts final : public Broker {
                 .images = dependencies_.images,
                 .admin_executor = dependencies_.admin_executor,
                 .admin_gate = *admin_gate_,
-                .clock = dependencies_.clock}) {}
+                .clock = dependencies_.clock,
+                .users_max = options_.users_max}) {}
 
   ~BrokerParts() override { TALOSMQ_CHECK(is_stopped_) << "a broker is stopped before it goes"; }
 

@@ -39,6 +39,7 @@ absl::Status CheckOptions(const BrokerOptions& options) {
                                      partition.reopen_backoff_min, absl::Minutes(1)));
   TALOSMQ_RETURN_IF_ERROR(CheckRange("cleanup_interval", options.cleanup_interval,
                                      absl::Milliseconds(100), absl::Hours(1)));
+  TALOSMQ_RETURN_IF_ERROR(CheckRange("users_max", options.users_max, 1, 10'000));
   return CheckRange("shard_append_bytes_max", options.shard_append_bytes_max, int64_t{1} << 20,
                     int64_t{64} << 30);
 }

@@ -37,6 +37,8 @@ struct BrokerOptions {
   absl::Duration cleanup_interval = absl::Minutes(1);
   /// Bytes of batches that wait in one shard's queue or for their partition. 1 MiB to 64 GiB.
   int64_t shard_append_bytes_max = int64_t{256} << 20;
+  /// Who may log in; all of them are in the image. 1 to 10,000.
+  int64_t users_max = 10'000;
 };
 
 /// kInvalidArgument, naming key, range and value, for the first value out of its range.

@@ -8,12 +8,15 @@
 #include "metadata/image_publisher.h"
 #include "metadata/metadata_store.h"
 
+#include <atomic>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace talosmq::broker {
 
 /// UserService: changes go through the user controller and answer once the newest image shows them.
+/// Users that show there and those that are being made are never more than users_max.
 /// Thread-safe. Borrows what it is made of.
 class UserCore final : public UserService {
  public:
@@ -23,6 +26,7 @@ class UserCore final : public UserService {
     base::Executor& admin_executor;
     base::Gate& admin_gate;
     base::Clock& clock;
+    int64_t users_max;
   };
 
   explicit UserCore(Dependencies dependencies)
@@ -30,6 +34,8 @@ class UserCore final : public UserService {
         controller_({.store = dependencies.metadata_store,
                      .executor = dependencies.admin_executor,
                      .clock = dependencies.clock}) {}
+  UserCore(const UserCore&) = delete;
+  UserCore& operator=(const UserCore&) = delete;
 
   void Create(UserCreation creation, absl::Duration deadline,
               base::Callback<absl::Status> done) override;
@@ -45,8 +51,12 @@ class UserCore final : public UserService {
   void RunChange(std::string_view what, absl::Duration deadline, base::Callback<absl::Status> done,
                  Change change);
 
+  /// With OK one more counts as being made.
+  absl::Status FindRoomFor(const std::string& name);
+
   const Dependencies dependencies_;
   controller::UserController controller_;
+  std::atomic<int64_t> being_made_ = 0;
 };
 
 }  // namespace talosmq::broker

@@ -22,7 +22,8 @@ class UserService {
  public:
   virtual ~UserService() = default;
 
-  /// kInvalidArgument as UserController::Create() has it.
+  /// kInvalidArgument as UserController::Create() has it, and when there are as many users as
+  /// there may be.
   virtual void Create(UserCreation creation, absl::Duration deadline,
                       base::Callback<absl::Status> done) = 0;
   /// kInvalidArgument when there is no such user. Whoever has logged in as that user may ask for
