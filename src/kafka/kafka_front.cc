@@ -151,10 +151,8 @@ void Front::Begin(tcp::socket socket, const KafkaListener& listener, std::shared
   if (listener.asks_for_login) {
     login = std::make_shared<Login>(
         listener.tls == nullptr ? Login::Channel::kPlain : Login::Channel::kEncrypted,
-        Login::Dependencies{.topics = services_.topics,
-                            .loop = loop,
-                            .verifier = verifier_,
-                            .metrics = metrics_});
+        Login::Dependencies{
+            .topics = services_.topics, .loop = loop, .verifier = verifier_, .metrics = metrics_});
   }
   const auto connection = std::make_shared<Connection>(
       std::move(socket), endpoint,

@@ -325,9 +325,8 @@ absl::Status Node::StartFronts() {
   kafka_settings_ = KafkaSettingsOf(config_, directory_->identity().broker);
   fetch_sessions_ = std::make_unique<kafka::FetchSessions>(
       kafka::FetchSessions::Options(),
-      kafka::FetchSessions::Dependencies{.clock = dependencies_.clock,
-                                         .random = dependencies_.random,
-                                         .metrics = *metrics_});
+      kafka::FetchSessions::Dependencies{
+          .clock = dependencies_.clock, .random = dependencies_.random, .metrics = *metrics_});
   TALOSMQ_ASSIGN_OR_RETURN(kafka_,
                            kafka::KafkaFront::Start(kafka, {.messages = broker_->messages(),
                                                             .topics = broker_->topics(),

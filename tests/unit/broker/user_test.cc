@@ -1,6 +1,5 @@
-#include "talosmq/error.h"
-
 #include "base/scram.h"
+#include "talosmq/error.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -30,11 +29,10 @@ class UserTest : public ::testing::Test {
   }
   AnswerPtr<absl::Status> Create(const std::string& name) {
     auto answer = std::make_shared<Answer<absl::Status>>();
-    harness_.broker().users().Create(
-        {.name = name,
-         .scram_sha_256 = Credential(base::ScramHash::kSha256),
-         .scram_sha_512 = Credential(base::ScramHash::kSha512)},
-        absl::InfiniteDuration(), WriteDown(answer));
+    harness_.broker().users().Create({.name = name,
+                                      .scram_sha_256 = Credential(base::ScramHash::kSha256),
+                                      .scram_sha_512 = Credential(base::ScramHash::kSha512)},
+                                     absl::InfiniteDuration(), WriteDown(answer));
     return answer;
   }
   absl::Status CreateNow(const std::string& name) {

@@ -43,8 +43,8 @@ class FetchSessionsTest : public testing::Test {
 
   void Limit(FetchSessions::Options options) {
     sessions_ = std::make_unique<FetchSessions>(
-        options, FetchSessions::Dependencies{
-                     .clock = clock_, .random = random_, .metrics = metrics_});
+        options,
+        FetchSessions::Dependencies{.clock = clock_, .random = random_, .metrics = metrics_});
   }
   void SetUp() override { Limit({}); }
 

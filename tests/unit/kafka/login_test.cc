@@ -309,8 +309,8 @@ TEST_F(LoginTest, LoginsAreCountedByMechanismAndResult) {
   Choose(RawClient(port()), "GSSAPI");
   Send(RawClient(port()), "without a mechanism");
   const auto count = [this](std::string_view mechanism, std::string_view result) {
-    return broker_.metrics.ValueOf(base::StrCat("talosmq_kafka_logins_total{mechanism=", mechanism,
-                                                ",result=", result, "}"));
+    return broker_.metrics.ValueOf(
+        base::StrCat("talosmq_kafka_logins_total{mechanism=", mechanism, ",result=", result, "}"));
   };
   EXPECT_EQ(count(kScram256, "done"), 1);
   EXPECT_EQ(count(kScram256, "refused"), 1);
