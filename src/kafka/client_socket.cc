@@ -6,6 +6,7 @@
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
+#include <poll.h>
 
 #include <utility>
 
@@ -13,6 +14,8 @@ namespace talosmq::kafka {
 namespace {
 
 constexpr size_t kTransferBytes = size_t{1} << 20;  ///< In one call of the kernel.
+/// Of TLS, that have left the kernel and not been asked for yet: two records at most.
+constexpr size_t kTlsAheadBytes = size_t{64} << 10;
 
 }  // namespace
 
@@ -69,6 +72,16 @@ asio::awaitable<size_t> ClientSocket::WriteTo(Stream& stream,
   };
   co_return co_await asio::async_write(stream, buffers, part,
                                        asio::redirect_error(asio::use_awaitable, ended));
+}
+
+bool ClientSocket::CanCome(size_t bytes) {
+  pollfd state{.fd = socket_.native_handle(), .events = POLLRDHUP, .revents = 0};
+  if (::poll(&state, 1, 0) <= 0) return true;
+  if ((state.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) return false;
+  // Who has only ended its sending wants to be answered what it has sent.
+  asio::error_code failed;
+  const size_t here = socket_.available(failed) + (tls_ ? kTlsAheadBytes : 0);
+  return !failed && here >= bytes;
 }
 
 asio::awaitable<size_t> ClientSocket::Read(base::MutableByteSpan bytes, size_t bytes_min) {

@@ -39,6 +39,9 @@ class ClientSocket {
   asio::awaitable<asio::error_code> StartTls(const base::TlsMaterial& material,
                                              ClientCertificate certificate);
 
+  /// False: so many more bytes cannot come, since the client has ended its sending or the
+  /// connection; tells it also while nobody reads.
+  bool CanCome(size_t bytes);
   /// Reads into `bytes` until it has `bytes_min` of them; how many there are, fewer only at the end
   /// of the connection.
   asio::awaitable<size_t> Read(base::MutableByteSpan bytes, size_t bytes_min);

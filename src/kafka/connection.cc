@@ -38,9 +38,12 @@ constexpr size_t kDecodedPerByte = 8;
 constexpr size_t kDecodedBytesFree = size_t{4} << 10;
 constexpr size_t kMemoryPerDecoded = 3;
 
+constexpr size_t kSmallAnswerBytes = size_t{4} << 10;  ///< One that is worth no account.
+
 /// Of the first bytes of a frame.
+int16_t ApiKeyIn(base::ByteSpan frame) { return base::LoadBigEndian<int16_t>(frame.data()); }
 bool IsProduce(base::ByteSpan frame) {
-  return base::LoadBigEndian<int16_t>(frame.data()) == static_cast<int16_t>(ApiKey::kProduce);
+  return ApiKeyIn(frame) == static_cast<int16_t>(ApiKey::kProduce);
 }
 
 size_t DecodedMax(size_t frame_bytes, const ListenerLimits::Options& limits) {
@@ -108,8 +111,8 @@ asio::awaitable<void> Connection::AwaitChange() {
 
 asio::awaitable<void> Connection::WatchTime() {
   // A piece that begins meanwhile is looked at when it has had its time once or twice.
-  absl::Duration interval = std::min(
-      {dependencies_.idle_timeout, dependencies_.piece_timeout, dependencies_.frame_timeout});
+  absl::Duration interval = std::min({dependencies_.idle_timeout, dependencies_.piece_timeout,
+                                      dependencies_.frame_timeout, dependencies_.answer_timeout});
   if (login_ != nullptr) interval = std::min(interval, dependencies_.login_timeout);
   while (!is_closed_) {
     time_.expires_after(absl::ToChronoNanoseconds(interval));
@@ -129,6 +132,11 @@ std::string_view Connection::TimeoutNow() {
   }
   if (awaits_login() && now >= began_ + dependencies_.login_timeout) {
     return "it has not logged in in time";
+  }
+  const bool has_answer = !slots_.empty() && slots_.front()->answer;
+  if (has_answer && dependencies_.limits->awaits_answer_room() &&
+      now >= socket_.active() + dependencies_.answer_timeout) {
+    return "it takes nothing of its answer, and others wait for the memory";
   }
   if (now < socket_.active() + dependencies_.idle_timeout) return "";
   // While it works on a request the client rightly waits.
@@ -174,9 +182,10 @@ asio::awaitable<bool> Connection::ReadPieces(base::MutableByteSpan bytes) {
   co_return true;
 }
 
-asio::awaitable<bool> Connection::PauseForMemory() {
+asio::awaitable<bool> Connection::PauseForMemory(size_t missing) {
   asio::steady_timer pause(socket_.tcp().get_executor(), kMemoryPause);
   co_await pause.async_wait(asio::use_awaitable);
+  if (!is_closed_ && !socket_.CanCome(missing)) Close("its client has gone");
   co_return !is_closed_;
 }
 
@@ -186,6 +195,7 @@ asio::awaitable<std::optional<Connection::Frame>> Connection::ReadFrame() {
   const auto size = static_cast<size_t>(base::LoadBigEndian<int32_t>(head.data()));
   const base::ByteSpan begun = std::span(head).subspan(kSizeBytes);
   co_await AwaitTurn(IsProduce(begun));
+  co_await AwaitAnswerRoom(begun);
   if (is_closed_) co_return std::nullopt;
   co_return co_await ReadBody(size, begun);
 }
@@ -195,7 +205,7 @@ asio::awaitable<std::optional<Connection::Frame>> Connection::ReadBody(size_t si
   size_t room = std::min(size, kFirstBytes);
   std::shared_ptr<RequestMemory> memory;
   while (!(memory = dependencies_.limits->Admit(static_cast<int64_t>(room)))) {
-    if (!co_await PauseForMemory()) co_return std::nullopt;
+    if (!co_await PauseForMemory(size - begun.size())) co_return std::nullopt;
   }
   base::Buffer bytes = base::Buffer::Allocate(room);
   std::ranges::copy(begun, bytes.mutable_bytes().begin());
@@ -207,19 +217,21 @@ asio::awaitable<std::optional<Connection::Frame>> Connection::ReadBody(size_t si
     if (have == size) break;
     room = std::min(size, kGrowth * have);
     while (!memory->TryGrowTo(static_cast<int64_t>(room))) {
-      if (!co_await PauseForMemory()) co_return std::nullopt;
+      if (!co_await PauseForMemory(size - have)) co_return std::nullopt;
     }
     base::Buffer larger = base::Buffer::Allocate(room);
     std::ranges::copy(bytes.bytes(), larger.mutable_bytes().begin());
     bytes = std::move(larger);
   }
-  co_return Frame{.bytes = std::move(bytes).With(memory), .memory = memory};
+  co_return Frame{
+      .bytes = std::move(bytes).With(memory), .memory = memory, .answer_memory = nullptr};
 }
 
 asio::awaitable<void> Connection::AwaitTurn(bool is_produce) {
   const auto has_turn = [this, is_produce] {
     if (slots_.empty() || is_closed_) return true;
-    return is_produce && slots_.back()->is_produce && slots_.size() < kPipelinedMax;
+    return is_produce && slots_.back()->is_produce && slots_.size() < kPipelinedMax &&
+           unsent_bytes_ < kUnsentMax;
   };
   std::optional<HangupWatch> watch;
   while (!has_turn()) {
@@ -228,6 +240,23 @@ asio::awaitable<void> Connection::AwaitTurn(bool is_produce) {
       watch.emplace(socket_.tcp(), [cancellation = cancellation_] { cancellation->Cancel(); });
     }
     co_await AwaitChange();
+  }
+}
+
+asio::awaitable<void> Connection::AwaitAnswerRoom(base::ByteSpan begun) {
+  ListenerLimits& limits = *dependencies_.limits;
+  if (awaits_login() || !MayAnswerMuch(ApiKeyIn(begun)) || limits.HasAnswerRoom()) co_return;
+  const ListenerLimits::AnswerWait wait(limits);
+  while (!is_closed_ && !limits.HasAnswerRoom()) co_await PauseForMemory(0);
+}
+
+asio::awaitable<void> Connection::ReserveAnswer(Frame& frame) {
+  if (awaits_login() || !MayAnswerMuch(ApiKeyIn(frame.bytes.bytes()))) co_return;
+  frame.answer_memory = dependencies_.limits->AddAnswer();
+  if (frame.answer_memory->Reserve(AnswerMemory::kBytesLeast) > 0) co_return;
+  const ListenerLimits::AnswerWait wait(*dependencies_.limits);
+  while (!is_closed_ && frame.answer_memory->Reserve(AnswerMemory::kBytesLeast) == 0) {
+    co_await PauseForMemory(0);
   }
 }
 
@@ -291,13 +320,15 @@ asio::awaitable<void> Connection::ReadUntilEnd() {
     if (!frame) break;
     const size_t size = frame->bytes.size();
     const int64_t needed = MemoryOf(size, DecodedMax(size, dependencies_.limits->options()));
-    while (!is_closed_ && !frame->memory->TryGrowTo(needed)) co_await PauseForMemory();
+    while (!is_closed_ && !frame->memory->TryGrowTo(needed)) co_await PauseForMemory(0);
+    co_await ReserveAnswer(*frame);
     if (!is_closed_) Dispatch(*std::move(frame));
   }
 }
 
 std::shared_ptr<Connection::Slot> Connection::AddSlot(bool is_produce) {
-  const auto slot = std::make_shared<Slot>(Slot{.is_produce = is_produce, .memory = nullptr});
+  const auto slot = std::make_shared<Slot>(
+      Slot{.is_produce = is_produce, .memory = nullptr, .answer_memory = nullptr});
   slots_.push_back(slot);
   return slot;
 }
@@ -306,10 +337,24 @@ base::Callback<Answer> Connection::AnswerFor(std::shared_ptr<Slot> slot) {
   return
       [weak = weak_from_this(), loop = dependencies_.loop, slot = std::move(slot)](Answer answer) {
         loop->Post([weak, slot, answer = std::move(answer)]() mutable {
-          slot->answer = std::move(answer);
-          if (const auto self = weak.lock()) self->NoteChange();
+          if (const auto self = weak.lock()) self->TakeAnswer(*slot, std::move(answer));
         });
       };
+}
+
+void Connection::TakeAnswer(Slot& slot, Answer answer) {
+  if (const auto* const frame = std::get_if<EncodedFrame>(&answer)) {
+    slot.answer_bytes = frame->bytes;
+    unsent_bytes_ += frame->bytes;
+    const auto bytes = static_cast<int64_t>(frame->bytes);
+    if (slot.answer_memory != nullptr) {
+      slot.answer_memory->Settle(bytes);
+    } else if (slot.memory == nullptr && frame->bytes > kSmallAnswerBytes) {
+      slot.memory = dependencies_.limits->AdmitAnyway(bytes);
+    }
+  }
+  slot.answer = std::move(answer);
+  NoteChange();
 }
 
 std::string_view Connection::RefusalOf(int16_t api_key) const {
@@ -331,6 +376,7 @@ void Connection::Dispatch(Frame frame) {
       .cancellation = cancellation_,
       .login = login_,
       .metrics = metrics_,
+      .answer_memory = frame.answer_memory,
       .on_decoded = [memory = frame.memory, size](
                         size_t decoded_bytes) { memory->ShrinkTo(MemoryOf(size, decoded_bytes)); },
       .answer = {}};
@@ -344,6 +390,7 @@ void Connection::Dispatch(Frame frame) {
   const std::shared_ptr<Slot> slot = AddSlot(is_produce);
   // What a Produce request is answered with is small beside its frame, which has gone then.
   if (!is_produce) slot->memory = std::move(frame.memory);
+  slot->answer_memory = std::move(frame.answer_memory);
   caller.answer = AnswerFor(slot);
   Serve(dependencies_.services, std::move(caller), std::move(decoder));
 }
@@ -405,7 +452,10 @@ asio::awaitable<std::string_view> Connection::WriteUntilEnd() {
     const size_t sent = co_await socket_.Write(buffers);
     dependencies_.metrics.sent_bytes().Add(static_cast<int64_t>(sent));
     if (sent < asio::buffer_size(buffers)) break;
-    slots_.erase(slots_.begin(), slots_.begin() + static_cast<std::ptrdiff_t>(slots));
+    for (size_t i = 0; i < slots; ++i) {
+      unsent_bytes_ -= slots_.front()->answer_bytes;
+      slots_.pop_front();
+    }
     NoteChange();
     if (has_failed_login()) co_return "its login failed";
   }

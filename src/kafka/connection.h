@@ -37,7 +37,10 @@ namespace talosmq::kafka {
 ///    answers end the connection; the log says why.
 /// 4. Where a login is asked for, nothing else is served before it; a failed one ends the
 ///    connection after a pause, and the end of the user does at once.
-/// 5. Whoever works for a client that has gone hears of it at once, also when other requests wait
+/// 5. An answer that may be much larger than its request is made when there is room for it. While
+///    others wait for that, a client that takes nothing of its answer for answer_timeout goes. Of
+///    the answers to Produce no more than kUnsentMax, and those under way, wait to be taken.
+/// 6. Whoever works for a client that has gone hears of it at once, also when other requests wait
 ///    behind that one.
 ///
 /// Confined to its loop; held by its own coroutines. Answers that come when it has gone are
@@ -46,6 +49,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   static constexpr size_t kPipelinedMax = 100;
   static constexpr size_t kPieceBytes = size_t{1} << 20;
+  static constexpr size_t kUnsentMax = size_t{1} << 20;
 
   struct Dependencies {
     Services services;
@@ -57,6 +61,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::shared_ptr<const base::TlsMaterial> tls;  ///< Null: plain.
     std::shared_ptr<Login> login;                  ///< Null: none is asked for.
     absl::Duration idle_timeout;
+    absl::Duration answer_timeout;      ///< To take some of it, while others wait for its memory.
     absl::Duration login_timeout;       ///< From the start until the client has logged in.
     absl::Duration failed_login_pause;  ///< Before its answer.
     absl::Duration piece_timeout;       ///< For kPieceBytes of a frame, or for what is left of it.
@@ -77,11 +82,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   struct Slot {
     bool is_produce;
     std::shared_ptr<RequestMemory> memory;  ///< While there is an answer that takes some of it.
+    std::shared_ptr<AnswerMemory> answer_memory;  ///< Likewise; null: it is in `memory`.
+    size_t answer_bytes = 0;
     std::optional<Answer> answer = std::nullopt;
   };
   struct Frame {
     base::Buffer bytes;
     std::shared_ptr<RequestMemory> memory;
+    std::shared_ptr<AnswerMemory> answer_memory;  ///< Null: not much is answered.
   };
 
   asio::awaitable<void> ReadRequests();
@@ -98,11 +106,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::awaitable<bool> ReadHead(base::MutableByteSpan head);
   /// Reads all of `bytes`, each piece of it in time.
   asio::awaitable<bool> ReadPieces(base::MutableByteSpan bytes);
-  /// False when the connection has been closed meanwhile.
-  asio::awaitable<bool> PauseForMemory();
+  /// For a moment, with so many bytes of the frame still to come. False when the connection has
+  /// been closed meanwhile, as it is when they cannot come any more.
+  asio::awaitable<bool> PauseForMemory(size_t missing);
+  /// Until an answer to it may be begun, if it may be a large one.
+  asio::awaitable<void> AwaitAnswerRoom(base::ByteSpan begun);
+  /// Finds the room, if it may be a large one.
+  asio::awaitable<void> ReserveAnswer(Frame& frame);
   /// Until the request may begin.
   asio::awaitable<void> AwaitTurn(bool is_produce);
   void Dispatch(Frame frame);
+  void TakeAnswer(Slot& slot, Answer answer);
   /// The place of an answer, and who puts it there; from any thread.
   std::shared_ptr<Slot> AddSlot(bool is_produce);
   base::Callback<Answer> AnswerFor(std::shared_ptr<Slot> slot);
@@ -134,6 +148,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const std::shared_ptr<ClientMetrics> metrics_;  ///< Trusts no name before the login.
   const std::shared_ptr<Cancellation> cancellation_ = std::make_shared<Cancellation>();
   std::deque<std::shared_ptr<Slot>> slots_;
+  size_t unsent_bytes_ = 0;  ///< Of the answers in slots_.
   asio::steady_timer change_;
   asio::steady_timer time_;
   const absl::Duration began_;  ///< By Clock::Monotonic().

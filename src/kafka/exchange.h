@@ -20,6 +20,7 @@
 
 namespace talosmq::kafka {
 
+class AnswerMemory;
 class Login;
 
 /// Where clients reach a listener: what Metadata and FindCoordinator tell them.
@@ -37,15 +38,16 @@ using Answer = std::variant<EncodedFrame, NoAnswer, EndOfConnection>;
 
 /// Who asks, and who waits for the answer.
 struct Caller {
-  base::Buffer frame;                          ///< The texts of header and request view it.
-  RequestHeader header;                        ///< Of an API and version that the codec knows.
-  std::string host;                            ///< "/127.0.0.1", as Kafka writes it.
-  Endpoint endpoint;                           ///< Of the listener that it came by.
-  std::shared_ptr<Cancellation> cancellation;  ///< When the client has gone.
-  std::shared_ptr<Login> login;                ///< Null: the listener asks for none.
-  std::shared_ptr<ClientMetrics> metrics;      ///< While the request reaches its handler.
-  base::Callback<size_t> on_decoded;           ///< With the memory that the request's lists take.
-  base::Callback<Answer> answer;               ///< Once, from any thread.
+  base::Buffer frame;                           ///< The texts of header and request view it.
+  RequestHeader header;                         ///< Of an API and version that the codec knows.
+  std::string host;                             ///< "/127.0.0.1", as Kafka writes it.
+  Endpoint endpoint;                            ///< Of the listener that it came by.
+  std::shared_ptr<Cancellation> cancellation;   ///< When the client has gone.
+  std::shared_ptr<Login> login;                 ///< Null: the listener asks for none.
+  std::shared_ptr<ClientMetrics> metrics;       ///< While the request reaches its handler.
+  std::shared_ptr<AnswerMemory> answer_memory;  ///< Has what may become an answer already.
+  base::Callback<size_t> on_decoded;            ///< With the memory that the request's lists take.
+  base::Callback<Answer> answer;                ///< Once, from any thread.
 };
 
 /// One request being answered. Whoever works on it holds a share; what `response` has when the last

@@ -3,6 +3,7 @@
 #include "kafka/error_code.h"
 #include "kafka/fetch_sessions.h"
 #include "kafka/handlers.h"
+#include "kafka/listener_limits.h"
 #include "kafka/topic_lookup.h"
 
 #include <algorithm>
@@ -83,7 +84,8 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
   bool has_error_ = false;
   bool is_full_ = false;  ///< A partition has more than the bounds of the answer allow.
   int64_t bytes_ = 0;
-  size_t reading_ = 0;  ///< The index in places_.
+  int64_t bytes_max_ = 0;  ///< That there is room for; 0: none, so that nothing is read.
+  size_t reading_ = 0;     ///< The index in places_.
   std::atomic<Step> step_ = Step::kAsked;
   base::Mutex mutex_;
   size_t waits_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -134,17 +136,19 @@ void FetchCall::Prepare(const metadata::ClusterImage& image, const FetchedPartit
 void FetchCall::ReadAll() {
   reading_ = 0;
   bytes_ = 0;
-  is_full_ = false;
+  bytes_max_ = exchange_->caller().answer_memory->Reserve(
+      std::clamp(exchange_->request.max_bytes, 1, kBytesMax));
+  is_full_ = bytes_max_ == 0;
   Read();
 }
 
 void FetchCall::Read() {
   for (; reading_ < places_.size() && !plan_.is_overtaken(); ++reading_) {
     Place& place = places_[reading_];
-    const int64_t left = std::min(exchange_->request.max_bytes, kBytesMax) - bytes_;
+    const int64_t left = bytes_max_ - bytes_;
     // A first batch comes whole, whatever its size, so only the first partition that has records
     // may exceed the bound.
-    const bool is_passed_over = bytes_ > 0 && left <= 0;
+    const bool is_passed_over = left <= 0 && (bytes_ > 0 || bytes_max_ == 0);
     if (is_passed_over) {
       is_full_ = true;
       place.answer->records.emplace();
@@ -244,12 +248,16 @@ void FetchCall::OnAllRead() {
   const bool is_enough = has_error_ || is_full_ || bytes_ >= exchange_->request.min_bytes ||
                          plan_.is_overtaken() || exchange_->caller().cancellation->is_cancelled();
   if (is_enough || places_.empty() || services_.clock.Monotonic() >= until_) {
+    exchange_->caller().answer_memory->Settle(bytes_);
     return services_.fetch_sessions.Finish(plan_, exchange_->response);
   }
   WaitAtAll();
 }
 
 void FetchCall::WaitAtAll() {
+  // What is read so far is read again: a wait holds no memory that others need.
+  for (const Place& place : places_) place.answer->records.emplace();
+  exchange_->caller().answer_memory->Settle(0);
   {
     const base::MutexLock lock(mutex_);
     waits_ = places_.size() + 1;

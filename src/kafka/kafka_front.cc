@@ -165,6 +165,7 @@ void Front::Begin(tcp::socket socket, const KafkaListener& listener, std::shared
                                .tls = listener.tls == nullptr ? nullptr : listener.tls->current(),
                                .login = std::move(login),
                                .idle_timeout = options_.idle_timeout,
+                               .answer_timeout = options_.answer_timeout,
                                .login_timeout = options_.login_timeout,
                                .failed_login_pause = options_.failed_login_pause,
                                .piece_timeout = options_.piece_timeout,

@@ -13,6 +13,28 @@ bool MemoryPool::TryTake(int64_t bytes) {
   return true;
 }
 
+int64_t MemoryPool::TakeShare(int64_t bytes, int64_t least) {
+  int64_t taken = taken_.load();
+  int64_t share = 0;
+  do {
+    const int64_t left = bytes_max_ - taken;
+    least = std::min(least, bytes);
+    if (left < least) return 0;
+    share = std::min(bytes, std::max(left / 4, least));
+  } while (!taken_.compare_exchange_weak(taken, taken + share));
+  return share;
+}
+
+int64_t AnswerMemory::Reserve(int64_t bytes) {
+  if (bytes > bytes_) bytes_ += pool_->TakeShare(bytes - bytes_, kBytesLeast);
+  return std::min(bytes, bytes_);
+}
+
+void AnswerMemory::Settle(int64_t bytes) {
+  pool_->GiveBack(bytes_ - bytes);
+  bytes_ = bytes;
+}
+
 RequestMemory::~RequestMemory() {
   pool_->GiveBack(bytes_);
   if (overdrawn_bytes_ > 0) pool_->EndOverdraft();
@@ -64,6 +86,11 @@ void Seats::Leave(const std::string& address) {
 void Seats::CountLocked(int64_t change) {
   taken_ += change;
   if (gauge_ != nullptr) gauge_->Set(static_cast<double>(taken_));
+}
+
+std::shared_ptr<RequestMemory> ListenerLimits::AdmitAnyway(int64_t bytes) {
+  memory_->TakeAnyway(bytes);
+  return std::make_shared<RequestMemory>(memory_, bytes);
 }
 
 std::shared_ptr<RequestMemory> ListenerLimits::Admit(int64_t bytes) {

@@ -13,7 +13,7 @@
 
 namespace talosmq::kafka {
 
-/// What the requests of all connections take together. Thread-safe.
+/// What the requests, or the answers, of all connections take together. Thread-safe.
 class MemoryPool {
  public:
   explicit MemoryPool(int64_t bytes_max) : bytes_max_(bytes_max) {}
@@ -22,12 +22,16 @@ class MemoryPool {
 
   /// False when there is no room now; whoever is alone gets any amount.
   bool TryTake(int64_t bytes);
+  /// Takes up to `bytes`: no more than a quarter of what is free, so that a few do not get all of
+  /// it, but `least` in any case. How much it took; 0: there is no room now.
+  int64_t TakeShare(int64_t bytes, int64_t least);
   bool is_within_bound() const { return taken_ <= bytes_max_; }
+  int64_t free() const { return bytes_max_ - taken_; }
   void GiveBack(int64_t bytes) { taken_ -= bytes; }
   /// The right to go beyond the bound, which one request has at a time: so requests that each hold
   /// a part and need more never wait for each other for ever.
   bool TryOverdraw() { return !is_overdrawn_.exchange(true); }
-  /// With that right.
+  /// With that right, or of what is there already.
   void TakeAnyway(int64_t bytes) { taken_ += bytes; }
   void EndOverdraft() { is_overdrawn_ = false; }
 
@@ -57,6 +61,27 @@ class RequestMemory {
   const std::shared_ptr<MemoryPool> pool_;
   int64_t bytes_;
   int64_t overdrawn_bytes_ = 0;  ///< Of them; not 0: it has the right to the overdraft.
+};
+
+/// What one answer takes of the memory of all, until the client has taken it. A large answer finds
+/// room before it is made. Used by one thread at a time.
+class AnswerMemory {
+ public:
+  static constexpr int64_t kBytesLeast = int64_t{1} << 20;
+
+  explicit AnswerMemory(std::shared_ptr<MemoryPool> pool) : pool_(std::move(pool)) {}
+  AnswerMemory(const AnswerMemory&) = delete;
+  AnswerMemory& operator=(const AnswerMemory&) = delete;
+  ~AnswerMemory() { pool_->GiveBack(bytes_); }
+
+  /// How large the answer may become, at most `bytes`; 0: there is no room now.
+  int64_t Reserve(int64_t bytes);
+  /// What it really takes, which may be more.
+  void Settle(int64_t bytes);
+
+ private:
+  const std::shared_ptr<MemoryPool> pool_;
+  int64_t bytes_ = 0;
 };
 
 /// Places for connections: so many in all, and so many for one address. Thread-safe.
@@ -113,6 +138,8 @@ class ListenerLimits {
     int64_t login_bytes_max = int64_t{8} << 10;      ///< Of any frame before a login that is due.
     int64_t decoded_bytes_max = int64_t{4} << 20;    ///< Of the lists in one request.
     int64_t memory_bytes_max = int64_t{512} << 20;   ///< Of all requests that are under way.
+    /// Of all answers that are larger than their requests, and not taken yet.
+    int64_t answer_bytes_max = int64_t{512} << 20;
   };
 
   /// `connections` tells how many there are; it outlives this.
@@ -126,19 +153,40 @@ class ListenerLimits {
             std::make_shared<Seats>(Seats::Bounds{.in_all = options.strangers_max,
                                                   .per_address = options.strangers_per_address_max},
                                     nullptr)),
-        memory_(std::make_shared<MemoryPool>(options.memory_bytes_max)) {}
+        memory_(std::make_shared<MemoryPool>(options.memory_bytes_max)),
+        answers_(std::make_shared<MemoryPool>(options.answer_bytes_max)) {}
 
   const Options& options() const { return options_; }
   Seats& connections() { return *connections_; }
   Seats& strangers() { return *strangers_; }
   /// Memory for the beginning of one request; null while there is no room.
   std::shared_ptr<RequestMemory> Admit(int64_t bytes);
+  /// The same for what is there already.
+  std::shared_ptr<RequestMemory> AdmitAnyway(int64_t bytes);
+  std::shared_ptr<AnswerMemory> AddAnswer() { return std::make_shared<AnswerMemory>(answers_); }
+  /// Whether an answer may be begun.
+  bool HasAnswerRoom() const { return answers_->free() >= AnswerMemory::kBytesLeast; }
+
+  /// While it lives, somebody waits for room for an answer.
+  class AnswerWait {
+   public:
+    explicit AnswerWait(ListenerLimits& limits) : limits_(limits) { ++limits_.answer_waits_; }
+    AnswerWait(const AnswerWait&) = delete;
+    AnswerWait& operator=(const AnswerWait&) = delete;
+    ~AnswerWait() { --limits_.answer_waits_; }
+
+   private:
+    ListenerLimits& limits_;
+  };
+  bool awaits_answer_room() const { return answer_waits_ > 0; }
 
  private:
   const Options options_;
   const std::shared_ptr<Seats> connections_;
   const std::shared_ptr<Seats> strangers_;
   const std::shared_ptr<MemoryPool> memory_;
+  const std::shared_ptr<MemoryPool> answers_;
+  std::atomic<int> answer_waits_ = 0;
 };
 
 }  // namespace talosmq::kafka

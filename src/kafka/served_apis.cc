@@ -91,6 +91,15 @@ std::vector<ApiVersionsResponse::ApiRange> ServedRanges() {
   return ranges;
 }
 
+bool MayAnswerMuch(int16_t api_key) {
+  constexpr ApiKey kLarge[] = {
+      ApiKey::kFetch,          ApiKey::kMetadata,        ApiKey::kOffsetFetch,
+      ApiKey::kDescribeGroups, ApiKey::kListGroups,      ApiKey::kDescribeConfigs,
+      ApiKey::kCreateTopics,   ApiKey::kDescribeLogDirs, ApiKey::kDescribeProducers};
+  return std::ranges::any_of(
+      kLarge, [api_key](ApiKey key) { return static_cast<int16_t>(key) == api_key; });
+}
+
 void Serve(const Services& services, Caller caller, Decoder decoder) {
   const RequestHeader& header = caller.header;
   const auto* const served = std::ranges::find_if(kServed, [&](const ServedApi& api) {

@@ -13,6 +13,9 @@ namespace talosmq::kafka {
 /// highest promise nothing that is not built.
 std::vector<ApiVersionsResponse::ApiRange> ServedRanges();
 
+/// Whether its answer may be much larger than the request: then it finds room for it first.
+bool MayAnswerMuch(int16_t api_key);
+
 /// Hands the request behind the header in `caller.frame`, to which `decoder` points, to its
 /// handler. One that cannot be decoded, or is not served in that version, ends the connection;
 /// ApiVersions is answered in version 0 then, as every client expects.

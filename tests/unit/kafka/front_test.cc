@@ -486,6 +486,74 @@ TEST_F(KafkaFrontTest, AFrameWaitsUntilTheMemoryOfAnotherIsFree) {
   second.ReadAnswer<ProduceResponse>(kProduce, 2);
 }
 
+/// All memory of requests is taken, by two that wait to be acknowledged.
+class KafkaMemoryTest : public KafkaFrontTest {
+ protected:
+  void SetUp() override {
+    Start({.listeners = {}, .limits = {.memory_bytes_max = 100'000}});
+    auto bystander =
+        KafkaFront::Start({.listeners = {{.host = "127.0.0.1", .port = 0}}}, others_.services());
+    ASSERT_TRUE(bystander.ok()) << bystander.status();
+    bystander_ = *std::move(bystander);
+    broker_.messages.Hold();
+    for (size_t i = 0; i < 2; ++i) {
+      holders_.push_back(std::make_unique<RawClient>(port()));
+      holders_.back()->Send(frame_);
+      broker_.messages.WaitForAppends(i + 1);
+    }
+  }
+  void TearDown() override { bystander_->Stop(); }
+
+  /// False when there are not so many connections after a while, which a bystander measures.
+  bool WaitForConnections(int64_t count) {
+    const RawClient bystander(bystander_->ports().front());
+    const auto connections = [this] {
+      return broker_.metrics.ValueOf("talosmq_kafka_connections");
+    };
+    for (int i = 0; i < 20'000 && connections() != count; ++i) RoundTrip(bystander);
+    return connections() == count;
+  }
+  void AcknowledgeHolders() {
+    for (const size_t index : {0U, 1U}) broker_.messages.Acknowledge(index);
+    for (const auto& holder : holders_) holder->ReadAnswer<ProduceResponse>(kProduce, 1);
+  }
+
+  const std::string large_ = BatchOf(std::string(80'000, 'x'));
+  const std::string frame_ = FrameOf(Produce(large_), kProduce, 1);
+  std::vector<std::unique_ptr<RawClient>> holders_;
+
+ private:
+  FakeBroker others_;
+  std::unique_ptr<KafkaFront> bystander_;
+};
+
+// Nobody looked at the socket: it kept its place among the connections as long as the others
+// waited.
+TEST_F(KafkaMemoryTest, AFrameThatWaitsForItIsGivenUpWhenItsClientGoes) {
+  RawClient half(port());
+  half.Send(frame_.substr(0, frame_.size() / 2));
+  RawClient dead(port());
+  dead.Send(frame_);
+  ASSERT_TRUE(WaitForConnections(4));
+  half.Close();
+  EXPECT_TRUE(WaitForConnections(3));
+  dead.Reset();
+  EXPECT_TRUE(WaitForConnections(2));
+  AcknowledgeHolders();
+  EXPECT_EQ(broker_.messages.appends(), 2u);
+}
+
+TEST_F(KafkaMemoryTest, WhoHasEndedItsSendingGetsTheAnswerToAFrameThatWaitsForIt) {
+  const RawClient client(port());
+  client.Send(frame_);
+  client.EndSending();
+  ASSERT_TRUE(WaitForConnections(3));
+  AcknowledgeHolders();
+  broker_.messages.WaitForAppends(3);
+  broker_.messages.Acknowledge(2);
+  client.ReadAnswer<ProduceResponse>(kProduce, 1);
+}
+
 // Whoever announced much and sent nothing kept all others out.
 TEST_F(KafkaFrontTest, AFrameTakesMemoryAsItComes) {
   constexpr size_t kIdlers = 20;
@@ -565,6 +633,121 @@ TEST_F(KafkaFrontTest, RequestsThatWaitTakeOnlyWhatTheyAreMadeOf) {
   }
   broker_.messages.WaitForWaitingFetches(kClients);
   EXPECT_EQ(broker_.messages.fetches(), 2 * kClients) << "each has read, and then waited";
+}
+
+class KafkaAnswersTest : public KafkaFrontTest {
+ protected:
+  /// More than the kernel keeps of one connection that nobody reads.
+  static constexpr size_t kLarge = size_t{12} << 20;
+
+  void StoreLarge() { broker_.messages.Store(kOrders0, BatchOf(std::string(kLarge, 'x'))); }
+  /// Of clients that do not read their answers; each has been read from the log when this returns.
+  void FetchBySlowReaders(size_t count) {
+    const RawClient other(port());
+    for (size_t i = 0; i < count; ++i) {
+      slow_.push_back(std::make_unique<RawClient>(port()));
+      slow_.back()->Ask(Fetch(0, 0), kFetch, 1);
+      for (int tries = 0; tries < 10'000 && broker_.messages.fetches() <= i; ++tries) {
+        RoundTrip(other);
+      }
+      ASSERT_EQ(broker_.messages.fetches(), i + 1);
+      RoundTrip(other);
+    }
+  }
+
+  std::vector<std::unique_ptr<RawClient>> slow_;
+};
+
+// Each client that did not read had an answer of its own made, and kept.
+TEST_F(KafkaAnswersTest, AreMadeWhenOthersHaveBeenTaken) {
+  Start({.listeners = {}, .threads = 1, .limits = {.answer_bytes_max = 2 * kLarge - 1}});
+  StoreLarge();
+  FetchBySlowReaders(2);
+  const RawClient next(port());
+  next.Ask(Fetch(0, 0), kFetch, 1);
+  const RawClient asks_for_little(port());
+  for (int i = 0; i < 10; ++i) RoundTrip(asks_for_little);
+  asks_for_little.Ask(Produce(batch_), kProduce, 1);
+  asks_for_little.ReadAnswer<ProduceResponse>(kProduce, 1);
+  EXPECT_EQ(broker_.messages.fetches(), 2u);
+
+  slow_[0]->ReadAnswer<FetchResponse>(kFetch, 1);
+  const auto fetched = next.ReadAnswer<FetchResponse>(kFetch, 1);
+  EXPECT_GE(fetched.topics.at(0).partitions.at(0).records->bytes(), kLarge);
+  EXPECT_EQ(broker_.messages.fetches(), 3u);
+}
+
+TEST_F(KafkaAnswersTest, WhoTakesNothingGoesWhenOthersWait) {
+  Start({.listeners = {},
+         .answer_timeout = absl::Milliseconds(50),
+         .limits = {.answer_bytes_max = 2 * kLarge - 1}});
+  StoreLarge();
+  FetchBySlowReaders(2);
+  const RawClient next(port());
+  next.Ask(Fetch(0, 0), kFetch, 1);
+  const auto fetched = next.ReadAnswer<FetchResponse>(kFetch, 1);
+  EXPECT_EQ(fetched.topics.at(0).partitions.at(0).records->bytes(),
+            BatchOf(std::string(kLarge, 'x')).size());
+}
+
+TEST_F(KafkaAnswersTest, WhoTakesNothingStaysWhenNobodyWaits) {
+  Start({.listeners = {}, .answer_timeout = absl::Milliseconds(1)});
+  StoreLarge();
+  FetchBySlowReaders(1);
+  const RawClient other(port());
+  for (int i = 0; i < 500; ++i) RoundTrip(other);
+  EXPECT_EQ(slow_[0]->ReadAnswer<FetchResponse>(kFetch, 1).error_code, 0);
+}
+
+TEST_F(KafkaAnswersTest, AFetchThatWaitsForMoreHoldsNothing) {
+  constexpr size_t kClients = 5;
+  Start({.listeners = {}, .threads = 1, .limits = {.answer_bytes_max = kLarge + 1}});
+  StoreLarge();
+  FetchRequest request = Fetch(0, kMinute);
+  request.min_bytes = 1 << 30;
+  for (size_t i = 0; i < kClients; ++i) {
+    slow_.push_back(std::make_unique<RawClient>(port()));
+    slow_.back()->Ask(request, kFetch, 1);
+  }
+  EXPECT_TRUE(broker_.messages.WaitForWaitingFetches(kClients));
+}
+
+TEST_F(KafkaAnswersTest, SmallOnesWithoutRoomSayWhereTheLogEnds) {
+  Start({.listeners = {}, .threads = 1, .limits = {.answer_bytes_max = kLarge}});
+  StoreLarge();
+  const RawClient waiting(port());
+  waiting.Ask(Fetch(1, kMinute), kFetch, 1);
+  broker_.messages.WaitForWaitingFetches(1);
+  const RawClient slow(port());
+  slow.Ask(Fetch(0, 0), kFetch, 1);
+  const RawClient other(port());
+  for (int tries = 0; tries < 10'000 && broker_.messages.fetches() < 3; ++tries) RoundTrip(other);
+  RoundTrip(other);
+  broker_.messages.Store(kOrders0, batch_);
+  const auto told = waiting.ReadAnswer<FetchResponse>(kFetch, 1);
+  EXPECT_TRUE(told.topics.at(0).partitions.at(0).records->empty());
+  EXPECT_EQ(told.topics.at(0).partitions.at(0).high_watermark, 2);
+}
+
+// Hundreds of them were kept, of a client that sent small requests and read nothing.
+TEST_F(KafkaAnswersTest, ToProduceAreNotGatheredForWhoDoesNotRead) {
+  constexpr int32_t kPartitions = 20'000;
+  constexpr int32_t kRequests = 30;
+  Start();
+  ProduceRequest request = Produce(batch_);
+  auto& partitions = request.topics[0].partitions;
+  for (int32_t i = 2; i < kPartitions; ++i) partitions.push_back({.partition = i, .records = ""});
+  std::string frame = FrameOf(request, kProduce, 1);
+  const RawClient client(port());
+  std::thread sender([&] {
+    for (int32_t i = 0; i < kRequests; ++i) client.Send(frame);
+  });
+  const RawClient other(port());
+  for (int i = 0; i < 500; ++i) RoundTrip(other);
+  EXPECT_LT(broker_.messages.appends(), kRequests);
+  for (int32_t i = 0; i < kRequests; ++i) client.ReadAnswer<ProduceResponse>(kProduce, 1);
+  sender.join();
+  EXPECT_EQ(broker_.messages.appends(), kRequests);
 }
 
 TEST_F(KafkaFrontTest, AFrameLargerThanAllMemoryIsTakenWhenNobodyElseHasAny) {

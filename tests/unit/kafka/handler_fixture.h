@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kafka/exchange.h"
+#include "kafka/listener_limits.h"
 #include "kafka/served_apis.h"
 
 #include "gtest/gtest.h"
@@ -29,6 +30,7 @@ class HandlerTest : public testing::Test {
         .cancellation = std::make_shared<Cancellation>(),
         .login = nullptr,
         .metrics = std::make_shared<ClientMetrics>(front_metrics_),
+        .answer_memory = std::make_shared<AnswerMemory>(answers_),
         .on_decoded = [](size_t) {},
         .answer =
             [&answer](Answer given) {
@@ -60,6 +62,7 @@ class HandlerTest : public testing::Test {
 
   FakeBroker broker_;
   FrontMetrics front_metrics_{broker_.metrics};
+  const std::shared_ptr<MemoryPool> answers_ = std::make_shared<MemoryPool>(int64_t{512} << 20);
 };
 
 }  // namespace talosmq::kafka

@@ -69,6 +69,12 @@ class RawClient {
   void Close() {
     if (socket_ >= 0) ::close(std::exchange(socket_, -1));
   }
+  /// Ends the connection as a client does that dies with answers unread.
+  void Reset() {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    Close();
+  }
   void EndSending() const { ::shutdown(socket_, SHUT_WR); }
   /// Everything from here on goes through TLS, which trusts any server and shows what `context`
   /// has. Whether the server takes it shows with the first bytes of it.
