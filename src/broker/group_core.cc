@@ -44,10 +44,10 @@ bool HaveSameTopics(const metadata::ClusterImage& before, const metadata::Cluste
          std::ranges::equal(before.topics_by_id, after.topics_by_id, is_same);
 }
 
-template <typename Answer>
-void Refuse(base::Callback<Answer> done, Answer answer, const absl::Status& why) {
-  group::FailAnswer(answer, why);
-  done(std::move(answer));
+absl::Status TopicIsBeingMade() {
+  return MakeError(Reason::kCoordinatorNotAvailable,
+                   base::StrCat("topic ", group::kOffsetsTopic,
+                                " is being made, since this is the first group"));
 }
 
 }  // namespace
@@ -69,12 +69,7 @@ std::shared_ptr<const group::TopicCatalogue> GroupCore::topics() {
 
 absl::StatusOr<GroupCore::Placed> GroupCore::Find(PartitionId partition) {
   const auto topic = dependencies_.images.current()->FindTopic(group::kOffsetsTopic);
-  if (topic == nullptr || topic->state != metadata::TopicState::kActive) {
-    CreateTopic();
-    return MakeError(Reason::kCoordinatorNotAvailable,
-                     base::StrCat("topic ", group::kOffsetsTopic,
-                                  " is being made, since this is the first group"));
-  }
+  if (topic == nullptr || topic->state != metadata::TopicState::kActive) return TopicIsBeingMade();
   const TopicPartition log{.topic_id = topic->id, .partition = partition};
   const base::MutexLock lock(mutex_);
   if (is_stopped_) return ShuttingDown();
@@ -104,7 +99,7 @@ void GroupCore::CreateTopic() {
     is_creating_ = true;
   }
   std::optional<base::Gate::Pass> pass = dependencies_.admin_gate.Enter();
-  if (!pass.has_value()) return;
+  if (!pass.has_value()) return RefuseWaiting(ShuttingDown());
   dependencies_.controller.Create(
       {.name = std::string(group::kOffsetsTopic),
        .partitions = group::kOffsetsPartitions,
@@ -114,17 +109,49 @@ void GroupCore::CreateTopic() {
           base::LogError("broker", "topic ", group::kOffsetsTopic,
                          " cannot be made: ", base::FromAbsl(created.status().message()));
         }
-        const base::MutexLock lock(mutex_);
-        is_creating_ = false;
+        {
+          const base::MutexLock lock(mutex_);
+          is_creating_ = false;
+        }
+        if (!created.ok()) RefuseWaiting(TopicIsBeingMade());
       });
+}
+
+bool GroupCore::HasTopic() const {
+  const auto topic = dependencies_.images.current()->FindTopic(group::kOffsetsTopic);
+  return topic != nullptr && topic->state == metadata::TopicState::kActive;
+}
+
+bool GroupCore::KeepForTopic(const std::string& group, std::unique_ptr<GroupCall>& call) {
+  {
+    const base::MutexLock lock(mutex_);
+    // Under the lock, under which Adopt, which follows the image, takes what waits.
+    if (is_stopped_ || HasTopic() || waiting_.size() == kWaitingMax) return false;
+    waiting_.push_back({.group = group, .call = std::move(call)});
+  }
+  CreateTopic();
+  return true;
+}
+
+std::vector<GroupCore::WaitingCall> GroupCore::TakeWaiting() {
+  const base::MutexLock lock(mutex_);
+  return std::exchange(waiting_, {});
+}
+
+void GroupCore::RefuseWaiting(const absl::Status& why) {
+  for (const WaitingCall& waiting : TakeWaiting()) waiting.call->Refuse(why);
 }
 
 template <typename Answer, typename RunCall>
 void GroupCore::Route(const std::string& group, base::Callback<Answer> done, Answer answer,
                       RunCall run) {
+  Dispatch(group, MakeGroupCall(std::move(done), std::move(answer), std::move(run)));
+}
+
+void GroupCore::Dispatch(const std::string& group, std::unique_ptr<GroupCall> call) {
+  if (KeepForTopic(group, call)) return;
   const auto placed = Find(group::PartitionOfGroup(group));
-  if (!placed.ok()) return Refuse(std::move(done), std::move(answer), placed.status());
-  auto call = MakeGroupCall(std::move(done), std::move(answer), std::move(run));
+  if (!placed.ok()) return call->Refuse(placed.status());
   GroupCall& waiting = *call;
   base::Task task = [coordinator = placed->first, call = std::move(call)]() mutable {
     coordinator->Handle(std::move(call));
@@ -313,7 +340,10 @@ void GroupCore::Adopt(const metadata::ClusterImage& before, const metadata::Clus
   for (const Placed& placed : All()) {
     placed.second->Post([coordinator = placed.first] { coordinator->OnTopics(); });
   }
-  if (before.FindTopic(group::kOffsetsTopic) == nullptr) StartAll();
+  if (before.FindTopic(group::kOffsetsTopic) != nullptr) return;
+  StartAll();
+  if (!HasTopic()) return;
+  for (WaitingCall& waiting : TakeWaiting()) Dispatch(waiting.group, std::move(waiting.call));
 }
 
 void GroupCore::StartAll() {
@@ -349,6 +379,7 @@ void GroupCore::Drain() {
     const base::MutexLock lock(mutex_);
     is_stopped_ = true;
   }
+  RefuseWaiting(ShuttingDown());
   for (const Placed& placed : All()) {
     placed.second->Post([coordinator = placed.first] { coordinator->Drain(); });
   }

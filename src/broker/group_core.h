@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "base/mutex.h"
 #include "base/random.h"
+#include "broker/group_call.h"
 #include "broker/group_coordinator.h"
 #include "broker/group_lag.h"
 #include "broker/group_metrics.h"
@@ -28,10 +29,12 @@ namespace talosmq::broker {
 
 /// GroupService over the coordinators of the partitions of __consumer_offsets, which live as long
 /// as the topic does, so that lags are told and offsets expire whether or not anybody calls. The
-/// topic comes into being with the first group. Thread-safe. Borrows what it is made of.
+/// topic comes into being with the first group, whose calls wait for it. Thread-safe. Borrows what
+/// it is made of.
 class GroupCore final : public GroupService {
  public:
   static constexpr absl::Duration kExpiryInterval = absl::Minutes(10);
+  static constexpr size_t kWaitingMax = 10'000;
 
   struct Dependencies {
     MessageService& messages;
@@ -79,12 +82,22 @@ class GroupCore final : public GroupService {
  private:
   /// With the executor that it is confined to.
   using Placed = std::pair<std::shared_ptr<GroupCoordinator>, base::Executor*>;
+  struct WaitingCall {
+    std::string group;
+    std::unique_ptr<GroupCall> call;
+  };
 
   /// The coordinator of a group. kCoordinatorNotAvailable: the topic is being made.
   absl::StatusOr<Placed> Find(PartitionId partition);
   /// Posts what MakeGroupCall makes of the arguments to the coordinator of the group.
   template <typename Answer, typename RunCall>
   void Route(const std::string& group, base::Callback<Answer> done, Answer answer, RunCall run);
+  void Dispatch(const std::string& group, std::unique_ptr<GroupCall> call);
+  bool HasTopic() const;
+  /// Takes the call until the topic is there; false, and nothing is taken, when it is.
+  bool KeepForTopic(const std::string& group, std::unique_ptr<GroupCall>& call);
+  std::vector<WaitingCall> TakeWaiting();
+  void RefuseWaiting(const absl::Status& why);
   void CreateTopic();
   void StartAll();
   void ExpireLater();
@@ -99,6 +112,8 @@ class GroupCore final : public GroupService {
   std::map<TopicPartition, Placed> coordinators_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const group::TopicCatalogue> topics_ ABSL_GUARDED_BY(mutex_) =
       std::make_shared<group::TopicCatalogue>();
+  /// Those that came before the topic was there; at most kWaitingMax.
+  std::vector<WaitingCall> waiting_ ABSL_GUARDED_BY(mutex_);
   bool is_creating_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_stopped_ ABSL_GUARDED_BY(mutex_) = false;
   base::TimerId timer_ = base::TimerId::kNone;  ///< Confined to the admin executor.

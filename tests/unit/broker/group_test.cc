@@ -26,10 +26,7 @@ class GroupTest : public testing::Test {
   void SetUp() override {
     harness_.Start();
     orders_ = {.topic_id = harness_.CreateTopic("orders", 2), .partition = PartitionId(0)};
-    // The first call makes the topic of the offsets.
-    const auto first = Fetch();
-    harness_.Run();
-    EXPECT_EQ(ReasonOf(first->value.status()), Reason::kCoordinatorNotAvailable);
+    EXPECT_EQ(Committed(), -1) << "the first call makes the topic of the offsets and waits for it";
   }
 
   GroupService& groups() { return harness_.broker().groups(); }
@@ -295,6 +292,26 @@ TEST_F(GroupTest, DrainingAnswersWhatWaits) {
   ASSERT_EQ(waiting->calls, 1);
   EXPECT_EQ(ReasonOf(waiting->value.status()), Reason::kShuttingDown);
   EXPECT_EQ(ReasonOf(late->value.status()), Reason::kShuttingDown);
+}
+
+TEST(FirstGroupTest, CallsWaitForTheTopicAndAreRefusedWhenTheBrokerStopsMeanwhile) {
+  BrokerHarness harness;
+  harness.Start();
+  const auto fetch = [&] {
+    auto answer = std::make_shared<Answer<absl::StatusOr<group::Offsets>>>();
+    harness.broker().groups().FetchOffsets({.group = "g"}, WriteDown(answer));
+    return answer;
+  };
+  const auto first = fetch();
+  const auto second = fetch();
+  EXPECT_EQ(first->calls + second->calls, 0);
+  harness.broker().groups().Drain();
+  const auto late = fetch();
+  harness.Run();
+  for (const auto& answer : {first, second, late}) {
+    EXPECT_EQ(answer->calls, 1);
+    EXPECT_EQ(ReasonOf(answer->value.status()), Reason::kShuttingDown);
+  }
 }
 
 TEST_F(GroupTest, DeletedTopicTakesItsOffsetsAlong) {
