@@ -1,17 +1,16 @@
 """Kafka's own Java client against the Kafka port, in its versions 3 and 4."""
 
-import collections
 import json
 import pathlib
 import struct
 import tempfile
-import threading
 import time
 import unittest
 import urllib.request
 
 from certificates import Authority
 from client_driver import Record, line_of, record_of
+from driver_load import DriverLoad
 from java_client import VERSIONS, JavaClient
 from kafka_fixture import KafkaTest
 from kafka_wire import COUNT, batch
@@ -23,7 +22,6 @@ CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 ONE_BATCH = ("linger.ms=60000", f"batch.size={8 * MEBIBYTE}")
 QUICK_MEMBER = ("heartbeat.interval.ms=200", "session.timeout.ms=10000")
 REFUSED_SECONDS = 10  # Far below the 20 s that the drivers would wait.
-KILLS = 3
 PASSWORD = "correct horse = battery staple"
 MECHANISMS = {"SCRAM-SHA-256": "scram.ScramLoginModule", "SCRAM-SHA-512": "scram.ScramLoginModule",
               "PLAIN": "plain.PlainLoginModule"}
@@ -186,51 +184,15 @@ class KillTests(JavaClient):
     def test_kill_9_loses_and_doubles_nothing_and_keeps_the_order(self):
         partitions = 3
         self.create(partitions)
-        producer = self.driver("linger.ms=5").start("produce", self.address, self.topic, "lz4")
+        load = DriverLoad(self, self.driver("linger.ms=5"), "lz4", partitions)
         member = self.member(self.topic, *QUICK_MEMBER)
-        is_ending = threading.Event()
-        sent = []
-
-        def send():
-            while not is_ending.wait(0.002):
-                if len(sent) - len(producer.lines) < 2000:
-                    record = Record(b"k", b"%d" % len(sent), (), len(sent) % partitions)
-                    sent.append(record)
-                    producer.tell(line_of(record))
-
-        thread = threading.Thread(target=send)
-        thread.start()
-        self.addCleanup(thread.join)
-        self.addCleanup(is_ending.set)
-        self.addCleanup(producer.kill)  # First: the thread may be waiting for it to read.
-        for _ in range(KILLS):
-            before = len(producer.lines)
-            self.wait_until(lambda: len(producer.lines) >= before + 500, f"nothing is acknowledged: {producer.said()}")
-            self.server.process.kill()
-            self.server.process.wait()
-            self.server.start((f"kafka.listen={self.address}",))
-        before = len(producer.lines)
-        self.wait_until(lambda: len(producer.lines) > before, "nothing is acknowledged any more")
-        is_ending.set()
-        thread.join()
-        self.assertEqual(producer.wait(), 0, producer.said())
-        self.assert_stored(sent, list(map(json.loads, producer.lines)), partitions)
-        self.wait_until(lambda: len(set(member.read)) == len(sent), f"{len(set(member.read))} of {len(sent)} were read")
+        load.kill_server_again_and_again()
+        load.end()
+        load.assert_stored()
+        self.wait_until(lambda: len(set(member.read)) == load.sent, f"{len(set(member.read))} of {load.sent} were read")
         self.assertEqual(member.wait(), 0, member.said())
         committed = [p["committed"] for p in self.run_json("group", "describe", self.topic)["partitions"]]
         self.assertEqual(committed, self.ends())
-
-    def assert_stored(self, sent, acknowledged, partitions):
-        self.assertEqual(sorted(answer["index"] for answer in acknowledged), list(range(len(sent))))
-        stored = collections.defaultdict(list)
-        places = {}
-        for line in self.consumed_by_grpc("%p %o %v"):
-            partition, offset, number = map(int, line.split())
-            stored[partition].append(number)
-            places[number] = (partition, offset)
-        for partition in range(partitions):
-            self.assertEqual(stored[partition], list(range(partition, len(sent), partitions)))
-        self.assertEqual({a["index"]: (a["partition"], a["offset"]) for a in acknowledged}, places)
 
 
 class Java3Test(RecordTests, GroupTests, KillTests, KafkaTest):
