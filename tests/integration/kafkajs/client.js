@@ -5,19 +5,8 @@
 //   {"broker": "HOST:PORT", "do": "admin", "topic": T}                                 {"topics": [...], ...}
 'use strict'
 
-const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = require('kafkajs')
-const LZ4 = require('kafkajs-lz4')
-const Snappy = require('kafkajs-snappy')
-
-const CODECS = {
-  none: CompressionTypes.None,
-  gzip: CompressionTypes.GZIP,
-  snappy: CompressionTypes.Snappy,
-  lz4: CompressionTypes.LZ4
-}
-
-CompressionCodecs[CompressionTypes.Snappy] = Snappy
-CompressionCodecs[CompressionTypes.LZ4] = new LZ4().codec
+const { Kafka, logLevel } = require('kafkajs')
+const CODECS = require('./codecs')
 
 async function produce (kafka, { topic, codec, values }) {
   const producer = kafka.producer({ idempotent: true })
