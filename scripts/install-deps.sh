@@ -5,7 +5,7 @@
 #   scripts/install-deps.sh build           what building the two programs takes
 #   scripts/install-deps.sh build package   and what making Debian packages takes
 #   scripts/install-deps.sh build test      and what the tests take
-#   scripts/install-deps.sh build test extended   and Java, Maven and Go for clients from their registries
+#   scripts/install-deps.sh build test extended   and Java and Maven for clients from their registries; Go 1.26 is not Debian's
 #   scripts/install-deps.sh build test check   and clang with its tools, for sanitizers and lint
 set -euo pipefail
 
@@ -36,7 +36,6 @@ has_node_headers || TEST+=(libnode-dev)
 EXTENDED=()
 command -v javac >/dev/null || EXTENDED+=(openjdk-17-jdk-headless)
 command -v mvn >/dev/null || EXTENDED+=(maven)
-command -v go >/dev/null || EXTENDED+=(golang-go)
 CHECK=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev)
 
 usage() { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; }
