@@ -68,11 +68,11 @@ std::shared_ptr<const group::TopicCatalogue> GroupCore::topics() {
 }
 
 absl::StatusOr<GroupCore::Placed> GroupCore::Find(PartitionId partition) {
+  const base::MutexLock lock(mutex_);
+  if (is_stopped_) return ShuttingDown();
   const auto topic = dependencies_.images.current()->FindTopic(group::kOffsetsTopic);
   if (topic == nullptr || topic->state != metadata::TopicState::kActive) return TopicIsBeingMade();
   const TopicPartition log{.topic_id = topic->id, .partition = partition};
-  const base::MutexLock lock(mutex_);
-  if (is_stopped_) return ShuttingDown();
   const auto known = coordinators_.find(log);
   if (known != coordinators_.end()) return known->second;
   base::Executor& executor =
