@@ -73,7 +73,8 @@ class MatrixTest(KafkaTest):
             records = [record._replace(partition=partition) for record in sendable(name)]
             sent[partition] = self.driver(name).produce(topic, records, codec)
             self.assertEqual([r.offset for r in sent[partition]], list(range(len(records))), f"{name} wrote {codec}")
-            self.assertEqual(self.stored_codecs(partition, topic), {codec}, f"{name} wrote {codec}")
+            # librdkafka sends a batch as it is when compression does not make it smaller.
+            self.assertEqual(self.stored_codecs(partition, topic) - {"none"}, {codec} - {"none"}, f"{name} wrote {codec}")
         return topic, sent
 
     # A topic for each codec rather than for each producer and codec: that is one start of each consumer.
