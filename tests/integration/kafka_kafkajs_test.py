@@ -4,6 +4,8 @@ import json
 import subprocess
 import unittest
 
+from client_driver import ClientDriver
+from driver_load import DriverLoad
 from kafka_fixture import PATIENCE_SECONDS, KafkaTest
 from kafkajs_client import install
 
@@ -20,6 +22,14 @@ class KafkaJsTest(KafkaTest):
                               timeout=PATIENCE_SECONDS)
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
+
+    def test_kill_9_loses_and_doubles_nothing_and_keeps_the_order(self):
+        partitions = 3
+        self.create(partitions)
+        load = DriverLoad(self, ClientDriver(self, ["node", self.folder / "driver.js"]), "gzip", partitions)
+        load.kill_server_again_and_again()
+        load.end()
+        load.assert_stored()
 
     def test_each_codec_keeps_every_record(self):
         for codec in ("none", "gzip", "snappy", "lz4"):

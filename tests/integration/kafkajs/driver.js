@@ -5,6 +5,7 @@
 'use strict'
 
 const fs = require('fs')
+const readline = require('readline')
 const { Kafka, logLevel } = require('kafkajs')
 const CODECS = require('./codecs')
 
@@ -22,23 +23,32 @@ function headersOf (pairs) {
 const pairsOf = headers => Object.entries(headers).flatMap(
   ([name, values]) => [values].flat().map(value => [name, encoded(value)]))
 
+// What has come in while the last ones were sent goes together.
 async function produce (kafka, topic, codec) {
   if (!(codec in CODECS)) throw new Error(`no such codec: ${codec}`)
-  const lines = fs.readFileSync(0, 'utf8').split('\n').filter(Boolean).map(line => JSON.parse(line))
-  const messages = lines.map(({ partition = 0, key, value, headers }) => (
-    { partition, key: decoded(key), value: decoded(value), headers: headersOf(headers) }))
-  const producer = kafka.producer({ idempotent: true })
+  const producer = kafka.producer({ idempotent: true, retry: { retries: 100, maxRetryTime: 1000 } })
   await producer.connect()
-  const next = new Map()
-  for (const { partition, baseOffset } of await producer.send({ topic, compression: CODECS[codec], messages })) {
-    next.set(partition, Number(baseOffset))
+  let [lines, hasEnded, wake] = [[], false, () => {}]
+  readline.createInterface({ input: process.stdin })
+    .on('line', line => { lines.push(JSON.parse(line)); wake() })
+    .on('close', () => { hasEnded = true; wake() })
+  for (let index = 0; ;) {
+    while (lines.length === 0 && !hasEnded) await new Promise(resolve => { wake = resolve })
+    if (lines.length === 0) break
+    const messages = lines.map(({ partition = 0, key, value, headers }) => (
+      { partition, key: decoded(key), value: decoded(value), headers: headersOf(headers) }))
+    lines = []
+    const next = new Map()
+    for (const { partition, baseOffset } of await producer.send({ topic, compression: CODECS[codec], messages })) {
+      next.set(partition, Number(baseOffset))
+    }
+    for (const { partition } of messages) {
+      const offset = next.get(partition)
+      next.set(partition, offset + 1)
+      write({ index: index++, partition, offset })
+    }
   }
   await producer.disconnect()
-  messages.forEach(({ partition }, index) => {
-    const offset = next.get(partition)
-    next.set(partition, offset + 1)
-    write({ index, partition, offset })
-  })
 }
 
 async function consume (kafka, topic, count) {
