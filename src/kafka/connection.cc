@@ -343,6 +343,8 @@ base::Callback<Answer> Connection::AnswerFor(std::shared_ptr<Slot> slot) {
 }
 
 void Connection::TakeAnswer(Slot& slot, Answer answer) {
+  // From here on it is the client that takes its time.
+  if (!slots_.empty() && slots_.front().get() == &slot) socket_.NoteActive();
   if (const auto* const frame = std::get_if<EncodedFrame>(&answer)) {
     slot.answer_bytes = frame->bytes;
     unsent_bytes_ += frame->bytes;
