@@ -62,6 +62,9 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
   /// Reads all partitions, one after another.
   void ReadAll();
   void Read();
+  /// Nobody takes what more is read. Who has ended its sending as well looks gone; it is told at
+  /// least what was there at first.
+  bool IsUnwanted() const;
   /// Tells where the log of a partition that the answer has no room for begins and ends.
   void AskForEnds(const Place& place, base::Callback<broker::FetchOutcome> done);
   /// Reads, unless the client has read other records than these before.
@@ -81,6 +84,7 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
   const FetchPlan plan_;
   const absl::Duration until_;
   std::vector<Place> places_;  ///< Of the partitions that can be read.
+  bool has_waited_ = false;
   bool has_error_ = false;
   bool is_full_ = false;  ///< A partition has more than the bounds of the answer allow.
   int64_t bytes_ = 0;
@@ -142,8 +146,12 @@ void FetchCall::ReadAll() {
   Read();
 }
 
+bool FetchCall::IsUnwanted() const {
+  return plan_.is_overtaken() || (has_waited_ && exchange_->caller().cancellation->is_cancelled());
+}
+
 void FetchCall::Read() {
-  for (; reading_ < places_.size() && !plan_.is_overtaken(); ++reading_) {
+  for (; reading_ < places_.size() && !IsUnwanted(); ++reading_) {
     Place& place = places_[reading_];
     const int64_t left = bytes_max_ - bytes_;
     // A first batch comes whole, whatever its size, so only the first partition that has records
@@ -257,6 +265,7 @@ void FetchCall::OnAllRead() {
 void FetchCall::WaitAtAll() {
   // What is read so far is read again: a wait holds no memory that others need.
   for (const Place& place : places_) place.answer->records.emplace();
+  has_waited_ = true;
   exchange_->caller().answer_memory->Settle(0);
   {
     const base::MutexLock lock(mutex_);

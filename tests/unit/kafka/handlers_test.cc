@@ -155,6 +155,22 @@ TEST_F(KafkaDivergenceTest, AnEpochThatIsNotThereYetIsOutOfRange) {
   EXPECT_EQ(FetchAfter(4, 0).error_code, Wire(ErrorCode::kOffsetOutOfRange));
 }
 
+// All of its partitions were read once more, for nobody.
+TEST_F(KafkaHandlersTest, AFetchWhoseClientGoesWhileItWaitsReadsNothingMore) {
+  broker_.messages.Store(kOrders0, BatchOf("value"));
+  FetchRequest request;
+  request.max_wait_ms = 60'000;
+  request.min_bytes = 1 << 20;
+  request.topics = {
+      {.name = "orders",
+       .partitions = {{.partition = 0, .fetch_offset = 0, .partition_max_bytes = 1 << 20},
+                      {.partition = 1, .fetch_offset = 0, .partition_max_bytes = 1 << 20}}}};
+  const auto told = Ask<FetchResponse>(request, 11);
+  EXPECT_EQ(broker_.messages.fetches(), 4u) << "each partition has been read, and waited at";
+  EXPECT_EQ(told.topics.at(0).partitions.at(0).high_watermark, 1);
+  EXPECT_TRUE(told.topics.at(0).partitions.at(0).records->empty());
+}
+
 TEST_F(KafkaHandlersTest, PartitionsOfOneProduceFailForThemselves) {
   const std::string batch = BatchOf("value");
   std::string old = batch;
