@@ -17,6 +17,12 @@ constexpr size_t kTransferBytes = size_t{1} << 20;  ///< In one call of the kern
 /// Of TLS, that have left the kernel and not been asked for yet: two records at most.
 constexpr size_t kTlsAheadBytes = size_t{64} << 10;
 
+/// Of POLLRDHUP and the faults, what holds now.
+int PollEnds(int socket) {
+  pollfd state{.fd = socket, .events = POLLRDHUP, .revents = 0};
+  return ::poll(&state, 1, 0) > 0 ? state.revents : 0;
+}
+
 }  // namespace
 
 ClientSocket::ClientSocket(asio::ip::tcp::socket socket, const base::Clock& clock)
@@ -74,10 +80,13 @@ asio::awaitable<size_t> ClientSocket::WriteTo(Stream& stream,
                                        asio::redirect_error(asio::use_awaitable, ended));
 }
 
+bool ClientSocket::HasGone() {
+  return (PollEnds(socket_.native_handle()) & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+}
+
 bool ClientSocket::CanCome(size_t bytes) {
-  pollfd state{.fd = socket_.native_handle(), .events = POLLRDHUP, .revents = 0};
-  if (::poll(&state, 1, 0) <= 0) return true;
-  if ((state.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) return false;
+  if (PollEnds(socket_.native_handle()) == 0) return true;
+  if (HasGone()) return false;
   // Who has only ended its sending wants to be answered what it has sent.
   asio::error_code failed;
   const size_t here = socket_.available(failed) + (tls_ ? kTlsAheadBytes : 0);

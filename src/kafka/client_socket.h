@@ -39,6 +39,9 @@ class ClientSocket {
   asio::awaitable<asio::error_code> StartTls(const base::TlsMaterial& material,
                                              ClientCertificate certificate);
 
+  /// True: nothing more goes in or out; tells it also while nobody reads. A client that has only
+  /// ended its sending has not gone.
+  bool HasGone();
   /// False: so many more bytes cannot come, since the client has ended its sending or the
   /// connection; tells it also while nobody reads.
   bool CanCome(size_t bytes);

@@ -185,8 +185,10 @@ asio::awaitable<bool> Connection::ReadPieces(base::MutableByteSpan bytes) {
 asio::awaitable<bool> Connection::PauseForMemory(size_t missing) {
   asio::steady_timer pause(socket_.tcp().get_executor(), kMemoryPause);
   co_await pause.async_wait(asio::use_awaitable);
-  if (!is_closed_ && !socket_.CanCome(missing)) Close("its client has gone");
-  co_return !is_closed_;
+  if (is_closed_) co_return false;
+  if (socket_.HasGone()) Close("its client has gone");
+  // Who has only ended its sending is still owed the answers to what is before.
+  co_return !is_closed_ && socket_.CanCome(missing);
 }
 
 asio::awaitable<std::optional<Connection::Frame>> Connection::ReadFrame() {

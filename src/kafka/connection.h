@@ -106,8 +106,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::awaitable<bool> ReadHead(base::MutableByteSpan head);
   /// Reads all of `bytes`, each piece of it in time.
   asio::awaitable<bool> ReadPieces(base::MutableByteSpan bytes);
-  /// For a moment, with so many bytes of the frame still to come. False when the connection has
-  /// been closed meanwhile, as it is when they cannot come any more.
+  /// For a moment, with so many bytes of the frame still to come. False when they cannot come any
+  /// more, or the connection is closed, as it is when its client has gone.
   asio::awaitable<bool> PauseForMemory(size_t missing);
   /// Until an answer to it may be begun, if it may be a large one.
   asio::awaitable<void> AwaitAnswerRoom(base::ByteSpan begun);

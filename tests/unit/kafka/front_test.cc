@@ -554,6 +554,15 @@ TEST_F(KafkaMemoryTest, WhoHasEndedItsSendingGetsTheAnswerToAFrameThatWaitsForIt
   client.ReadAnswer<ProduceResponse>(kProduce, 1);
 }
 
+// They went with the frame that could not come any more.
+TEST_F(KafkaMemoryTest, WhoHasEndedItsSendingWithinAFrameGetsTheAnswersToThoseBefore) {
+  holders_[0]->Send(frame_.substr(0, frame_.size() / 2));
+  holders_[0]->EndSending();
+  EXPECT_FALSE(WaitForConnections(1));
+  AcknowledgeHolders();
+  EXPECT_TRUE(holders_[0]->IsEnded());
+}
+
 // Whoever announced much and sent nothing kept all others out.
 TEST_F(KafkaFrontTest, AFrameTakesMemoryAsItComes) {
   constexpr size_t kIdlers = 20;
