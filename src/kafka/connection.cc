@@ -27,7 +27,7 @@ constexpr int32_t kFrameBytesMin = 8;  // A header without client id.
 constexpr size_t kHeadBytes = kSizeBytes + kFrameBytesMin;
 constexpr size_t kBytesShown = 32;
 constexpr size_t kWriteBytes = size_t{4} << 20;  ///< About so much of several answers at once.
-constexpr std::chrono::milliseconds kMemoryPause{5};
+constexpr std::chrono::milliseconds kMemoryPauseMax{100};
 constexpr std::chrono::seconds kEndPatience{1};
 constexpr size_t kFirstBytes = size_t{4} << 10;  ///< What a frame takes before any of it has come.
 constexpr size_t kGrowth = 4;                    ///< So many times what has come.
@@ -182,10 +182,14 @@ asio::awaitable<bool> Connection::ReadPieces(base::MutableByteSpan bytes) {
   co_return true;
 }
 
-asio::awaitable<bool> Connection::PauseForMemory(size_t missing) {
-  asio::steady_timer pause(socket_.tcp().get_executor(), kMemoryPause);
+asio::awaitable<bool> Connection::PauseForMemory(MemoryWait& wait, size_t missing) {
+  asio::steady_timer pause(socket_.tcp().get_executor(), wait.pause);
   co_await pause.async_wait(asio::use_awaitable);
   if (is_closed_) co_return false;
+  wait.unseen += wait.pause;
+  wait.pause = std::min(2 * wait.pause, kMemoryPauseMax);
+  if (wait.unseen < kMemoryPauseMax) co_return true;
+  wait.unseen = {};
   if (socket_.HasGone()) Close("its client has gone");
   // Who has only ended its sending is still owed the answers to what is before.
   co_return !is_closed_ && socket_.CanCome(missing);
@@ -206,8 +210,9 @@ asio::awaitable<std::optional<Connection::Frame>> Connection::ReadBody(size_t si
                                                                        base::ByteSpan begun) {
   size_t room = std::min(size, kFirstBytes);
   std::shared_ptr<RequestMemory> memory;
+  MemoryWait admission;
   while (!(memory = dependencies_.limits->Admit(static_cast<int64_t>(room)))) {
-    if (!co_await PauseForMemory(size - begun.size())) co_return std::nullopt;
+    if (!co_await PauseForMemory(admission, size - begun.size())) co_return std::nullopt;
   }
   base::Buffer bytes = base::Buffer::Allocate(room);
   std::ranges::copy(begun, bytes.mutable_bytes().begin());
@@ -218,8 +223,9 @@ asio::awaitable<std::optional<Connection::Frame>> Connection::ReadBody(size_t si
     have = room;
     if (have == size) break;
     room = std::min(size, kGrowth * have);
+    MemoryWait growth;
     while (!memory->TryGrowTo(static_cast<int64_t>(room))) {
-      if (!co_await PauseForMemory(size - have)) co_return std::nullopt;
+      if (!co_await PauseForMemory(growth, size - have)) co_return std::nullopt;
     }
     base::Buffer larger = base::Buffer::Allocate(room);
     std::ranges::copy(bytes.bytes(), larger.mutable_bytes().begin());
@@ -249,7 +255,8 @@ asio::awaitable<void> Connection::AwaitAnswerRoom(base::ByteSpan begun) {
   ListenerLimits& limits = *dependencies_.limits;
   if (awaits_login() || !MayAnswerMuch(ApiKeyIn(begun)) || limits.HasAnswerRoom()) co_return;
   const ListenerLimits::AnswerWait wait(limits);
-  while (!is_closed_ && !limits.HasAnswerRoom()) co_await PauseForMemory(0);
+  MemoryWait pauses;
+  while (!is_closed_ && !limits.HasAnswerRoom()) co_await PauseForMemory(pauses, 0);
 }
 
 asio::awaitable<void> Connection::ReserveAnswer(Frame& frame) {
@@ -257,8 +264,9 @@ asio::awaitable<void> Connection::ReserveAnswer(Frame& frame) {
   frame.answer_memory = dependencies_.limits->AddAnswer();
   if (frame.answer_memory->Reserve(AnswerMemory::kBytesLeast) > 0) co_return;
   const ListenerLimits::AnswerWait wait(*dependencies_.limits);
+  MemoryWait pauses;
   while (!is_closed_ && frame.answer_memory->Reserve(AnswerMemory::kBytesLeast) == 0) {
-    co_await PauseForMemory(0);
+    co_await PauseForMemory(pauses, 0);
   }
 }
 
@@ -322,7 +330,8 @@ asio::awaitable<void> Connection::ReadUntilEnd() {
     if (!frame) break;
     const size_t size = frame->bytes.size();
     const int64_t needed = MemoryOf(size, DecodedMax(size, dependencies_.limits->options()));
-    while (!is_closed_ && !frame->memory->TryGrowTo(needed)) co_await PauseForMemory(0);
+    MemoryWait pauses;
+    while (!is_closed_ && !frame->memory->TryGrowTo(needed)) co_await PauseForMemory(pauses, 0);
     co_await ReserveAnswer(*frame);
     if (!is_closed_) Dispatch(*std::move(frame));
   }

@@ -15,6 +15,7 @@
 #include <asio/ip/tcp.hpp>
 #include <asio/steady_timer.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <deque>
 #include <memory>
@@ -91,6 +92,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::shared_ptr<RequestMemory> memory;
     std::shared_ptr<AnswerMemory> answer_memory;  ///< Null: not much is answered.
   };
+  /// One wait for memory, of several pauses.
+  struct MemoryWait {
+    std::chrono::milliseconds pause{5};   ///< The next one.
+    std::chrono::milliseconds unseen{0};  ///< Since the socket was looked at.
+  };
 
   asio::awaitable<void> ReadRequests();
   asio::awaitable<bool> StartTls();
@@ -106,9 +112,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::awaitable<bool> ReadHead(base::MutableByteSpan head);
   /// Reads all of `bytes`, each piece of it in time.
   asio::awaitable<bool> ReadPieces(base::MutableByteSpan bytes);
-  /// For a moment, with so many bytes of the frame still to come. False when they cannot come any
-  /// more, or the connection is closed, as it is when its client has gone.
-  asio::awaitable<bool> PauseForMemory(size_t missing);
+  /// For a moment, with so many bytes of the frame still to come; longer each time, so that many
+  /// who wait cost little. False when they cannot come any more, or the connection is closed, as it
+  /// is when its client has gone; that is looked at now and then.
+  asio::awaitable<bool> PauseForMemory(MemoryWait& wait, size_t missing);
   /// Until an answer to it may be begun, if it may be a large one.
   asio::awaitable<void> AwaitAnswerRoom(base::ByteSpan begun);
   /// Finds the room, if it may be a large one.
