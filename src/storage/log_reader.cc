@@ -29,7 +29,12 @@ ReadResult Select(const base::Buffer& bytes, const std::vector<VerifiedBatch>& b
     ++result.batches;
     result.next_offset = batch.header.end_offset();
   }
-  if (end > 0) result.chunks.push_back(bytes.Slice(begin, end - begin));
+  if (end == 0) return result;
+  // A slice keeps all that was read, which may be many times what it is counted as.
+  const bool is_little = end - begin < bytes.size() / 2;
+  result.chunks.push_back(is_little
+                              ? base::Buffer::CopyOf(bytes.bytes().subspan(begin, end - begin))
+                              : bytes.Slice(begin, end - begin));
   return result;
 }
 
