@@ -38,7 +38,7 @@ constexpr size_t kDecodedPerByte = 8;
 constexpr size_t kDecodedBytesFree = size_t{4} << 10;
 constexpr size_t kMemoryPerDecoded = 3;
 
-constexpr size_t kSmallAnswerBytes = size_t{4} << 10;  ///< One that is worth no account.
+constexpr int64_t kSmallAnswerBytes = int64_t{4} << 10;  ///< One that is worth no account.
 
 /// Of the first bytes of a frame.
 int16_t ApiKeyIn(base::ByteSpan frame) { return base::LoadBigEndian<int16_t>(frame.data()); }
@@ -359,15 +359,22 @@ void Connection::TakeAnswer(Slot& slot, Answer answer) {
   if (const auto* const frame = std::get_if<EncodedFrame>(&answer)) {
     slot.answer_bytes = frame->bytes;
     unsent_bytes_ += frame->bytes;
-    const auto bytes = static_cast<int64_t>(frame->bytes);
-    if (slot.answer_memory != nullptr) {
-      slot.answer_memory->Settle(bytes);
-    } else if (slot.memory == nullptr && frame->bytes > kSmallAnswerBytes) {
-      slot.memory = dependencies_.limits->AdmitAnyway(bytes);
-    }
+    CountAnswer(slot, static_cast<int64_t>(frame->bytes));
   }
   slot.answer = std::move(answer);
   NoteChange();
+}
+
+void Connection::CountAnswer(Slot& slot, int64_t bytes) {
+  if (slot.answer_memory != nullptr) return slot.answer_memory->Settle(bytes);
+  if (slot.memory == nullptr) {
+    if (bytes > kSmallAnswerBytes) slot.memory = dependencies_.limits->AdmitAnyway(bytes);
+    return;
+  }
+  const int64_t beyond_request = bytes - slot.memory->bytes();
+  if (beyond_request <= kSmallAnswerBytes) return;
+  slot.answer_memory = dependencies_.limits->AddAnswer();
+  slot.answer_memory->Settle(beyond_request);
 }
 
 std::string_view Connection::RefusalOf(int16_t api_key) const {

@@ -83,7 +83,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   struct Slot {
     bool is_produce;
     std::shared_ptr<RequestMemory> memory;  ///< While there is an answer that takes some of it.
-    std::shared_ptr<AnswerMemory> answer_memory;  ///< Likewise; null: it is in `memory`.
+    std::shared_ptr<AnswerMemory> answer_memory;  ///< Likewise; null: all of it is in `memory`.
     size_t answer_bytes = 0;
     std::optional<Answer> answer = std::nullopt;
   };
@@ -124,6 +124,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::awaitable<void> AwaitTurn(bool is_produce);
   void Dispatch(Frame frame);
   void TakeAnswer(Slot& slot, Answer answer);
+  /// Of an answer that is there, what the memory of its request has no room for.
+  void CountAnswer(Slot& slot, int64_t bytes);
   /// The place of an answer, and who puts it there; from any thread.
   std::shared_ptr<Slot> AddSlot(bool is_produce);
   base::Callback<Answer> AnswerFor(std::shared_ptr<Slot> slot);

@@ -56,6 +56,7 @@ class RequestMemory {
   bool TryGrowTo(int64_t bytes);
   /// Down to `bytes` in all.
   void ShrinkTo(int64_t bytes);
+  int64_t bytes() const { return bytes_; }
 
  private:
   const std::shared_ptr<MemoryPool> pool_;
@@ -63,8 +64,9 @@ class RequestMemory {
   int64_t overdrawn_bytes_ = 0;  ///< Of them; not 0: it has the right to the overdraft.
 };
 
-/// What one answer takes of the memory of all, until the client has taken it. A large answer finds
-/// room before it is made. Used by one thread at a time.
+/// What one answer takes of the memory of all, until the client has taken it. What may be large
+/// finds room before it is made, other answers are counted when they are there. Used by one thread
+/// at a time.
 class AnswerMemory {
  public:
   static constexpr int64_t kBytesLeast = int64_t{1} << 20;
@@ -138,7 +140,7 @@ class ListenerLimits {
     int64_t login_bytes_max = int64_t{8} << 10;      ///< Of any frame before a login that is due.
     int64_t decoded_bytes_max = int64_t{4} << 20;    ///< Of the lists in one request.
     int64_t memory_bytes_max = int64_t{512} << 20;   ///< Of all requests that are under way.
-    /// Of all answers that are larger than their requests, and not taken yet.
+    /// Of all answers that have not been taken yet, beyond what their requests take.
     int64_t answer_bytes_max = int64_t{512} << 20;
   };
 

@@ -459,7 +459,8 @@ class FakeGroups final : public broker::GroupService {
     done(std::move(outcome));
   }
   void Sync(group::ClassicSyncRequest, group::ClassicSyncDone done) override {
-    Answer(std::move(done), group::ClassicSyncReply{"consumer", "range", "assignment"});
+    Answer(std::move(done), group::ClassicSyncReply{"consumer", "range", assignment});
+    ++syncs;
   }
   void ClassicHeartbeat(group::ClassicHeartbeatRequest, group::StatusDone done) override {
     done(status);
@@ -471,6 +472,8 @@ class FakeGroups final : public broker::GroupService {
   // What tests do and see.
 
   absl::Status status;
+  std::string assignment = "assignment";  ///< Of each member. Set before the calls.
+  std::atomic<size_t> syncs = 0;          ///< That are answered.
 
   void HoldJoins() {
     const base::MutexLock lock(mutex_);

@@ -7,6 +7,7 @@
 #include "kafka/protocol/metadata.h"
 #include "kafka/protocol/offset_commit.h"
 #include "kafka/protocol/produce.h"
+#include "kafka/protocol/sync_group.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -736,6 +737,27 @@ TEST_F(KafkaAnswersTest, SmallOnesWithoutRoomSayWhereTheLogEnds) {
   const auto told = waiting.ReadAnswer<FetchResponse>(kFetch, 1);
   EXPECT_TRUE(told.topics.at(0).partitions.at(0).records->empty());
   EXPECT_EQ(told.topics.at(0).partitions.at(0).high_watermark, 2);
+}
+
+// That of a group's assignment was counted nowhere.
+TEST_F(KafkaAnswersTest, ThatFoundNoRoomBeforeAreCountedWhenTheyAreThere) {
+  Start({.listeners = {}, .threads = 1, .limits = {.answer_bytes_max = kLarge}});
+  broker_.messages.Store(kOrders0, batch_);
+  broker_.groups.assignment = std::string(kLarge, 'x');
+  const RawClient slow(port());
+  slow.Ask(SyncGroupRequest(), 0, 1);
+  const RawClient other(port());
+  for (int tries = 0; tries < 10'000 && broker_.groups.syncs == 0; ++tries) RoundTrip(other);
+  ASSERT_EQ(broker_.groups.syncs, 1u);
+  RoundTrip(other);
+  const RawClient next(port());
+  next.Ask(Fetch(0, 0), kFetch, 1);
+  for (int i = 0; i < 100; ++i) RoundTrip(other);
+  EXPECT_EQ(broker_.messages.fetches(), 0u);
+
+  EXPECT_EQ(slow.ReadAnswer<SyncGroupResponse>(0, 1).assignment.size(), kLarge);
+  const auto fetched = next.ReadAnswer<FetchResponse>(kFetch, 1);
+  EXPECT_EQ(fetched.topics.at(0).partitions.at(0).records->bytes(), batch_.size());
 }
 
 // Hundreds of them were kept, of a client that sent small requests and read nothing.
