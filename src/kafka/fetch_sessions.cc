@@ -32,6 +32,22 @@ std::vector<FetchedPartition> PartitionsOf(const FetchRequest& request) {
   return partitions;
 }
 
+/// Each once, where it is named first, as it is asked for last.
+std::vector<FetchedPartition> DistinctOf(std::vector<FetchedPartition> partitions) {
+  absl::flat_hash_map<std::pair<std::string_view, int32_t>, size_t> places;
+  std::vector<FetchedPartition> distinct;
+  for (FetchedPartition& fetched : partitions) {
+    const auto [place, is_new] =
+        places.try_emplace({*fetched.topic, fetched.asked.partition}, distinct.size());
+    if (is_new) {
+      distinct.push_back(std::move(fetched));
+    } else {
+      distinct[place->second].asked = fetched.asked;
+    }
+  }
+  return distinct;
+}
+
 /// Of all topics, those that are repeated too.
 template <typename Topic>
 size_t CountPartitions(const std::vector<Topic>& topics) {
@@ -103,7 +119,7 @@ FetchPlan FetchSessions::Begin(const FetchRequest& request) {
   }
   FetchPlan plan;
   if (request.session_epoch == kOpeningEpoch) plan.kind = FetchPlan::Kind::kOpening;
-  plan.partitions = PartitionsOf(request);
+  plan.partitions = DistinctOf(PartitionsOf(request));
   return plan;
 }
 

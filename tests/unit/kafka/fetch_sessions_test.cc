@@ -172,6 +172,22 @@ TEST_F(FetchSessionsTest, APartitionThatIsNamedAgainIsReadAsItIsAskedThen) {
   EXPECT_EQ(plan.partitions[0].asked.fetch_offset, 42);
 }
 
+// A repeat was read, and counted, once more.
+TEST_F(FetchSessionsTest, APartitionThatIsRepeatedIsFetchedOnceAsItIsAskedForLast) {
+  for (const int32_t epoch : {0, -1}) {
+    FetchRequest request = Request(0, epoch, {"a/0", "b/0", "a/0", "a/1", "a/0"});
+    request.topics.back().partitions.back().fetch_offset = 42;
+    const FetchPlan plan = sessions_->Begin(request);
+    std::vector<std::string> names;
+    for (const auto& fetched : plan.partitions) {
+      names.push_back(*fetched.topic + "/" + std::to_string(fetched.asked.partition));
+    }
+    EXPECT_THAT(names, ElementsAre("a/0", "b/0", "a/1"));
+    EXPECT_EQ(plan.partitions[0].asked.fetch_offset, 42);
+    EXPECT_EQ(plan.partitions[2].asked.fetch_offset, 0);
+  }
+}
+
 TEST_F(FetchSessionsTest, WhoHadItsTurnComesLast) {
   const int32_t id = Open({"a/0", "a/1", "a/2"});
   logs_["a/0"].bytes = 10;
