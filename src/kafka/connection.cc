@@ -134,9 +134,9 @@ std::string_view Connection::TimeoutNow() {
     return "it has not logged in in time";
   }
   const bool has_answer = !slots_.empty() && slots_.front()->answer;
-  if (has_answer && dependencies_.limits->awaits_answer_room() &&
+  if (has_answer && dependencies_.limits->lacks_answer_room() &&
       now >= socket_.active() + dependencies_.answer_timeout) {
-    return "it takes nothing of its answer, and others wait for the memory";
+    return "it takes nothing of its answer, whose memory others need";
   }
   if (now < socket_.active() + dependencies_.idle_timeout) return "";
   // While it works on a request the client rightly waits.

@@ -38,9 +38,10 @@ namespace talosmq::kafka {
 ///    answers end the connection; the log says why.
 /// 4. Where a login is asked for, nothing else is served before it; a failed one ends the
 ///    connection after a pause, and the end of the user does at once.
-/// 5. An answer that may be much larger than its request is made when there is room for it. While
-///    others wait for that, a client that takes nothing of its answer for answer_timeout goes. Of
-///    the answers to Produce no more than kUnsentMax, and those under way, wait to be taken.
+/// 5. An answer that may be very large is made when there is room for it; others are counted when
+///    they are there. While somebody waits for room, or more has been taken than there is, a client
+///    that takes nothing of its answer for answer_timeout goes. Of the answers to Produce no more
+///    than kUnsentMax, and those under way, wait to be taken.
 /// 6. Whoever works for a client that has gone hears of it at once, also when other requests wait
 ///    behind that one.
 ///
@@ -62,7 +63,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::shared_ptr<const base::TlsMaterial> tls;  ///< Null: plain.
     std::shared_ptr<Login> login;                  ///< Null: none is asked for.
     absl::Duration idle_timeout;
-    absl::Duration answer_timeout;      ///< To take some of it, while others wait for its memory.
+    absl::Duration answer_timeout;      ///< To take some of it, while others need its memory.
     absl::Duration login_timeout;       ///< From the start until the client has logged in.
     absl::Duration failed_login_pause;  ///< Before its answer.
     absl::Duration piece_timeout;       ///< For kPieceBytes of a frame, or for what is left of it.

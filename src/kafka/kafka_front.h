@@ -35,8 +35,9 @@ struct KafkaFrontOptions {
   absl::Duration piece_timeout = absl::Seconds(30);
   /// For all of a frame, without what it waits for memory.
   absl::Duration frame_timeout = absl::Minutes(1);
-  /// For any part of an answer, while others wait for room for theirs.
-  absl::Duration answer_timeout = absl::Seconds(30);
+  /// For any part of an answer, while others wait for room for theirs. Below what clients give a
+  /// request, which is 30 s and more.
+  absl::Duration answer_timeout = absl::Seconds(10);
   /// From the connection until the login.
   absl::Duration login_timeout = absl::Seconds(30);
   /// Until a failed login is answered, so that guessing takes time.

@@ -180,7 +180,8 @@ class ListenerLimits {
    private:
     ListenerLimits& limits_;
   };
-  bool awaits_answer_room() const { return answer_waits_ > 0; }
+  /// Somebody waits for it, or more has been taken than there is.
+  bool lacks_answer_room() const { return answer_waits_ > 0 || !answers_->is_within_bound(); }
 
  private:
   const Options options_;

@@ -92,10 +92,8 @@ std::vector<ApiVersionsResponse::ApiRange> ServedRanges() {
 }
 
 bool MayAnswerMuch(int16_t api_key) {
-  constexpr ApiKey kLarge[] = {
-      ApiKey::kFetch,          ApiKey::kMetadata,        ApiKey::kOffsetFetch,
-      ApiKey::kDescribeGroups, ApiKey::kListGroups,      ApiKey::kDescribeConfigs,
-      ApiKey::kCreateTopics,   ApiKey::kDescribeLogDirs, ApiKey::kDescribeProducers};
+  constexpr ApiKey kLarge[] = {ApiKey::kFetch, ApiKey::kDescribeGroups, ApiKey::kDescribeConfigs,
+                               ApiKey::kDescribeLogDirs, ApiKey::kDescribeProducers};
   return std::ranges::any_of(
       kLarge, [api_key](ApiKey key) { return static_cast<int16_t>(key) == api_key; });
 }

@@ -13,7 +13,8 @@ namespace talosmq::kafka {
 /// highest promise nothing that is not built.
 std::vector<ApiVersionsResponse::ApiRange> ServedRanges();
 
-/// Whether its answer may be much larger than the request: then it finds room for it first.
+/// Whether its answer may be so large that it finds room for it first. What clients cannot go on
+/// without is not among them, so that slow readers do not stop it.
 bool MayAnswerMuch(int16_t api_key);
 
 /// Hands the request behind the header in `caller.frame`, to which `decoder` points, to its

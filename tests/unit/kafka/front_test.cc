@@ -679,6 +679,8 @@ TEST_F(KafkaAnswersTest, AreMadeWhenOthersHaveBeenTaken) {
   for (int i = 0; i < 10; ++i) RoundTrip(asks_for_little);
   asks_for_little.Ask(Produce(batch_), kProduce, 1);
   asks_for_little.ReadAnswer<ProduceResponse>(kProduce, 1);
+  asks_for_little.Ask(MetadataRequest(), 4, 2);
+  EXPECT_EQ(asks_for_little.ReadAnswer<MetadataResponse>(4, 2).brokers.size(), 1u);
   EXPECT_EQ(broker_.messages.fetches(), 2u);
 
   slow_[0]->ReadAnswer<FetchResponse>(kFetch, 1);
@@ -698,6 +700,20 @@ TEST_F(KafkaAnswersTest, WhoTakesNothingGoesWhenOthersWait) {
   const auto fetched = next.ReadAnswer<FetchResponse>(kFetch, 1);
   EXPECT_EQ(fetched.topics.at(0).partitions.at(0).records->bytes(),
             BatchOf(std::string(kLarge, 'x')).size());
+}
+
+TEST_F(KafkaAnswersTest, WhoTakesNothingGoesWhenThereIsMoreThanTheBound) {
+  Start({.listeners = {},
+         .answer_timeout = absl::Milliseconds(50),
+         .limits = {.answer_bytes_max = kLarge / 2}});
+  broker_.groups.assignment = std::string(kLarge, 'x');
+  const RawClient slow(port());
+  slow.Ask(SyncGroupRequest(), 0, 1);
+  const RawClient other(port());
+  const auto connections = [this] { return broker_.metrics.ValueOf("talosmq_kafka_connections"); };
+  for (int tries = 0; tries < 10'000 && broker_.groups.syncs == 0; ++tries) RoundTrip(other);
+  for (int tries = 0; tries < 100'000 && connections() > 1; ++tries) RoundTrip(other);
+  EXPECT_EQ(connections(), 1);
 }
 
 TEST_F(KafkaAnswersTest, WhoTakesNothingStaysWhenNobodyWaits) {
