@@ -85,7 +85,7 @@ class GroupConsumer:
         self._start = start
         self._begun = set()  # keys that it has had
         self._auto_commit_s = auto_commit_s
-        self._next_auto_commit = 0.0
+        self._next_auto_commit = time.monotonic() + (auto_commit_s or 0)
         self._on_assigned = on_assigned or (lambda partitions: None)
         self._on_revoked = on_revoked or (lambda partitions: None)
         self._on_lost = on_lost or (lambda partitions: None)
