@@ -4,8 +4,20 @@ import re
 import subprocess
 import unittest
 
+from client_driver import LineProcess
+from driver_load import LineLoad
 from kafka_fixture import PATIENCE_SECONDS, KafkaTest
 from kafka_wire import CODECS, TIME_MS, batch
+
+
+class KcatLoad(LineLoad):
+    """kcat gets the numbers with keys, which say the partition to it; -vvv lets it tell of each record."""
+
+    def line(self, number):
+        return f"{number % 10}:{number}\n"
+
+    def acknowledged(self):
+        return sum("% Message delivered" in line for line in list(self.producer.errors))
 
 
 class KcatTest(KafkaTest):
@@ -75,6 +87,26 @@ class KcatTest(KafkaTest):
         self.kcat_ok("-P", "-t", self.topic, "-X", "enable.idempotence=true", "-z", "zstd",
                      stdin=b"".join(b"%d\n" % i for i in range(5000)))
         self.assertEqual(sorted(map(int, self.consumed_by_grpc("%v"))), list(range(5000)))
+
+    # Without -E it ends when it has lost all brokers, that is, the one.
+    def test_kill_9_loses_and_doubles_nothing_and_keeps_the_order(self):
+        partitions = 3
+        self.create(partitions)
+        place = ["-E", "-b", self.address, "-t", self.topic]
+        load = KcatLoad(self, LineProcess(["kcat", "-P", *place, "-vvv", "-K", ":", "-z", "lz4",
+                                           "-X", "enable.idempotence=true"]))
+        reader = LineProcess(["kcat", "-C", *place, "-o", "beginning", "-u", "-f", "%p %o %s\\n"])
+        self.addCleanup(reader.kill)
+        load.kill_server_again_and_again()
+        load.end()
+        stored = load.stored()
+        self.assertEqual(sorted(number for places in stored.values() for _, number in places), list(range(load.sent)))
+        self.wait_until(lambda: len(reader.lines) >= load.sent, f"{len(reader.lines)} were read: {reader.said()}")
+        found = [tuple(map(int, line.split())) for line in reader.lines]
+        for partition in range(partitions):
+            numbers = [number for _, number in stored[partition]]
+            self.assertEqual(numbers, sorted(numbers))
+            self.assertEqual([(offset, number) for p, offset, number in found if p == partition], stored[partition])
 
     def test_keys_headers_and_nulls_are_kept(self):
         self.create()
