@@ -5,6 +5,7 @@
 #include "talosmq/error.h"
 
 #include "gtest/gtest.h"
+#include "unit/group/counting_random.h"
 
 #include <algorithm>
 #include <functional>
@@ -17,14 +18,6 @@
 
 namespace talosmq::group {
 
-class CountingRandom final : public base::Random {
- public:
-  uint64_t Next() override { return next_++; }
-
- private:
-  uint64_t next_ = 1;
-};
-
 /// One classic group, the log that it writes, and a clock. Every output is applied at once, and
 /// after each event the log must hold what the group says, and the group its invariants.
 class ClassicWorld {
@@ -36,7 +29,7 @@ class ClassicWorld {
   using Joined = std::shared_ptr<std::optional<ClassicJoinOutcome>>;
   using Synced = std::shared_ptr<std::optional<absl::StatusOr<ClassicSyncReply>>>;
 
-  explicit ClassicWorld(CoordinatorOptions options) : options_(std::move(options)) { Restart(); }
+  explicit ClassicWorld(CoordinatorOptions options) : options_(options) { Restart(); }
 
   Now now() const { return {.monotonic = clock_.Monotonic(), .wall = clock_.Now()}; }
   ClassicGroup& group() { return *group_; }
