@@ -2,21 +2,13 @@
 
 #include "talosmq/error.h"
 
+#include "unit/client/fixed_random.h"
 #include <gtest/gtest.h>
 
 #include <limits>
 
 namespace talosmq::client {
 namespace {
-
-class FixedRandom final : public base::Random {
- public:
-  explicit FixedRandom(uint64_t value) : value_(value) {}
-  uint64_t Next() override { return value_; }
-
- private:
-  const uint64_t value_;
-};
 
 constexpr uint64_t kLargest = std::numeric_limits<uint64_t>::max();
 
