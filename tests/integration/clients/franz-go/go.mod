@@ -2,6 +2,10 @@ module talosmq/franz-go
 
 go 1.26.0
 
+require talosmq/driver v0.0.0
+
+replace talosmq/driver => ../go-driver
+
 require github.com/twmb/franz-go v1.22.3
 
 require (

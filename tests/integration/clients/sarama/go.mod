@@ -2,6 +2,10 @@ module talosmq/sarama
 
 go 1.26.0
 
+require talosmq/driver v0.0.0
+
+replace talosmq/driver => ../go-driver
+
 require github.com/IBM/sarama v1.61.1
 
 require (

@@ -1,109 +1,41 @@
-// Reads and writes records with sarama as told on the command line; each record is a line of JSON.
+// The driver on sarama; package driver has its command line.
 //
-//	produce BOOTSTRAP TOPIC CODEC       sends the records of standard input, tells where each went
-//	consume BOOTSTRAP TOPIC COUNT       prints COUNT records from the starts of all partitions
-//	group BOOTSTRAP TOPIC GROUP COUNT   the same as a member of a group, commits what it printed
-//	transaction BOOTSTRAP               tells the error that a transactional id gets
-//
-// Then KEY=VALUE: Producer.Flush.Messages=COUNT, Metadata.Retry.Max=COUNT or
-// Consumer.MaxWaitTime=DURATION.
-// Status 0 when everything was done.
+// Its settings: Producer.Flush.Messages=COUNT, Metadata.Retry.Max=COUNT or Consumer.MaxWaitTime=DURATION.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"talosmq/driver"
 )
 
-const (
-	transactionTimeout = 20 * time.Second
-	backoff            = 100 * time.Millisecond
-	retriesMax         = 1200 // With the backoff they outlast a restart of the server.
-	batchBytesMax      = 8 << 20
-)
-
-// A record as a line: []byte is base64 in JSON, nil is null.
-type line struct {
-	Partition int32    `json:"partition"`
-	Offset    int64    `json:"offset"`
-	Key       []byte   `json:"key"`
-	Value     []byte   `json:"value"`
-	Headers   []header `json:"headers"`
-}
-
-type header struct {
-	name  string
-	value []byte
-}
-
-func (h header) MarshalJSON() ([]byte, error) { return json.Marshal([]any{h.name, h.value}) }
-
-func (h *header) UnmarshalJSON(text []byte) error {
-	return json.Unmarshal(text, &[]any{&h.name, &h.value})
-}
-
-type acknowledgement struct {
-	Index     int   `json:"index"`
-	Partition int32 `json:"partition"`
-	Offset    int64 `json:"offset"`
-}
-
-type failure struct {
-	Index *int   `json:"index,omitempty"`
-	Error string `json:"error"`
-}
-
-var output = json.NewEncoder(os.Stdout)
-
-// write prints one line at once: whoever reads may kill us or the server next.
-func write(value any) {
-	if err := output.Encode(value); err != nil {
-		fail(err)
-	}
-}
-
-func fail(err error) {
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
-}
+const retriesMax = 1200 // With the backoff they outlast a restart of the server.
 
 func main() {
-	commands := map[string]struct {
-		words int
-		run   func(words []string, config *sarama.Config) error
-	}{
-		"produce": {3, produce}, "consume": {3, consume}, "group": {4, group}, "transaction": {1, transaction},
-	}
-	if len(os.Args) < 2 {
-		fail(errors.New("no command"))
-	}
-	command, isKnown := commands[os.Args[1]]
-	words := os.Args[2:]
-	if !isKnown || len(words) < command.words {
-		fail(fmt.Errorf("no such command: %v", os.Args[1:]))
-	}
+	driver.Client[*sarama.Config]{
+		Configure: configure, Produce: produce, Consume: consume, Group: group, Transaction: transaction,
+	}.Main()
+}
+
+func configure(_ string, settings []string) (*sarama.Config, error) {
 	config := sarama.NewConfig()
 	config.Version = sarama.V3_6_0_0
 	config.Metadata.Retry.Max = retriesMax
-	config.Metadata.Retry.Backoff = backoff
-	for _, setting := range words[command.words:] {
+	config.Metadata.Retry.Backoff = driver.Backoff
+	for _, setting := range settings {
 		if err := set(config, setting); err != nil {
-			fail(fmt.Errorf("%q: %w", setting, err))
+			return nil, fmt.Errorf("%q: %w", setting, err)
 		}
 	}
-	if err := command.run(words[:command.words], config); err != nil {
-		fail(err)
-	}
+	return config, nil
 }
 
 func set(config *sarama.Config, setting string) (err error) {
@@ -133,9 +65,9 @@ func produce(words []string, config *sarama.Config) error {
 	}
 	makeIdempotent(config)
 	config.Producer.Partitioner = sarama.NewManualPartitioner
-	config.Producer.MaxMessageBytes = batchBytesMax
+	config.Producer.MaxMessageBytes = driver.BatchBytesMax
 	config.Producer.Retry.Max = retriesMax
-	config.Producer.Retry.Backoff = backoff
+	config.Producer.Retry.Backoff = driver.Backoff
 	config.Producer.Return.Successes = true
 	producer, err := sarama.NewAsyncProducer([]string{words[0]}, config)
 	if err != nil {
@@ -157,18 +89,11 @@ func produce(words []string, config *sarama.Config) error {
 }
 
 func send(input chan<- *sarama.ProducerMessage, topic string) error {
-	lines := json.NewDecoder(os.Stdin)
-	for index := 0; ; index++ {
-		var read line
-		if err := lines.Decode(&read); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		message := messageOf(topic, read)
+	return driver.ForEachRecord(func(index int, record driver.Record) {
+		message := messageOf(topic, record)
 		message.Metadata = index
 		input <- message
-	}
+	})
 }
 
 // report tells what became of each record until the producer is closed; how many failed.
@@ -181,40 +106,41 @@ func report(producer sarama.AsyncProducer) (failed int) {
 				successes = nil
 				continue
 			}
-			write(acknowledgement{message.Metadata.(int), message.Partition, message.Offset})
+			driver.WriteAcknowledgement(message.Metadata.(int), message.Partition, message.Offset)
 		case refused, isOpen := <-failures:
 			if !isOpen {
 				failures = nil
 				continue
 			}
 			failed++
-			index := refused.Msg.Metadata.(int)
-			write(failure{&index, refused.Err.Error()})
+			driver.WriteFailure(refused.Msg.Metadata.(int), refused.Err.Error())
 		}
 	}
 	return failed
 }
 
-func messageOf(topic string, read line) *sarama.ProducerMessage {
-	message := &sarama.ProducerMessage{Topic: topic, Partition: read.Partition}
-	if read.Key != nil {
-		message.Key = sarama.ByteEncoder(read.Key)
+func messageOf(topic string, record driver.Record) *sarama.ProducerMessage {
+	message := &sarama.ProducerMessage{Topic: topic, Partition: record.Partition}
+	if record.Key != nil {
+		message.Key = sarama.ByteEncoder(record.Key)
 	}
-	if read.Value != nil {
-		message.Value = sarama.ByteEncoder(read.Value)
+	if record.Value != nil {
+		message.Value = sarama.ByteEncoder(record.Value)
 	}
-	for _, header := range read.Headers {
-		message.Headers = append(message.Headers, sarama.RecordHeader{Key: []byte(header.name), Value: header.value})
+	for _, header := range record.Headers {
+		message.Headers = append(message.Headers, sarama.RecordHeader{Key: []byte(header.Key), Value: header.Value})
 	}
 	return message
 }
 
-func lineOf(message *sarama.ConsumerMessage) line {
-	headers := []header{}
+func write(message *sarama.ConsumerMessage) {
+	headers := []driver.Header{}
 	for _, found := range message.Headers {
-		headers = append(headers, header{string(found.Key), found.Value})
+		headers = append(headers, driver.Header{Key: string(found.Key), Value: found.Value})
 	}
-	return line{message.Partition, message.Offset, message.Key, message.Value, headers}
+	driver.Record{
+		Partition: message.Partition, Offset: message.Offset, Key: message.Key, Value: message.Value, Headers: headers,
+	}.Write()
 }
 
 func consume(words []string, config *sarama.Config) error {
@@ -242,7 +168,7 @@ func consume(words []string, config *sarama.Config) error {
 		go forward(found.Messages(), messages, done)
 	}
 	for range count {
-		write(lineOf(<-messages))
+		write(<-messages)
 	}
 	close(done)
 	return nil
@@ -257,23 +183,23 @@ func forward(from <-chan *sarama.ConsumerMessage, to chan<- *sarama.ConsumerMess
 	}
 }
 
-// member prints and commits until nothing is left to print; then it ends the session.
-type member struct {
+// counting prints and commits until nothing is left to print; then it ends the session.
+type counting struct {
 	mutex sync.Mutex
 	left  int
 	end   context.CancelFunc
 }
 
-func (*member) Setup(sarama.ConsumerGroupSession) error   { return nil }
-func (*member) Cleanup(sarama.ConsumerGroupSession) error { return nil }
+func (*counting) Setup(sarama.ConsumerGroupSession) error   { return nil }
+func (*counting) Cleanup(sarama.ConsumerGroupSession) error { return nil }
 
-func (m *member) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+func (c *counting) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
 	for message := range claim.Messages() {
-		if !m.print(message) {
+		if !c.print(message) {
 			break
 		}
 		session.MarkMessage(message, "")
-		if m.isDone() {
+		if c.isDone() {
 			break
 		}
 		if len(claim.Messages()) == 0 {
@@ -281,28 +207,28 @@ func (m *member) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 		}
 	}
 	session.Commit()
-	if m.isDone() {
-		m.end()
+	if c.isDone() {
+		c.end()
 	}
 	return nil
 }
 
 // print says whether the message was wanted.
-func (m *member) print(message *sarama.ConsumerMessage) bool {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	if m.left == 0 {
+func (c *counting) print(message *sarama.ConsumerMessage) bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.left == 0 {
 		return false
 	}
-	write(lineOf(message))
-	m.left--
+	write(message)
+	c.left--
 	return true
 }
 
-func (m *member) isDone() bool {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	return m.left == 0
+func (c *counting) isDone() bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.left == 0
 }
 
 func group(words []string, config *sarama.Config) error {
@@ -318,7 +244,7 @@ func group(words []string, config *sarama.Config) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	reader := &member{left: count, end: cancel}
+	reader := &counting{left: count, end: cancel}
 	for !reader.isDone() {
 		if err := consumers.Consume(ctx, []string{words[1]}, reader); err != nil {
 			return err
@@ -332,19 +258,8 @@ func transaction(words []string, config *sarama.Config) error {
 	makeIdempotent(config)
 	config.Metadata.Retry = sarama.NewConfig().Metadata.Retry
 	config.Producer.Transaction.ID = "t"
-	refused := make(chan error, 1)
-	go func() {
+	return driver.WriteRefusal(func() error {
 		_, err := sarama.NewAsyncProducer([]string{words[0]}, config)
-		refused <- err
-	}()
-	select {
-	case err := <-refused:
-		if err == nil {
-			return errors.New("not refused")
-		}
-		write(failure{Error: err.Error()})
-		return nil
-	case <-time.After(transactionTimeout):
-		return errors.New("no answer")
-	}
+		return err
+	}, error.Error)
 }

@@ -1,0 +1,3 @@
+module talosmq/driver
+
+go 1.26.0
