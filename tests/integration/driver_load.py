@@ -58,7 +58,9 @@ class LineLoad:
         """The producer's status is that of one whose records were all acknowledged."""
         self.is_ending.set()
         self.thread.join()
-        self.test.assertEqual(self.producer.wait(), 0, self.producer.said())
+        status = self.producer.wait()
+        refused = [line for line in self.producer.lines if "error" in line]
+        self.test.assertEqual(status, 0, f"{self.producer.said()}{refused[:5]}")
         self.test.assertEqual(self.acknowledged(), self.sent)
 
     def stored(self):

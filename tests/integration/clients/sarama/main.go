@@ -73,12 +73,14 @@ func produce(words []string, config *sarama.Config) error {
 	if err != nil {
 		return err
 	}
+	var unanswered sync.WaitGroup
 	sent := make(chan error, 1)
 	go func() {
-		sent <- send(producer.Input(), words[1])
+		sent <- send(producer.Input(), words[1], &unanswered)
+		unanswered.Wait() // Closed before, sarama gives up what it is sending again.
 		producer.AsyncClose()
 	}()
-	failed := report(producer)
+	failed := report(producer, &unanswered)
 	if err := <-sent; err != nil {
 		return err
 	}
@@ -88,16 +90,17 @@ func produce(words []string, config *sarama.Config) error {
 	return nil
 }
 
-func send(input chan<- *sarama.ProducerMessage, topic string) error {
+func send(input chan<- *sarama.ProducerMessage, topic string, unanswered *sync.WaitGroup) error {
 	return driver.ForEachRecord(func(index int, record driver.Record) {
 		message := messageOf(topic, record)
 		message.Metadata = index
+		unanswered.Add(1)
 		input <- message
 	})
 }
 
 // report tells what became of each record until the producer is closed; how many failed.
-func report(producer sarama.AsyncProducer) (failed int) {
+func report(producer sarama.AsyncProducer, unanswered *sync.WaitGroup) (failed int) {
 	successes, failures := producer.Successes(), producer.Errors()
 	for successes != nil || failures != nil {
 		select {
@@ -107,6 +110,7 @@ func report(producer sarama.AsyncProducer) (failed int) {
 				continue
 			}
 			driver.WriteAcknowledgement(message.Metadata.(int), message.Partition, message.Offset)
+			unanswered.Done()
 		case refused, isOpen := <-failures:
 			if !isOpen {
 				failures = nil
@@ -114,6 +118,7 @@ func report(producer sarama.AsyncProducer) (failed int) {
 			}
 			failed++
 			driver.WriteFailure(refused.Msg.Metadata.(int), refused.Err.Error())
+			unanswered.Done()
 		}
 	}
 	return failed
