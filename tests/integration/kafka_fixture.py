@@ -4,6 +4,7 @@ import json
 import select
 import time
 import unittest
+import urllib.request
 
 from kafka_wire import Wire, codecs_of
 from talosmq_process import Server, talosmq
@@ -60,6 +61,12 @@ class KafkaTest(unittest.TestCase):
 
     def consumed_by_grpc(self, form="%k %v", topic=None):
         return self.run_ok("consume", topic or self.topic, "-O", "start", "-e", "-f", form + "\\n").splitlines()
+
+    def metric(self, name, label=""):
+        """The sum of those whose line begins so and has the label in it."""
+        with urllib.request.urlopen(f"http://{self.server.http}/metrics") as reply:
+            lines = [line for line in reply.read().decode().splitlines() if line.startswith(name) and label in line]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
 
     def wait_until(self, holds, what="the condition does not come true"):
         deadline = time.monotonic() + PATIENCE_SECONDS

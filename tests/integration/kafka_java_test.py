@@ -2,52 +2,29 @@
 
 import json
 import pathlib
-import struct
 import tempfile
-import time
 import unittest
-import urllib.request
 
 from certificates import Authority
-from client_driver import Record, line_of, record_of
+from client_driver import Record, line_of
 from driver_load import DriverLoad
+from driver_tests import MEBIBYTE, RECORDS, DriverTests
 from java_client import VERSIONS, JavaClient
 from kafka_fixture import KafkaTest
-from kafka_wire import COUNT, batch
+from kafka_wire import batch
 from talosmq_process import talosmq
 
-MEBIBYTE = 1 << 20
-CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
-# What is sent before the input ends is one batch of each partition.
-ONE_BATCH = ("linger.ms=60000", f"batch.size={8 * MEBIBYTE}")
 QUICK_MEMBER = ("heartbeat.interval.ms=200", "session.timeout.ms=10000")
-REFUSED_SECONDS = 10  # Far below the 20 s that the drivers would wait.
 PASSWORD = "correct horse = battery staple"
 MECHANISMS = {"SCRAM-SHA-256": "scram.ScramLoginModule", "SCRAM-SHA-512": "scram.ScramLoginModule",
               "PLAIN": "plain.PlainLoginModule"}
 
-RECORDS = [Record(b"key %d" % i, b"value %d " % i * 20, (("n", b"%d" % i), ("n", b"again"), ("", b"")))
-           for i in range(200)]
-RECORDS += [Record(None, None), Record(b"", b""), Record(None, b""), Record(b"k", None, (("null", None),)),
-            Record(b"", None), Record(b"large", bytes(range(256)) * (MEBIBYTE // 256))]
-MANY = [Record(None, b"%d" % i, (), 1) for i in range(10_000)]
 
-
-class RecordTests(JavaClient):
-    def test_each_codec_keeps_every_record(self):
-        for codec in CODECS:
-            with self.subTest(codec):
-                topic = f"{self.topic}.{codec}"
-                self.create(2, topic)
-                sent = self.driver(*ONE_BATCH).produce(topic, RECORDS + MANY, codec)
-                self.assertEqual([r.offset for r in sent], [*range(len(RECORDS)), *range(len(MANY))])
-                self.assertEqual(self.stored_codecs(0, topic), {codec})
-                self.assertEqual(self.stored_codecs(1, topic), {codec})
-                self.assertEqual(struct.unpack_from(">i", self.stored(1, topic), COUNT), (len(MANY),), "one batch")
-                found = self.driver().consume(topic, len(sent))
-                for partition in (0, 1):
-                    self.assertEqual([r for r in found if r.partition == partition],
-                                     [r for r in sent if r.partition == partition])
+class RecordTests(DriverTests, JavaClient):
+    one_batch = ("linger.ms=60000", f"batch.size={8 * MEBIBYTE}")
+    no_patience = ("max.block.ms=3000",)
+    unknown_topic = "TimeoutException"
+    refusal = "TransactionalIdAuthorizationException"
 
     def test_what_java_wrote_grpc_reads_and_the_reverse(self):
         self.create()
@@ -67,12 +44,6 @@ class RecordTests(JavaClient):
         self.assertEqual(told, {0: None, 1: None, 2: "RecordTooLargeException"})
         self.assertEqual(self.consumed_by_grpc("%v"), ["fits", "too"])
 
-    def test_a_topic_that_is_not_there_is_told(self):
-        status, told, _ = self.driver("max.block.ms=3000").run("produce", self.address, "nowhere", "none",
-                                                              stdin=line_of(Record(None, b"v")))
-        self.assertEqual((status, [json.loads(line)["error"] for line in told]), (1, ["TimeoutException"]))
-        self.assertNotIn("nowhere", [topic["topic"] for topic in self.run_json("topic", "list")])
-
     # With 50 partitions a whole Fetch is above 1,500 bytes; one in a session names only what has changed.
     def test_a_consumer_of_many_partitions_reads_in_a_session(self):
         partitions, rounds = 50, 6
@@ -84,14 +55,7 @@ class RecordTests(JavaClient):
         self.wait_until(lambda: self.fetches() >= fetches + 10, "nobody fetches any more")
         each = (self.metric("talosmq_kafka_received_bytes_total") - received) / (self.fetches() - fetches)
         self.assertLess(each, 300, "bytes of a Fetch")
-        connection = self.wire()
-        for number in range(rounds):
-            for partition in range(partitions):
-                self.assertEqual(connection.produce(self.topic, partition, batch(b"%d" % number)), (0, number))
-            self.wait_until(lambda: len(reader.lines) >= (number + 1) * partitions, f"{len(reader.lines)} were read")
-        self.assertEqual(reader.wait(), 0, reader.said())
-        found = sorted((r.partition, r.offset, r.value) for r in map(record_of, reader.lines))
-        self.assertEqual(found, [(p, o, b"%d" % o) for p in range(partitions) for o in range(rounds)])
+        self.assert_reads_in_rounds(reader, partitions, rounds)
 
     def wait_until_idle(self):
         """Until requests other than Fetch have ended: ten fetches in a row."""
@@ -105,18 +69,8 @@ class RecordTests(JavaClient):
             return self.fetches() >= seen[1] + 10
         self.wait_until(holds, "the consumer does not settle")
 
-    def metric(self, name, label=""):
-        with urllib.request.urlopen(f"http://{self.server.http}/metrics") as reply:
-            lines = [line for line in reply.read().decode().splitlines() if line.startswith(name) and label in line]
-        return sum(float(line.rpartition(" ")[2]) for line in lines)
-
     def fetches(self):
         return self.metric("talosmq_kafka_requests_total", 'api="Fetch"')
-
-    def test_a_transactional_id_is_refused_at_once(self):
-        began = time.monotonic()
-        self.assertEqual(self.driver().transaction(), "TransactionalIdAuthorizationException")
-        self.assertLess(time.monotonic() - began, REFUSED_SECONDS)
 
 
 class GroupTests(JavaClient):
@@ -124,9 +78,6 @@ class GroupTests(JavaClient):
         self.create(partitions)
         for partition in range(partitions):
             self.assertEqual(self.wire().produce(self.topic, partition, batch(*[b"v"] * count)), (0, 0))
-
-    def committed(self, group):
-        return [p["committed"] for p in self.run_json("group", "describe", group)["partitions"]]
 
     def settle(self, sizes, *members):
         self.wait_until(lambda: sorted(len(m.owned) for m in members) == sizes,
@@ -148,7 +99,7 @@ class GroupTests(JavaClient):
         self.assertEqual(one.wait(), 0, one.said())
         self.assertEqual(sorted(one.read), [(p, o) for p in range(4) for o in range(50)])
         self.assertEqual(other.read, [], "what is committed comes once")
-        self.assertEqual(self.committed(self.topic), [50] * 4)
+        self.assertEqual(self.committed(), [50] * 4)
         return moved
 
     def test_members_share_by_range(self):
@@ -171,14 +122,6 @@ class GroupTests(JavaClient):
         self.settle([2, 2], again, other)
         self.assertEqual((again.owned, other.moved), (had, moved), "nothing moves")
 
-    def test_a_member_goes_on_where_the_last_one_committed(self):
-        self.fill(1, 30)
-        first = self.driver().group(self.topic, self.topic, 12)
-        self.assertEqual(self.committed(self.topic), [12])
-        second = self.driver().group(self.topic, self.topic, 18)
-        self.assertEqual([r.offset for r in first + second], list(range(30)))
-        self.assertEqual(self.committed(self.topic), [30])
-
 
 class KillTests(JavaClient):
     def test_kill_9_loses_and_doubles_nothing_and_keeps_the_order(self):
@@ -191,8 +134,7 @@ class KillTests(JavaClient):
         load.assert_stored()
         self.wait_until(lambda: len(set(member.read)) == load.sent, f"{len(set(member.read))} of {load.sent} were read")
         self.assertEqual(member.wait(), 0, member.said())
-        committed = [p["committed"] for p in self.run_json("group", "describe", self.topic)["partitions"]]
-        self.assertEqual(committed, self.ends())
+        self.assertEqual(self.committed(), self.ends())
 
 
 class Java3Test(RecordTests, GroupTests, KillTests, KafkaTest):
