@@ -7,6 +7,7 @@ from driver_load import DriverLoad
 from driver_tests import MANY, RECORDS, DriverTests
 from foreign_clients import go_program
 from kafka_fixture import KafkaTest
+from kafka_wire import batch
 
 
 class GoTests(DriverTests):
@@ -14,6 +15,7 @@ class GoTests(DriverTests):
 
     name = None
     long_poll = ()
+    sessions = None  # Fetch sessions that a consumer opens.
 
     @classmethod
     def setUpClass(cls):
@@ -29,6 +31,20 @@ class GoTests(DriverTests):
         reader = self.driver(*self.long_poll).start("consume", self.address, self.topic, partitions * rounds)
         self.assert_reads_in_rounds(reader, partitions, rounds)
 
+    def test_a_consumer_reads_in_fetch_sessions_if_it_has_them(self):
+        partitions = 10
+        self.create(partitions)
+        reader = self.driver().start("consume", self.address, self.topic, partitions + 1)
+        for partition in range(partitions):
+            self.assertEqual(self.wire().produce(self.topic, partition, batch(b"v")), (0, 0))
+        self.wait_until(lambda: len(reader.lines) == partitions, reader.said())
+        # franz-go takes out of its session for a while what it has not given away yet.
+        self.wait_until(lambda: self.metric("talosmq_kafka_fetch_session_partitions") == self.sessions * partitions,
+                        "the session has not all of them")
+        self.assertEqual(self.metric("talosmq_kafka_fetch_sessions"), self.sessions)
+        self.assertEqual(self.wire().produce(self.topic, 0, batch(b"v")), (0, 1))
+        self.assertEqual(reader.wait(), 0, reader.said())
+
     def test_kill_9_loses_and_doubles_nothing_and_keeps_the_order(self):
         partitions = 3
         self.create(partitions)
@@ -42,6 +58,7 @@ class FranzGoTest(GoTests, KafkaTest):
     name = "franz-go"
     one_batch = ("ProducerLinger=1m",)
     long_poll = ("FetchMaxWait=20s",)
+    sessions = 1
     unknown_topic = "UNKNOWN_TOPIC_OR_PARTITION"
     refusal = "TRANSACTIONAL_ID_AUTHORIZATION_FAILED"
 
@@ -50,6 +67,7 @@ class SaramaTest(GoTests, KafkaTest):
     name = "sarama"
     one_batch = (f"Producer.Flush.Messages={len(RECORDS + MANY)}",)
     long_poll = ("Consumer.MaxWaitTime=20s",)
+    sessions = 0
     no_patience = ("Metadata.Retry.Max=3",)
     unknown_topic = "nowhere: kafka server: Request was for a topic or partition that does not exist on this broker"
     refusal = "kafka server: Transactional ID authorization failed"
