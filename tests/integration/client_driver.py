@@ -3,9 +3,10 @@
     DRIVER produce BOOTSTRAP TOPIC CODEC       records from its input; where each of them went
     DRIVER consume BOOTSTRAP TOPIC COUNT       records from the starts of all partitions
     DRIVER group BOOTSTRAP TOPIC GROUP COUNT   the same as a member that commits
+    DRIVER member BOOTSTRAP TOPIC GROUP        the same until its input ends, whatever becomes of the server
     DRIVER transaction BOOTSTRAP               the error that a transactional id gets
 
-Then KEY=VALUE, settings in the client's own terms.
+Then KEY=VALUE, settings in the client's own terms. Not every driver has the last three commands.
 """
 
 import base64

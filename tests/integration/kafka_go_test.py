@@ -2,7 +2,7 @@
 
 import unittest
 
-from client_driver import ClientDriver
+from client_driver import ClientDriver, record_of
 from driver_load import DriverLoad
 from driver_tests import MANY, RECORDS, DriverTests
 from foreign_clients import go_program
@@ -52,6 +52,21 @@ class GoTests(DriverTests):
         load.kill_server_again_and_again()
         load.end()
         load.assert_stored()
+
+    def test_a_group_reads_on_through_kills(self):
+        partitions = 4
+        self.create(partitions)
+        load = DriverLoad(self, self.driver(), "zstd", partitions)
+        members = [self.driver().start("member", self.address, self.topic, self.topic) for _ in range(2)]
+        self.wait_until(lambda: all(m.lines for m in members), "somebody reads nothing")
+        load.kill_server_again_and_again()
+        load.end()
+        self.wait_until(lambda: self.committed() == self.ends(), "not everything is committed")
+        for member in members:
+            self.assertEqual(member.wait(), 0, member.said())
+        read = {(r.partition, r.offset, int(r.value)) for m in members for r in map(record_of, m.lines)}
+        self.assertEqual(read, {(p, o, n) for p, places in load.stored().items() for o, n in places})
+        self.assertEqual(self.run_json("group", "describe", self.topic)["members"], [])
 
 
 class FranzGoTest(GoTests, KafkaTest):

@@ -34,7 +34,7 @@ var codecs = map[string]kgo.CompressionCodec{
 
 func main() {
 	driver.Client[[]kgo.Opt]{
-		Configure: configure, Produce: produce, Consume: consume, Group: group, Transaction: transaction,
+		Configure: configure, Produce: produce, Consume: consume, Group: group, Member: member, Transaction: transaction,
 	}.Main()
 }
 
@@ -155,10 +155,7 @@ func read(topic, wanted string, options []kgo.Opt, done func(*kgo.Client, []*kgo
 	if err != nil {
 		return err
 	}
-	client, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.ConsumeTopics(topic),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-	}, options...)...)
+	client, err := newReader(topic, options)
 	if err != nil {
 		return err
 	}
@@ -175,6 +172,34 @@ func read(topic, wanted string, options []kgo.Opt, done func(*kgo.Client, []*kgo
 			return err
 		}
 		client.AllowRebalance()
+	}
+	return nil
+}
+
+func newReader(topic string, options []kgo.Opt) (*kgo.Client, error) {
+	return kgo.NewClient(append([]kgo.Opt{
+		kgo.ConsumeTopics(topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+	}, options...)...)
+}
+
+// member lets franz-go commit by itself what earlier polls gave; what is not committed comes again.
+func member(words []string, options []kgo.Opt) error {
+	client, err := newReader(words[1], append([]kgo.Opt{
+		kgo.ConsumerGroup(words[2]),
+		kgo.AutoCommitInterval(driver.Backoff),
+	}, options...))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx := driver.UntilInputEnds()
+	for ctx.Err() == nil {
+		fetches := client.PollFetches(ctx)
+		for _, err := range fetches.Errors() {
+			driver.Note(err.Err)
+		}
+		write(fetches.Records())
 	}
 	return nil
 }

@@ -3,12 +3,14 @@
 //	produce BOOTSTRAP TOPIC CODEC       sends the records of standard input, tells where each went
 //	consume BOOTSTRAP TOPIC COUNT       prints COUNT records from the starts of all partitions
 //	group BOOTSTRAP TOPIC GROUP COUNT   the same as a member of a group, commits what it printed
+//	member BOOTSTRAP TOPIC GROUP        the same until its input ends, whatever becomes of the server
 //	transaction BOOTSTRAP               tells the error that a transactional id gets
 //
 // Then KEY=VALUE, settings in the client's own terms. Status 0 when everything was done.
 package driver
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,8 +29,8 @@ const (
 
 // Client has a function for each command, which gets the words after it and what Configure made of them.
 type Client[Config any] struct {
-	Configure                            func(bootstrap string, settings []string) (Config, error)
-	Produce, Consume, Group, Transaction func(words []string, config Config) error
+	Configure                                    func(bootstrap string, settings []string) (Config, error)
+	Produce, Consume, Group, Member, Transaction func(words []string, config Config) error
 }
 
 // Main does what the command line says, and ends the program.
@@ -43,7 +45,7 @@ func (c Client[Config]) run(arguments []string) error {
 		words int
 		run   func(words []string, config Config) error
 	}{
-		"produce": {3, c.Produce}, "consume": {3, c.Consume}, "group": {4, c.Group},
+		"produce": {3, c.Produce}, "consume": {3, c.Consume}, "group": {4, c.Group}, "member": {3, c.Member},
 		"transaction": {1, c.Transaction},
 	}
 	if len(arguments) == 0 {
@@ -93,6 +95,18 @@ func ForEachRecord(take func(index int, record Record)) error {
 		}
 		take(index, record)
 	}
+}
+
+// UntilInputEnds returns a context that lasts as long as standard input.
+func UntilInputEnds() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer cancel()
+		if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+			fail(err)
+		}
+	}()
+	return ctx
 }
 
 func (r Record) Write() { write(r) }
@@ -145,7 +159,10 @@ func write(line any) {
 	}
 }
 
+// Note tells of an error that does not end the program.
+func Note(err error) { fmt.Fprintln(os.Stderr, err) }
+
 func fail(err error) {
-	fmt.Fprintln(os.Stderr, err)
+	Note(err)
 	os.Exit(1)
 }

@@ -21,7 +21,7 @@ const retriesMax = 1200 // With the backoff they outlast a restart of the server
 
 func main() {
 	driver.Client[*sarama.Config]{
-		Configure: configure, Produce: produce, Consume: consume, Group: group, Transaction: transaction,
+		Configure: configure, Produce: produce, Consume: consume, Group: group, Member: member, Transaction: transaction,
 	}.Main()
 }
 
@@ -236,14 +236,18 @@ func (c *counting) isDone() bool {
 	return c.left == 0
 }
 
+func newConsumers(words []string, config *sarama.Config) (sarama.ConsumerGroup, error) {
+	config.Consumer.Offsets.Initial = sarama.OffsetOldest
+	return sarama.NewConsumerGroup([]string{words[0]}, words[2], config)
+}
+
 func group(words []string, config *sarama.Config) error {
 	count, err := strconv.Atoi(words[3])
 	if err != nil {
 		return err
 	}
-	config.Consumer.Offsets.Initial = sarama.OffsetOldest
 	config.Consumer.Offsets.AutoCommit.Enable = false
-	consumers, err := sarama.NewConsumerGroup([]string{words[0]}, words[2], config)
+	consumers, err := newConsumers(words, config)
 	if err != nil {
 		return err
 	}
@@ -253,6 +257,36 @@ func group(words []string, config *sarama.Config) error {
 	for !reader.isDone() {
 		if err := consumers.Consume(ctx, []string{words[1]}, reader); err != nil {
 			return err
+		}
+	}
+	return consumers.Close()
+}
+
+// printing prints and marks what may be committed.
+type printing struct{}
+
+func (printing) Setup(sarama.ConsumerGroupSession) error   { return nil }
+func (printing) Cleanup(sarama.ConsumerGroupSession) error { return nil }
+
+func (printing) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+	for message := range claim.Messages() {
+		write(message)
+		session.MarkMessage(message, "")
+	}
+	return nil
+}
+
+// member lets sarama commit by itself; what is not committed comes again.
+func member(words []string, config *sarama.Config) error {
+	config.Consumer.Offsets.AutoCommit.Interval = driver.Backoff
+	consumers, err := newConsumers(words, config)
+	if err != nil {
+		return err
+	}
+	ctx := driver.UntilInputEnds()
+	for ctx.Err() == nil {
+		if err := consumers.Consume(ctx, []string{words[1]}, printing{}); err != nil {
+			driver.Note(err)
 		}
 	}
 	return consumers.Close()
