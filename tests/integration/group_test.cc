@@ -1,8 +1,6 @@
 // Group consumers of the SDK against a real server.
 
 #include "base/mutex.h"
-#include "support/server_process.h"
-#include "support/temporary_directory.h"
 #include "talosmq/admin.h"
 #include "talosmq/broadcast_consumer.h"
 #include "talosmq/error.h"
@@ -13,6 +11,7 @@
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "integration/server_fixture.h"
 #include <httplib.h>
 
 #include <algorithm>
@@ -28,7 +27,6 @@
 namespace talosmq {
 namespace {
 
-using support::ServerProcess;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Optional;
@@ -36,24 +34,10 @@ using testing::Optional;
 constexpr int kPollsMax = 600;
 constexpr absl::Duration kPollWait = absl::Milliseconds(100);
 
-/// One server for all tests, which have a topic and a group each.
-class GroupTest : public testing::Test {
+/// Each test has a group, too.
+class GroupTest : public ServerTest {
  protected:
-  static void SetUpTestSuite() {
-    directory_ = new support::TemporaryDirectory();
-    auto server = ServerProcess::Start({.program = TALOSMQ_SERVER_PROGRAM,
-                                        .data_dir = directory_->path() + "/data",
-                                        .arguments = {}});
-    ASSERT_TRUE(server.ok()) << server.status();
-    server_ = server->release();
-  }
-  static void TearDownTestSuite() {
-    delete server_;
-    delete directory_;
-  }
-
   void SetUp() override {
-    topic_ = testing::UnitTest::GetInstance()->current_test_info()->name();
     client_ = Connect();
     admin_ = Admin::Create(*client_);
   }
@@ -148,15 +132,9 @@ class GroupTest : public testing::Test {
     return offset->second.offset.value();
   }
 
-  static support::TemporaryDirectory* directory_;
-  static ServerProcess* server_;
-  std::string topic_;
   std::unique_ptr<Client> client_;
   std::unique_ptr<Admin> admin_;
 };
-
-support::TemporaryDirectory* GroupTest::directory_ = nullptr;
-ServerProcess* GroupTest::server_ = nullptr;
 
 TEST_F(GroupTest, WhoStaysTakesOverFromWhatWasCommittedByWhoLeaves) {
   CreateTopic(4);

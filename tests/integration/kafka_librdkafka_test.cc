@@ -2,12 +2,11 @@
 
 #include "kafka/protocol/fetch.h"
 #include "record/batch.h"
-#include "support/server_process.h"
-#include "support/temporary_directory.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "integration/rdkafka_client.h"
+#include "integration/server_fixture.h"
 #include "unit/kafka/raw_client.h"
 
 #include <algorithm>
@@ -22,7 +21,6 @@
 namespace talosmq {
 namespace {
 
-using support::ServerProcess;
 using testing::AllOf;
 using testing::Contains;
 using testing::Not;
@@ -32,26 +30,9 @@ constexpr int64_t kTimeMs = 1'700'000'000'000;
 constexpr int16_t kFetchVersion = 11;
 constexpr int32_t kFetchBytes = 16 << 20;
 
-/// One server for all tests, which have a topic each.
-class LibrdkafkaTest : public testing::Test {
+class LibrdkafkaTest : public ServerTest {
  protected:
-  static void SetUpTestSuite() {
-    directory_ = new support::TemporaryDirectory();
-    auto server = ServerProcess::Start({.program = TALOSMQ_SERVER_PROGRAM,
-                                        .data_dir = directory_->path() + "/data",
-                                        .arguments = {}});
-    ASSERT_TRUE(server.ok()) << server.status();
-    server_ = server->release();
-  }
-  static void TearDownTestSuite() {
-    delete server_;
-    delete directory_;
-  }
-
-  void SetUp() override {
-    topic_ = testing::UnitTest::GetInstance()->current_test_info()->name();
-    admin_ = std::make_unique<RdKafkaAdmin>(Config());
-  }
+  void SetUp() override { admin_ = std::make_unique<RdKafkaAdmin>(Config()); }
 
   static RdKafkaConfig Config(RdKafkaConfig more = {}) {
     more["bootstrap.servers"] = server_->kafka_address();
@@ -124,14 +105,8 @@ class LibrdkafkaTest : public testing::Test {
     EXPECT_TRUE(std::ranges::all_of(members, has_its_share));
   }
 
-  static support::TemporaryDirectory* directory_;
-  static ServerProcess* server_;
-  std::string topic_;
   std::unique_ptr<RdKafkaAdmin> admin_;
 };
-
-support::TemporaryDirectory* LibrdkafkaTest::directory_ = nullptr;
-ServerProcess* LibrdkafkaTest::server_ = nullptr;
 
 TEST_F(LibrdkafkaTest, EveryCodecWithIdempotenceKeepsEveryRecordInOrder) {
   constexpr int kCount = 2000;

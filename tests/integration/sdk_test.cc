@@ -13,6 +13,7 @@
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "integration/server_fixture.h"
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,24 +37,9 @@ using testing::ElementsAre;
 
 constexpr absl::Duration kPatience = absl::Seconds(60);
 
-/// One server for all tests, which have a topic each.
-class SdkTest : public testing::Test {
+class SdkTest : public ServerTest {
  protected:
-  static void SetUpTestSuite() {
-    directory_ = new support::TemporaryDirectory();
-    auto server = ServerProcess::Start({.program = TALOSMQ_SERVER_PROGRAM,
-                                        .data_dir = directory_->path() + "/data",
-                                        .arguments = {}});
-    ASSERT_TRUE(server.ok()) << server.status();
-    server_ = server->release();
-  }
-  static void TearDownTestSuite() {
-    delete server_;
-    delete directory_;
-  }
-
   void SetUp() override {
-    topic_ = testing::UnitTest::GetInstance()->current_test_info()->name();
     auto client =
         Client::Connect({.server = server_->grpc_address(), .metadata_age_max = absl::Seconds(1)});
     ASSERT_TRUE(client.ok()) << client.status();
@@ -111,15 +97,9 @@ class SdkTest : public testing::Test {
     return read;
   }
 
-  static support::TemporaryDirectory* directory_;
-  static ServerProcess* server_;
-  std::string topic_;
   std::unique_ptr<Client> client_;
   std::unique_ptr<Admin> admin_;
 };
-
-support::TemporaryDirectory* SdkTest::directory_ = nullptr;
-ServerProcess* SdkTest::server_ = nullptr;
 
 TEST_F(SdkTest, APausedPartitionGivesNothingUntilItIsResumed) {
   CreateTopic(2);
