@@ -11,7 +11,8 @@ import threading
 import time
 import unittest
 
-from talosmq_process import BIN, Server, environment, start_talosmq, talosmq
+from server_fixture import ServerTest
+from talosmq_process import BIN, environment, start_talosmq, talosmq
 
 # What ends at once may take this long on a loaded machine, and less than any timeout of ours.
 AT_ONCE_SECONDS = 20
@@ -72,20 +73,7 @@ def stopped(server):
         server.process.send_signal(signal.SIGCONT)
 
 
-class CutShortTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
-    def run_ok(self, *arguments, stdin=b""):
-        status, out, err = talosmq(self.server, *arguments, stdin=stdin)
-        self.assertEqual(status, 0, f"{arguments}: {err}")
-        return out
-
+class CutShortTest(ServerTest):
     def make_topic(self, name, *lines):
         self.run_ok("topic", "create", name, "-p", "1")
         if lines:

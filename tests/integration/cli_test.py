@@ -14,7 +14,8 @@ import unittest
 import yaml
 
 from cli_interrupt_test import SilentServer
-from talosmq_process import BIN, Server, environment, start_talosmq, talosmq
+from server_fixture import ServerTest
+from talosmq_process import BIN, environment, start_talosmq, talosmq
 
 SNAKE_CASE = re.compile(r"^[a-z][a-z0-9_.]*$")
 
@@ -31,23 +32,7 @@ def keys_of(document):
             yield from keys_of(item)
 
 
-class CliTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
-    def run_ok(self, *arguments, stdin=b""):
-        status, out, err = talosmq(self.server, *arguments, stdin=stdin)
-        self.assertEqual(status, 0, f"{arguments}: {err}")
-        return out
-
-    def run_json(self, *arguments, stdin=b""):
-        return json.loads(self.run_ok(*arguments, "-o", "json", stdin=stdin))
-
+class CliTest(ServerTest):
     def run_failing(self, *arguments, stdin=b"", expected=1):
         status, out, err = talosmq(self.server, *arguments, stdin=stdin)
         self.assertEqual(status, expected, f"{arguments}: {out}{err}")

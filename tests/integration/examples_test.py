@@ -5,23 +5,15 @@ import subprocess
 import time
 import unittest
 
-from talosmq_process import BIN, Server, talosmq
+from server_fixture import ServerTest
+from talosmq_process import BIN, talosmq
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-class ExamplesTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
+class ExamplesTest(ServerTest):
     def create(self, topic, partitions=3):
-        status, _, err = talosmq(self.server, "topic", "create", topic, "-p", partitions)
-        self.assertEqual(status, 0, err)
+        self.run_ok("topic", "create", topic, "-p", partitions)
 
     def run_example(self, name, *arguments, stdin=""):
         return subprocess.run(

@@ -1,41 +1,25 @@
 """What the tests of the Kafka port share: a server, topics of a test's own, and waiting."""
 
-import json
 import select
 import time
-import unittest
 import urllib.request
 
 from kafka_wire import Wire, codecs_of
-from talosmq_process import Server, talosmq
+from server_fixture import ServerTest
 
 PATIENCE_SECONDS = 60
 
 
-class KafkaTest(unittest.TestCase):
+class KafkaTest(ServerTest):
     """A server for all tests of the class, and a topic name for each."""
-
-    settings = ()
 
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(cls.settings)
+        super().setUpClass()
         cls.address = cls.server.listeners["kafka"][0]
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
 
     def setUp(self):
         self.topic = self.id().rpartition(".")[2]
-
-    def run_ok(self, *arguments, stdin=b""):
-        status, out, err = talosmq(self.server, *arguments, stdin=stdin)
-        self.assertEqual(status, 0, f"{arguments}: {err}")
-        return out
-
-    def run_json(self, *arguments):
-        return json.loads(self.run_ok(*arguments, "-o", "json"))
 
     def create(self, partitions=1, topic=None, configs=()):
         flags = [flag for config in configs for flag in ("-c", config)]

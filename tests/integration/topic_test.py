@@ -1,35 +1,25 @@
 """The life of topics through the command line: labels, alterations, deletion and what is told."""
 
 import concurrent.futures
-import json
 import select
 import time
 import unittest
 
-from talosmq_process import Server, talosmq
+from server_fixture import ServerTest
+from talosmq_process import talosmq
 
 WAIT_SECONDS = 30
 SETTINGS = ("broker.cleanup_interval_ms=200",)
 
 
-class TopicTest(unittest.TestCase):
+class TopicTest(ServerTest):
+    settings = SETTINGS
+
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(SETTINGS)
+        super().setUpClass()
         talosmq(cls.server, "topic", "create", "plain")
         cls.without_labels = talosmq(cls.server, "topic", "list")[1]
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
-    def run_ok(self, *arguments, stdin=b""):
-        status, out, err = talosmq(self.server, *arguments, stdin=stdin)
-        self.assertEqual(status, 0, f"{arguments}: {err}")
-        return out
-
-    def run_json(self, *arguments, stdin=b""):
-        return json.loads(self.run_ok(*arguments, "-o", "json", stdin=stdin))
 
     def run_failing(self, *arguments):
         status, out, err = talosmq(self.server, *arguments)
