@@ -378,19 +378,19 @@ TEST_F(GroupTest, AdministrationTellsMembersOffsetsAndLag) {
 }
 
 TEST_F(GroupTest, MoreMembersOfOneClientThanAConnectionHasCallsWaitAtTheSameTime) {
-  constexpr size_t kMembers = 1500;
+  constexpr size_t wanted = 1500;
   CreateTopic(1);
   std::vector<std::unique_ptr<GroupConsumer>> members;
-  while (members.size() < kMembers) members.push_back(Join());
+  while (members.size() < wanted) members.push_back(Join());
   size_t waiting = 0;
-  for (int polls = 0; polls < kPollsMax && waiting < kMembers; ++polls) {
+  for (int polls = 0; polls < kPollsMax && waiting < wanted; ++polls) {
     EXPECT_TRUE(members.front()->Poll(kPollWait).ok());
     waiting = WaitingHeartbeats();
   }
-  EXPECT_GE(waiting, kMembers);
+  EXPECT_GE(waiting, wanted);
   const auto info = admin_->DescribeGroup(topic_);
   ASSERT_TRUE(info.ok()) << info.status();
-  EXPECT_EQ(info->members.size(), kMembers);
+  EXPECT_EQ(info->members.size(), wanted);
 }
 
 /// Counts what processors of all partitions were given.

@@ -109,7 +109,7 @@ class LibrdkafkaTest : public ServerTest {
 };
 
 TEST_F(LibrdkafkaTest, EveryCodecWithIdempotenceKeepsEveryRecordInOrder) {
-  constexpr int kCount = 2000;
+  constexpr int count = 2000;
   const std::pair<const char*, record::Codec> codecs[] = {{"none", record::Codec::kNone},
                                                           {"gzip", record::Codec::kGzip},
                                                           {"snappy", record::Codec::kSnappy},
@@ -120,13 +120,12 @@ TEST_F(LibrdkafkaTest, EveryCodecWithIdempotenceKeepsEveryRecordInOrder) {
   for (const auto& [name, codec] : codecs) {
     SCOPED_TRACE(name);
     // A batch that does not become smaller is sent as it is: it has to have some records.
-    SendNumbers(kCount, 1,
+    SendNumbers(count, 1,
                 {{"enable.idempotence", "true"}, {"compression.type", name}, {"linger.ms", "200"}});
     EXPECT_THAT(StoredCodecs(begin), testing::ElementsAre(codec));
-    const std::vector<std::string> values = ReadValues(begin, kCount);
-    for (int i = 0; i < kCount; ++i)
-      ASSERT_EQ(values.at(static_cast<size_t>(i)), std::to_string(i));
-    begin += kCount;
+    const std::vector<std::string> values = ReadValues(begin, count);
+    for (int i = 0; i < count; ++i) ASSERT_EQ(values.at(static_cast<size_t>(i)), std::to_string(i));
+    begin += count;
   }
 }
 
@@ -160,26 +159,26 @@ class LibrdkafkaGroupTest : public LibrdkafkaTest, public testing::WithParamInte
 };
 
 TEST_P(LibrdkafkaGroupTest, MembersShareAndTakeOverWithoutLossOrDoubles) {
-  constexpr int kPartitions = 4;
-  constexpr int kCount = 400;
-  Create(kPartitions);
-  SendNumbers(kCount, kPartitions);
+  constexpr int partitions = 4;
+  constexpr int count = 400;
+  Create(partitions);
+  SendNumbers(count, partitions);
   RdKafkaConsumer one(MemberConfig(GetParam()));
   one.Subscribe(topic_);
-  one.ReadUntil(kCount);
-  EXPECT_EQ(one.owned().size(), kPartitions);
+  one.ReadUntil(count);
+  EXPECT_EQ(one.owned().size(), partitions);
   one.Commit();
   RdKafkaConsumer other(MemberConfig(GetParam()));
   other.Subscribe(topic_);
-  Settle({&one, &other}, kPartitions / 2);
+  Settle({&one, &other}, partitions / 2);
   one.Close();
-  Settle({&other}, kPartitions);
-  SendNumbers(kCount, kPartitions);
-  other.ReadUntil(kCount);
-  EXPECT_EQ(other.owned().size(), kPartitions);
+  Settle({&other}, partitions);
+  SendNumbers(count, partitions);
+  other.ReadUntil(count);
+  EXPECT_EQ(other.owned().size(), partitions);
   const std::set<RdKafkaRecord> read(other.records().begin(), other.records().end());
-  EXPECT_EQ(read.size(), kCount);
-  for (const RdKafkaRecord& record : read) EXPECT_GE(record.offset, kCount / kPartitions);
+  EXPECT_EQ(read.size(), count);
+  for (const RdKafkaRecord& record : read) EXPECT_GE(record.offset, count / partitions);
 }
 
 INSTANTIATE_TEST_SUITE_P(Strategies, LibrdkafkaGroupTest,

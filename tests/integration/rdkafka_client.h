@@ -139,8 +139,8 @@ class RdKafkaConsumer final : public RdKafka {
   }
   /// What has come within a short while, if anything.
   void Poll() {
-    constexpr int kShortMs = 20;
-    rd_kafka_message_t* const message = rd_kafka_consumer_poll(get(), kShortMs);
+    constexpr int short_ms = 20;
+    rd_kafka_message_t* const message = rd_kafka_consumer_poll(get(), short_ms);
     if (message == nullptr) return;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
       records_.push_back(

@@ -317,10 +317,10 @@ class CountingProcessor final : public Processor {
 };
 
 TEST_F(SdkTest, APushConsumerProcessesEverythingOnce) {
-  constexpr int32_t kPartitions = 4;
-  constexpr int64_t kRecords = 100'000;
-  CreateTopic(kPartitions);
-  Tally tally(kRecords);
+  constexpr int32_t partitions = 4;
+  constexpr int64_t records = 100'000;
+  CreateTopic(partitions);
+  Tally tally(records);
   // The smallest bounds, so that lanes fill up and come down again and again.
   auto consumer = PushConsumer::Create(
       *client_, topic_,
@@ -328,14 +328,14 @@ TEST_F(SdkTest, APushConsumerProcessesEverythingOnce) {
        .partition_bytes = 64 << 10,
        .consumer = {.prefetch_bytes = 1 << 20}});
   ASSERT_TRUE(consumer.ok()) << consumer.status();
-  for (int32_t number = 0; number < kPartitions; ++number) {
+  for (int32_t number = 0; number < partitions; ++number) {
     ASSERT_TRUE((*consumer)->Add(PartitionId(number), AtStart()).ok());
   }
   auto producer = Producer::Create(*client_, topic_, {.batch_bytes = 16 << 10});
   ASSERT_TRUE(producer.ok()) << producer.status();
   const std::string value(100, 'x');
-  for (int64_t i = 0; i < kRecords; ++i) {
-    const PartitionId partition(static_cast<int32_t>(i % kPartitions));
+  for (int64_t i = 0; i < records; ++i) {
+    const PartitionId partition(static_cast<int32_t>(i % partitions));
     ASSERT_TRUE((*producer)->Send(partition, {.value = value}, 0).ok());
   }
   ASSERT_TRUE((*producer)->Flush().ok());
