@@ -338,8 +338,7 @@ asio::awaitable<void> Connection::ReadUntilEnd() {
 }
 
 std::shared_ptr<Connection::Slot> Connection::AddSlot(bool is_produce) {
-  const auto slot = std::make_shared<Slot>(
-      Slot{.is_produce = is_produce, .memory = nullptr, .answer_memory = nullptr});
+  const auto slot = std::make_shared<Slot>(Slot{.is_produce = is_produce});
   slots_.push_back(slot);
   return slot;
 }
@@ -366,15 +365,11 @@ void Connection::TakeAnswer(Slot& slot, Answer answer) {
 }
 
 void Connection::CountAnswer(Slot& slot, int64_t bytes) {
-  if (slot.answer_memory != nullptr) return slot.answer_memory->Settle(bytes);
-  if (slot.memory == nullptr) {
-    if (bytes > kSmallAnswerBytes) slot.memory = dependencies_.limits->AdmitAnyway(bytes);
-    return;
+  if (slot.answer_memory == nullptr) {
+    if (bytes <= kSmallAnswerBytes) return;
+    slot.answer_memory = dependencies_.limits->AddAnswer();
   }
-  const int64_t beyond_request = bytes - slot.memory->bytes();
-  if (beyond_request <= kSmallAnswerBytes) return;
-  slot.answer_memory = dependencies_.limits->AddAnswer();
-  slot.answer_memory->Settle(beyond_request);
+  slot.answer_memory->Settle(bytes);
 }
 
 std::string_view Connection::RefusalOf(int16_t api_key) const {
@@ -408,8 +403,6 @@ void Connection::Dispatch(Frame frame) {
   const std::string_view refusal = RefusalOf(caller.header.api_key);
   if (!refusal.empty()) return Close(refusal);
   const std::shared_ptr<Slot> slot = AddSlot(is_produce);
-  // What a Produce request is answered with is small beside its frame, which has gone then.
-  if (!is_produce) slot->memory = std::move(frame.memory);
   slot->answer_memory = std::move(frame.answer_memory);
   caller.answer = AnswerFor(slot);
   Serve(dependencies_.services, std::move(caller), std::move(decoder));

@@ -83,8 +83,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   struct Slot {
     bool is_produce;
-    std::shared_ptr<RequestMemory> memory;  ///< While there is an answer that takes some of it.
-    std::shared_ptr<AnswerMemory> answer_memory;  ///< Likewise; null: all of it is in `memory`.
+    /// Until the client has taken the answer; null: it is not there yet, or small.
+    std::shared_ptr<AnswerMemory> answer_memory = nullptr;
     size_t answer_bytes = 0;
     std::optional<Answer> answer = std::nullopt;
   };
@@ -125,7 +125,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::awaitable<void> AwaitTurn(bool is_produce);
   void Dispatch(Frame frame);
   void TakeAnswer(Slot& slot, Answer answer);
-  /// Of an answer that is there, what the memory of its request has no room for.
+  /// An answer that is there. What its request took is given back by then.
   void CountAnswer(Slot& slot, int64_t bytes);
   /// The place of an answer, and who puts it there; from any thread.
   std::shared_ptr<Slot> AddSlot(bool is_produce);

@@ -88,11 +88,6 @@ void Seats::CountLocked(int64_t change) {
   if (gauge_ != nullptr) gauge_->Set(static_cast<double>(taken_));
 }
 
-std::shared_ptr<RequestMemory> ListenerLimits::AdmitAnyway(int64_t bytes) {
-  memory_->TakeAnyway(bytes);
-  return std::make_shared<RequestMemory>(memory_, bytes);
-}
-
 std::shared_ptr<RequestMemory> ListenerLimits::Admit(int64_t bytes) {
   if (!memory_->TryTake(bytes)) return nullptr;
   return std::make_shared<RequestMemory>(memory_, bytes);

@@ -31,7 +31,7 @@ class MemoryPool {
   /// The right to go beyond the bound, which one request has at a time: so requests that each hold
   /// a part and need more never wait for each other for ever.
   bool TryOverdraw() { return !is_overdrawn_.exchange(true); }
-  /// With that right, or of what is there already.
+  /// With that right.
   void TakeAnyway(int64_t bytes) { taken_ += bytes; }
   void EndOverdraft() { is_overdrawn_ = false; }
 
@@ -41,9 +41,9 @@ class MemoryPool {
   std::atomic<bool> is_overdrawn_ = false;
 };
 
-/// What one request takes of the memory of all: its frame, what is decoded of it and what is
-/// answered. Given back when the last holder lets go. Confined to its connection but for the
-/// destructor, which may run anywhere.
+/// What one request takes of the memory of all, until it is answered: its frame, what is decoded of
+/// it and what is made of that. Given back when the last holder lets go. Confined to its connection
+/// but for the destructor, which may run anywhere.
 class RequestMemory {
  public:
   RequestMemory(std::shared_ptr<MemoryPool> pool, int64_t bytes)
@@ -56,7 +56,6 @@ class RequestMemory {
   bool TryGrowTo(int64_t bytes);
   /// Down to `bytes` in all.
   void ShrinkTo(int64_t bytes);
-  int64_t bytes() const { return bytes_; }
 
  private:
   const std::shared_ptr<MemoryPool> pool_;
@@ -140,7 +139,7 @@ class ListenerLimits {
     int64_t login_bytes_max = int64_t{8} << 10;      ///< Of any frame before a login that is due.
     int64_t decoded_bytes_max = int64_t{4} << 20;    ///< Of the lists in one request.
     int64_t memory_bytes_max = int64_t{512} << 20;   ///< Of all requests that are under way.
-    /// Of all answers that have not been taken yet, beyond what their requests take.
+    /// Of all answers that have not been taken yet.
     int64_t answer_bytes_max = int64_t{512} << 20;
   };
 
@@ -163,8 +162,6 @@ class ListenerLimits {
   Seats& strangers() { return *strangers_; }
   /// Memory for the beginning of one request; null while there is no room.
   std::shared_ptr<RequestMemory> Admit(int64_t bytes);
-  /// The same for what is there already.
-  std::shared_ptr<RequestMemory> AdmitAnyway(int64_t bytes);
   std::shared_ptr<AnswerMemory> AddAnswer() { return std::make_shared<AnswerMemory>(answers_); }
   /// Whether an answer may be begun.
   bool HasAnswerRoom() const { return answers_->free() >= AnswerMemory::kBytesLeast; }

@@ -776,6 +776,28 @@ TEST_F(KafkaAnswersTest, ThatFoundNoRoomBeforeAreCountedWhenTheyAreThere) {
   EXPECT_EQ(fetched.topics.at(0).partitions.at(0).records->bytes(), batch_.size());
 }
 
+// What their requests had taken stopped all ports until these clients had been idle for long.
+TEST_F(KafkaAnswersTest, ThatNobodyTakesHoldNoMemoryOfRequests) {
+  constexpr size_t kSlow = 2;
+  Start({.listeners = {}, .threads = 1, .limits = {.memory_bytes_max = 100'000}});
+  broker_.groups.assignment = std::string(kLarge, 'x');
+  const std::string given(80'000, 'x');
+  SyncGroupRequest request;
+  request.assignments.push_back({.member_id = "member", .assignment = given});
+  const RawClient other(port());
+  for (size_t i = 0; i < kSlow; ++i) {
+    slow_.push_back(std::make_unique<RawClient>(port()));
+    slow_.back()->Ask(request, 0, 1);
+    for (int tries = 0; tries < 10'000 && broker_.groups.syncs <= i && !HasFailure(); ++tries) {
+      RoundTrip(other);
+    }
+    ASSERT_EQ(broker_.groups.syncs, i + 1);
+  }
+  const std::string large = BatchOf(given);
+  other.Ask(Produce(large), kProduce, 1);
+  EXPECT_EQ(BaseOffset(other.ReadAnswer<ProduceResponse>(kProduce, 1)), 0);
+}
+
 // Hundreds of them were kept, of a client that sent small requests and read nothing.
 TEST_F(KafkaAnswersTest, ToProduceAreNotGatheredForWhoDoesNotRead) {
   constexpr int32_t kPartitions = 20'000;
