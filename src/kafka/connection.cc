@@ -231,8 +231,7 @@ asio::awaitable<std::optional<Connection::Frame>> Connection::ReadBody(size_t si
     std::ranges::copy(bytes.bytes(), larger.mutable_bytes().begin());
     bytes = std::move(larger);
   }
-  co_return Frame{
-      .bytes = std::move(bytes).With(memory), .memory = memory, .answer_memory = nullptr};
+  co_return Frame{.bytes = std::move(bytes).With(memory), .memory = memory};
 }
 
 asio::awaitable<void> Connection::AwaitTurn(bool is_produce) {
@@ -257,17 +256,6 @@ asio::awaitable<void> Connection::AwaitAnswerRoom(base::ByteSpan begun) {
   const ListenerLimits::AnswerWait wait(limits);
   MemoryWait pauses;
   while (!is_closed_ && !limits.HasAnswerRoom()) co_await PauseForMemory(pauses, 0);
-}
-
-asio::awaitable<void> Connection::ReserveAnswer(Frame& frame) {
-  if (awaits_login() || !MayAnswerMuch(ApiKeyIn(frame.bytes.bytes()))) co_return;
-  frame.answer_memory = dependencies_.limits->AddAnswer();
-  if (frame.answer_memory->Reserve(AnswerMemory::kBytesLeast) > 0) co_return;
-  const ListenerLimits::AnswerWait wait(*dependencies_.limits);
-  MemoryWait pauses;
-  while (!is_closed_ && frame.answer_memory->Reserve(AnswerMemory::kBytesLeast) == 0) {
-    co_await PauseForMemory(pauses, 0);
-  }
 }
 
 asio::awaitable<bool> Connection::ReadBareToken() {
@@ -332,7 +320,6 @@ asio::awaitable<void> Connection::ReadUntilEnd() {
     const int64_t needed = MemoryOf(size, DecodedMax(size, dependencies_.limits->options()));
     MemoryWait pauses;
     while (!is_closed_ && !frame->memory->TryGrowTo(needed)) co_await PauseForMemory(pauses, 0);
-    co_await ReserveAnswer(*frame);
     if (!is_closed_) Dispatch(*std::move(frame));
   }
 }
@@ -391,7 +378,7 @@ void Connection::Dispatch(Frame frame) {
       .cancellation = cancellation_,
       .login = login_,
       .metrics = metrics_,
-      .answer_memory = frame.answer_memory,
+      .answer_memory = nullptr,
       .on_decoded = [memory = frame.memory, size](
                         size_t decoded_bytes) { memory->ShrinkTo(MemoryOf(size, decoded_bytes)); },
       .answer = {}};
@@ -403,7 +390,8 @@ void Connection::Dispatch(Frame frame) {
   const std::string_view refusal = RefusalOf(caller.header.api_key);
   if (!refusal.empty()) return Close(refusal);
   const std::shared_ptr<Slot> slot = AddSlot(is_produce);
-  slot->answer_memory = std::move(frame.answer_memory);
+  if (MayAnswerMuch(caller.header.api_key)) slot->answer_memory = dependencies_.limits->AddAnswer();
+  caller.answer_memory = slot->answer_memory;
   caller.answer = AnswerFor(slot);
   Serve(dependencies_.services, std::move(caller), std::move(decoder));
 }

@@ -38,10 +38,11 @@ namespace talosmq::kafka {
 ///    answers end the connection; the log says why.
 /// 4. Where a login is asked for, nothing else is served before it; a failed one ends the
 ///    connection after a pause, and the end of the user does at once.
-/// 5. An answer that may be very large is made when there is room for it; others are counted when
-///    they are there. While somebody waits for room, or more has been taken than there is, a client
-///    that takes nothing of its answer for answer_timeout goes. Of the answers to Produce no more
-///    than kUnsentMax, and those under way, wait to be taken.
+/// 5. A request whose answer may be very large is read when there is room for one; others are
+/// counted
+///    when they are there. While somebody waits for room, or more has been taken than there is, a
+///    client that takes nothing of its answer for answer_timeout goes. Of the answers to Produce no
+///    more than kUnsentMax, and those under way, wait to be taken.
 /// 6. Whoever works for a client that has gone hears of it at once, also when other requests wait
 ///    behind that one.
 ///
@@ -91,7 +92,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   struct Frame {
     base::Buffer bytes;
     std::shared_ptr<RequestMemory> memory;
-    std::shared_ptr<AnswerMemory> answer_memory;  ///< Null: not much is answered.
   };
   /// One wait for memory, of several pauses.
   struct MemoryWait {
@@ -117,10 +117,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// who wait cost little. False when they cannot come any more, or the connection is closed, as it
   /// is when its client has gone; that is looked at now and then.
   asio::awaitable<bool> PauseForMemory(MemoryWait& wait, size_t missing);
-  /// Until an answer to it may be begun, if it may be a large one.
+  /// Until an answer to it may be begun, if it may be a large one. Of the memory of requests it has
+  /// nothing yet, and waits no more once it has: so neither memory waits for the other.
   asio::awaitable<void> AwaitAnswerRoom(base::ByteSpan begun);
-  /// Finds the room, if it may be a large one.
-  asio::awaitable<void> ReserveAnswer(Frame& frame);
   /// Until the request may begin.
   asio::awaitable<void> AwaitTurn(bool is_produce);
   void Dispatch(Frame frame);

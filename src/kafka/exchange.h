@@ -45,7 +45,7 @@ struct Caller {
   std::shared_ptr<Cancellation> cancellation;   ///< When the client has gone.
   std::shared_ptr<Login> login;                 ///< Null: the listener asks for none.
   std::shared_ptr<ClientMetrics> metrics;       ///< While the request reaches its handler.
-  std::shared_ptr<AnswerMemory> answer_memory;  ///< Has what may become an answer already.
+  std::shared_ptr<AnswerMemory> answer_memory;  ///< Null: not much is answered.
   base::Callback<size_t> on_decoded;            ///< With the memory that the request's lists take.
   base::Callback<Answer> answer;                ///< Once, from any thread.
 };

@@ -798,6 +798,34 @@ TEST_F(KafkaAnswersTest, ThatNobodyTakesHoldNoMemoryOfRequests) {
   EXPECT_EQ(BaseOffset(other.ReadAnswer<ProduceResponse>(kProduce, 1)), 0);
 }
 
+// It waited with all the memory that it had as a request, and stopped all ports with it.
+TEST_F(KafkaAnswersTest, WithoutRoomHoldNoMemoryOfRequests) {
+  constexpr size_t kBegun = 100;
+  Start({.listeners = {},
+         .threads = 1,
+         .limits = {.memory_bytes_max = 50'000, .answer_bytes_max = kLarge}});
+  broker_.messages.Store(kOrders0, batch_);
+  broker_.groups.assignment = std::string(kLarge, 'x');
+  const std::string rack(30'000, 'x');
+  FetchRequest request = Fetch(0, 0);
+  request.rack_id = rack;
+  const std::string frame = FrameOf(request, kFetch, 1);
+  const RawClient other(port());
+  const RawClient half(port());
+  RoundTrip(half);
+  half.Send(frame.substr(0, kBegun));
+  for (int i = 0; i < 10; ++i) RoundTrip(other);
+  const RawClient slow(port());
+  slow.Ask(SyncGroupRequest(), 0, 1);
+  for (int tries = 0; tries < 10'000 && broker_.groups.syncs == 0; ++tries) RoundTrip(other);
+  RoundTrip(other);
+  half.Send(frame.substr(kBegun));
+  const auto fetched = half.ReadAnswer<FetchResponse>(kFetch, 1);
+  EXPECT_TRUE(fetched.topics.at(0).partitions.at(0).records->empty());
+  EXPECT_EQ(fetched.topics.at(0).partitions.at(0).high_watermark, 1);
+  RoundTrip(other);
+}
+
 // Hundreds of them were kept, of a client that sent small requests and read nothing.
 TEST_F(KafkaAnswersTest, ToProduceAreNotGatheredForWhoDoesNotRead) {
   constexpr int32_t kPartitions = 20'000;
