@@ -331,32 +331,34 @@ std::shared_ptr<Connection::Slot> Connection::AddSlot(bool is_produce) {
 }
 
 base::Callback<Answer> Connection::AnswerFor(std::shared_ptr<Slot> slot) {
-  return
-      [weak = weak_from_this(), loop = dependencies_.loop, slot = std::move(slot)](Answer answer) {
-        loop->Post([weak, slot, answer = std::move(answer)]() mutable {
-          if (const auto self = weak.lock()) self->TakeAnswer(*slot, std::move(answer));
-        });
-      };
+  return [weak = weak_from_this(), loop = dependencies_.loop, limits = dependencies_.limits,
+          slot = std::move(slot)](Answer answer) {
+    // Before the loop takes another request.
+    if (const auto* const frame = std::get_if<EncodedFrame>(&answer)) {
+      CountAnswer(*limits, *frame, *slot);
+    }
+    loop->Post([weak, slot, answer = std::move(answer)]() mutable {
+      if (const auto self = weak.lock()) self->TakeAnswer(*slot, std::move(answer));
+    });
+  };
+}
+
+void Connection::CountAnswer(ListenerLimits& limits, const EncodedFrame& frame, Slot& slot) {
+  slot.answer_bytes = frame.bytes;
+  const auto bytes = static_cast<int64_t>(frame.bytes);
+  if (slot.answer_memory == nullptr) {
+    if (bytes <= kSmallAnswerBytes) return;
+    slot.answer_memory = limits.AddAnswer();
+  }
+  slot.answer_memory->Settle(bytes);
 }
 
 void Connection::TakeAnswer(Slot& slot, Answer answer) {
   // From here on it is the client that takes its time.
   if (!slots_.empty() && slots_.front().get() == &slot) socket_.NoteActive();
-  if (const auto* const frame = std::get_if<EncodedFrame>(&answer)) {
-    slot.answer_bytes = frame->bytes;
-    unsent_bytes_ += frame->bytes;
-    CountAnswer(slot, static_cast<int64_t>(frame->bytes));
-  }
+  unsent_bytes_ += slot.answer_bytes;
   slot.answer = std::move(answer);
   NoteChange();
-}
-
-void Connection::CountAnswer(Slot& slot, int64_t bytes) {
-  if (slot.answer_memory == nullptr) {
-    if (bytes <= kSmallAnswerBytes) return;
-    slot.answer_memory = dependencies_.limits->AddAnswer();
-  }
-  slot.answer_memory->Settle(bytes);
 }
 
 std::string_view Connection::RefusalOf(int16_t api_key) const {

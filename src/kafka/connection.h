@@ -123,9 +123,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Until the request may begin.
   asio::awaitable<void> AwaitTurn(bool is_produce);
   void Dispatch(Frame frame);
+  /// An answer that is there; on any thread. What its request took is given back by then.
+  static void CountAnswer(ListenerLimits& limits, const EncodedFrame& frame, Slot& slot);
   void TakeAnswer(Slot& slot, Answer answer);
-  /// An answer that is there. What its request took is given back by then.
-  void CountAnswer(Slot& slot, int64_t bytes);
   /// The place of an answer, and who puts it there; from any thread.
   std::shared_ptr<Slot> AddSlot(bool is_produce);
   base::Callback<Answer> AnswerFor(std::shared_ptr<Slot> slot);

@@ -34,6 +34,7 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
       : services_(services),
         exchange_(std::move(exchange)),
         plan_(std::move(plan)),
+        bytes_max_(std::clamp(exchange_->request.max_bytes, 1, kBytesMax)),
         until_(services.clock.Monotonic() +
                std::clamp<absl::Duration>(absl::Milliseconds(exchange_->request.max_wait_ms),
                                           absl::ZeroDuration(), kWaitMax)) {}
@@ -62,15 +63,19 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
   /// Reads all partitions, one after another.
   void ReadAll();
   void Read();
+  /// How much of a partition may be read, for which the room is taken; 0: there is none.
+  int64_t FindRoom(const Place& place);
   /// Nobody takes what more is read. Who has ended its sending as well looks gone; it is told at
   /// least what was there at first.
   bool IsUnwanted() const;
   /// Tells where the log of a partition that the answer has no room for begins and ends.
   void AskForEnds(const Place& place, base::Callback<broker::FetchOutcome> done);
   /// Reads, unless the client has read other records than these before.
-  void Ask(Place& place, broker::FetchRequest fetch, base::Callback<broker::FetchOutcome> done);
-  void OnHistory(Place& place, broker::FetchRequest fetch, const broker::HistoryOutcome& history,
+  void Ask(Place& place, base::Callback<broker::FetchOutcome> done);
+  void OnHistory(Place& place, const broker::HistoryOutcome& history,
                  base::Callback<broker::FetchOutcome> done);
+  /// Reads if there is room.
+  void Fetch(const Place& place, base::Callback<broker::FetchOutcome> done);
   void OnRead(Place& place, broker::FetchOutcome outcome);
   void OnAllRead();
   void WaitAtAll();
@@ -82,14 +87,14 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
   const Services services_;
   const FetchPtr exchange_;
   const FetchPlan plan_;
+  const int64_t bytes_max_;
   const absl::Duration until_;
   std::vector<Place> places_;  ///< Of the partitions that can be read.
   bool has_waited_ = false;
   bool has_error_ = false;
   bool is_full_ = false;  ///< A partition has more than the bounds of the answer allow.
   int64_t bytes_ = 0;
-  int64_t bytes_max_ = 0;  ///< That there is room for; 0: none, so that nothing is read.
-  size_t reading_ = 0;     ///< The index in places_.
+  size_t reading_ = 0;  ///< The index in places_.
   std::atomic<Step> step_ = Step::kAsked;
   base::Mutex mutex_;
   size_t waits_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -140,10 +145,13 @@ void FetchCall::Prepare(const metadata::ClusterImage& image, const FetchedPartit
 void FetchCall::ReadAll() {
   reading_ = 0;
   bytes_ = 0;
-  bytes_max_ = exchange_->caller().answer_memory->Reserve(
-      std::clamp(exchange_->request.max_bytes, 1, kBytesMax));
-  is_full_ = bytes_max_ == 0;
+  is_full_ = false;
   Read();
+}
+
+int64_t FetchCall::FindRoom(const Place& place) {
+  const int64_t wanted = std::clamp<int64_t>(place.bytes_max, 1, bytes_max_ - bytes_);
+  return exchange_->caller().answer_memory->Reserve(bytes_ + wanted) - bytes_;
 }
 
 bool FetchCall::IsUnwanted() const {
@@ -153,14 +161,12 @@ bool FetchCall::IsUnwanted() const {
 void FetchCall::Read() {
   for (; reading_ < places_.size() && !IsUnwanted(); ++reading_) {
     Place& place = places_[reading_];
-    const int64_t left = bytes_max_ - bytes_;
-    // A first batch comes whole, whatever its size, so only the first partition that has records
-    // may exceed the bound.
-    const bool is_passed_over = left <= 0 && (bytes_ > 0 || bytes_max_ == 0);
-    if (is_passed_over) {
+    // A batch comes whole, whatever its size, so the last one may exceed the bound.
+    const bool is_passed_over = bytes_ >= bytes_max_;
+    if (is_passed_over && plan_.kind == FetchPlan::Kind::kIncremental) {
       is_full_ = true;
       place.answer->records.emplace();
-      if (plan_.kind == FetchPlan::Kind::kIncremental) continue;
+      continue;
     }
     step_ = Step::kAsked;
     auto done = [self = shared_from_this(), &place](broker::FetchOutcome outcome) {
@@ -170,19 +176,14 @@ void FetchCall::Read() {
         self->Read();
       }
     };
-    if (is_passed_over) {
-      AskForEnds(place, std::move(done));
-    } else {
-      broker::FetchRequest fetch = place.fetch;
-      fetch.bytes_max = std::max<int64_t>(std::min(left, place.bytes_max), 1);
-      Ask(place, fetch, std::move(done));
-    }
+    is_passed_over ? AskForEnds(place, std::move(done)) : Ask(place, std::move(done));
     if (step_.exchange(Step::kLeft) != Step::kAnswered) return;
   }
   OnAllRead();
 }
 
 void FetchCall::AskForEnds(const Place& place, base::Callback<broker::FetchOutcome> done) {
+  is_full_ = true;
   services_.messages.FindHistory(
       {.source = place.fetch.source, .epoch = kNoEpoch, .known_epoch = place.fetch.known_epoch},
       [offset = place.fetch.offset,
@@ -196,26 +197,22 @@ void FetchCall::AskForEnds(const Place& place, base::Callback<broker::FetchOutco
       });
 }
 
-void FetchCall::Ask(Place& place, broker::FetchRequest fetch,
-                    base::Callback<broker::FetchOutcome> done) {
-  if (place.last_epoch < LeaderEpoch(0)) {
-    services_.messages.Fetch(fetch, std::move(done));
-    return;
-  }
-  services_.messages.FindHistory(
-      {.source = fetch.source, .epoch = place.last_epoch, .known_epoch = fetch.known_epoch},
-      [self = shared_from_this(), &place, fetch,
-       done = std::move(done)](const broker::HistoryOutcome& history) mutable {
-        self->OnHistory(place, std::move(fetch), history, std::move(done));
-      });
+void FetchCall::Ask(Place& place, base::Callback<broker::FetchOutcome> done) {
+  if (place.last_epoch < LeaderEpoch(0)) return Fetch(place, std::move(done));
+  services_.messages.FindHistory({.source = place.fetch.source,
+                                  .epoch = place.last_epoch,
+                                  .known_epoch = place.fetch.known_epoch},
+                                 [self = shared_from_this(), &place, done = std::move(done)](
+                                     const broker::HistoryOutcome& history) mutable {
+                                   self->OnHistory(place, history, std::move(done));
+                                 });
 }
 
-void FetchCall::OnHistory(Place& place, broker::FetchRequest fetch,
-                          const broker::HistoryOutcome& history,
+void FetchCall::OnHistory(Place& place, const broker::HistoryOutcome& history,
                           base::Callback<broker::FetchOutcome> done) {
   broker::FetchOutcome refusal;
   refusal.status = history.status;
-  refusal.next_offset = fetch.offset;
+  refusal.next_offset = place.fetch.offset;
   if (!history.status.ok()) return done(std::move(refusal));
   if (!history.last_epoch) {
     refusal.status = MakeError(Reason::kOffsetOutOfRange,
@@ -223,32 +220,47 @@ void FetchCall::OnHistory(Place& place, broker::FetchRequest fetch,
     return done(std::move(refusal));
   }
   const auto [epoch, end] = *history.last_epoch;
-  const bool has_parted = epoch < place.last_epoch || end < fetch.offset;
-  if (has_parted && fetch.offset >= history.log_start) {
+  const bool has_parted = epoch < place.last_epoch || end < place.fetch.offset;
+  if (has_parted && place.fetch.offset >= history.log_start) {
     place.answer->diverging_epoch = {.epoch = epoch.value(), .end_offset = end.value()};
     has_error_ = true;
     refusal.log_start = history.log_start;
     refusal.high_watermark = history.high_watermark;
     return done(std::move(refusal));
   }
+  Fetch(place, std::move(done));
+}
+
+void FetchCall::Fetch(const Place& place, base::Callback<broker::FetchOutcome> done) {
+  broker::FetchRequest fetch = place.fetch;
+  fetch.bytes_max = FindRoom(place);
+  if (fetch.bytes_max == 0) return AskForEnds(place, std::move(done));
   services_.messages.Fetch(std::move(fetch), std::move(done));
 }
 
 void FetchCall::OnRead(Place& place, broker::FetchOutcome outcome) {
   PartitionAnswer& answer = *place.answer;
+  AnswerMemory& memory = *exchange_->caller().answer_memory;
   answer.error_code = WireErrorOf(outcome.status);
+  answer.records.emplace();
   if (!outcome.status.ok()) {
     has_error_ = true;
-    answer.records.emplace();
-    return;
+    return memory.Settle(bytes_);
   }
-  place.next = outcome.next_offset;
-  if (outcome.next_offset < outcome.high_watermark) is_full_ = true;
   answer.high_watermark = outcome.high_watermark.value();
   answer.last_stable_offset = outcome.high_watermark.value();
   answer.log_start_offset = outcome.log_start.value();
-  answer.records.emplace(std::move(outcome.chunks));
-  bytes_ += static_cast<int64_t>(answer.records->bytes());
+  Records records(std::move(outcome.chunks));
+  const int64_t bytes = bytes_ + static_cast<int64_t>(records.bytes());
+  if (!memory.TrySettle(bytes)) {
+    // Its first batch is larger than the room for it, and others have more than theirs already.
+    is_full_ = true;
+    return memory.Settle(bytes_);
+  }
+  if (outcome.next_offset < outcome.high_watermark) is_full_ = true;
+  place.next = outcome.next_offset;
+  answer.records = std::move(records);
+  bytes_ = bytes;
 }
 
 void FetchCall::OnAllRead() {
@@ -256,7 +268,6 @@ void FetchCall::OnAllRead() {
   const bool is_enough = has_error_ || is_full_ || bytes_ >= exchange_->request.min_bytes ||
                          plan_.is_overtaken() || exchange_->caller().cancellation->is_cancelled();
   if (is_enough || places_.empty() || services_.clock.Monotonic() >= until_) {
-    exchange_->caller().answer_memory->Settle(bytes_);
     return services_.fetch_sessions.Finish(plan_, exchange_->response);
   }
   WaitAtAll();

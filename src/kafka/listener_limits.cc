@@ -25,9 +25,27 @@ int64_t MemoryPool::TakeShare(int64_t bytes, int64_t least) {
   return share;
 }
 
+bool MemoryPool::TryTakeBeyond(int64_t bytes) {
+  int64_t taken = taken_.load();
+  do {
+    if (taken > bytes_max_) return false;
+  } while (!taken_.compare_exchange_weak(taken, taken + bytes));
+  return true;
+}
+
 int64_t AnswerMemory::Reserve(int64_t bytes) {
   if (bytes > bytes_) bytes_ += pool_->TakeShare(bytes - bytes_, kBytesLeast);
   return std::min(bytes, bytes_);
+}
+
+bool AnswerMemory::TrySettle(int64_t bytes) {
+  if (bytes <= bytes_) {
+    Settle(bytes);
+    return true;
+  }
+  if (!pool_->TryTakeBeyond(bytes - bytes_)) return false;
+  bytes_ = bytes;
+  return true;
 }
 
 void AnswerMemory::Settle(int64_t bytes) {

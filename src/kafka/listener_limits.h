@@ -25,6 +25,9 @@ class MemoryPool {
   /// Takes up to `bytes`: no more than a quarter of what is free, so that a few do not get all of
   /// it, but `least` in any case. How much it took; 0: there is no room now.
   int64_t TakeShare(int64_t bytes, int64_t least);
+  /// Takes it though there may not be so much: false once more than the bound is taken. So it is
+  /// passed by what one asks for at most.
+  bool TryTakeBeyond(int64_t bytes);
   bool is_within_bound() const { return taken_ <= bytes_max_; }
   int64_t free() const { return bytes_max_ - taken_; }
   void GiveBack(int64_t bytes) { taken_ -= bytes; }
@@ -63,9 +66,8 @@ class RequestMemory {
   int64_t overdrawn_bytes_ = 0;  ///< Of them; not 0: it has the right to the overdraft.
 };
 
-/// What one answer takes of the memory of all, until the client has taken it. What may be large
-/// finds room before it is made, other answers are counted when they are there. Used by one thread
-/// at a time.
+/// What one answer takes of the memory of all, until the client has taken it. What is read for it
+/// finds room before; all else is counted when it is there. Used by one thread at a time.
 class AnswerMemory {
  public:
   static constexpr int64_t kBytesLeast = int64_t{1} << 20;
@@ -75,9 +77,12 @@ class AnswerMemory {
   AnswerMemory& operator=(const AnswerMemory&) = delete;
   ~AnswerMemory() { pool_->GiveBack(bytes_); }
 
-  /// How large the answer may become, at most `bytes`; 0: there is no room now.
+  /// How large the answer may become, at most `bytes`; what it has already: there is no room now.
   int64_t Reserve(int64_t bytes);
-  /// What it really takes, which may be more.
+  /// What it really takes; false, and nothing changes, when that is more than it has and others
+  /// have passed the bound already.
+  bool TrySettle(int64_t bytes);
+  /// The same in any case.
   void Settle(int64_t bytes);
 
  private:

@@ -57,8 +57,8 @@ class FakeMessages final : public broker::MessageService {
       const base::MutexLock lock(mutex_);
       ++fetches_;
       outcome = ReadLocked(request);
-      const bool waits = outcome.status.ok() && outcome.chunks.empty() &&
-                         request.wait_until > absl::ZeroDuration();
+      const bool waits = is_opening_ || (outcome.status.ok() && outcome.chunks.empty() &&
+                                         request.wait_until > absl::ZeroDuration());
       if (waits) {
         const auto ticket = static_cast<broker::FetchTicket>(++tickets_);
         waiting_.emplace(ticket, Waiting{request, std::move(done)});
@@ -154,6 +154,24 @@ class FakeMessages final : public broker::MessageService {
   void MoveLogStarts(Offset log_start) {
     const base::MutexLock lock(mutex_);
     log_start_ = log_start;
+  }
+  /// All logs are being opened from now on: whoever reads them waits.
+  void BeginOpening() {
+    const base::MutexLock lock(mutex_);
+    is_opening_ = true;
+  }
+  /// Whoever waits is answered, one after another.
+  void EndOpening() {
+    std::vector<base::Task> due;
+    {
+      const base::MutexLock lock(mutex_);
+      is_opening_ = false;
+      for (auto& [ticket, waiting] : std::exchange(waiting_, {})) {
+        due.push_back([done = std::move(waiting.done),
+                       outcome = ReadLocked(waiting.request)]() mutable { done(outcome); });
+      }
+    }
+    for (base::Task& task : due) task();
   }
   /// Acknowledgements wait from now on.
   void Hold() {
@@ -257,6 +275,7 @@ class FakeMessages final : public broker::MessageService {
   base::Mutex mutex_;
   base::CondVar changed_;
   bool is_holding_ ABSL_GUARDED_BY(mutex_) = false;
+  bool is_opening_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status append_status_ ABSL_GUARDED_BY(mutex_);
   std::deque<base::Task> held_ ABSL_GUARDED_BY(mutex_);
   std::map<TopicPartition, std::vector<base::Buffer>> logs_ ABSL_GUARDED_BY(mutex_);

@@ -826,6 +826,42 @@ TEST_F(KafkaAnswersTest, WithoutRoomHoldNoMemoryOfRequests) {
   RoundTrip(other);
 }
 
+// Each had found room for less than its first batch, and kept all of it.
+TEST_F(KafkaAnswersTest, ThatAreReadAtOncePassTheBoundByOneBatch) {
+  constexpr size_t kClients = 5;
+  Start({.listeners = {}, .threads = 1, .limits = {.answer_bytes_max = kLarge}});
+  StoreLarge();
+  broker_.messages.BeginOpening();
+  for (size_t i = 0; i < kClients; ++i) {
+    slow_.push_back(std::make_unique<RawClient>(port()));
+    slow_.back()->Ask(Fetch(0, 0), kFetch, 1);
+  }
+  ASSERT_TRUE(broker_.messages.WaitForWaitingFetches(kClients));
+  broker_.messages.EndOpening();
+  int with_records = 0;
+  for (const auto& client : slow_) {
+    const auto fetched = client->ReadAnswer<FetchResponse>(kFetch, 1);
+    const auto& partition = fetched.topics.at(0).partitions.at(0);
+    EXPECT_EQ(partition.high_watermark, 1);
+    with_records += partition.records->empty() ? 0 : 1;
+  }
+  EXPECT_EQ(with_records, 1);
+}
+
+// The first ones took a quarter each of what was left, and the others got nothing.
+TEST_F(KafkaAnswersTest, ThatAreBeingReadTakeNoMoreThanTheirPartitionsMay) {
+  constexpr size_t kClients = 20;
+  Start({.listeners = {}, .threads = 1, .limits = {.answer_bytes_max = (kClients + 1) << 20}});
+  broker_.messages.BeginOpening();
+  for (size_t i = 0; i < kClients; ++i) {
+    slow_.push_back(std::make_unique<RawClient>(port()));
+    slow_.back()->Ask(Fetch(0, 0), kFetch, 1);
+  }
+  EXPECT_TRUE(broker_.messages.WaitForWaitingFetches(kClients));
+  broker_.messages.EndOpening();
+  for (const auto& client : slow_) client->ReadAnswer<FetchResponse>(kFetch, 1);
+}
+
 // Hundreds of them were kept, of a client that sent small requests and read nothing.
 TEST_F(KafkaAnswersTest, ToProduceAreNotGatheredForWhoDoesNotRead) {
   constexpr int32_t kPartitions = 20'000;
