@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -80,6 +81,10 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
   void OnAllRead();
   void WaitAtAll();
   void OnNews();
+  /// Runs `give_up` when nobody waits for the answer any more, until another one takes its place.
+  void WhenUnwanted(void (FetchCall::*give_up)());
+  /// Ends the wait for a log that is being opened; a read goes on.
+  void GiveUpOpening();
   std::vector<broker::NamedFetch> WaitingLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   /// With the last of the waits: reads again.
   void WaitDone();
@@ -99,6 +104,7 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
   base::Mutex mutex_;
   size_t waits_ ABSL_GUARDED_BY(mutex_) = 0;
   bool has_news_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<broker::NamedFetch> asked_ ABSL_GUARDED_BY(mutex_);  ///< What is read, or was last.
 };
 
 void FetchCall::Prepare() {
@@ -146,6 +152,7 @@ void FetchCall::ReadAll() {
   reading_ = 0;
   bytes_ = 0;
   is_full_ = false;
+  WhenUnwanted(&FetchCall::GiveUpOpening);
   Read();
 }
 
@@ -235,7 +242,12 @@ void FetchCall::Fetch(const Place& place, base::Callback<broker::FetchOutcome> d
   broker::FetchRequest fetch = place.fetch;
   fetch.bytes_max = FindRoom(place);
   if (fetch.bytes_max == 0) return AskForEnds(place, std::move(done));
-  services_.messages.Fetch(std::move(fetch), std::move(done));
+  const broker::FetchTicket ticket = services_.messages.Fetch(std::move(fetch), std::move(done));
+  {
+    const base::MutexLock lock(mutex_);
+    asked_ = {.source = place.fetch.source, .ticket = ticket};
+  }
+  if (plan_.is_overtaken() || exchange_->caller().cancellation->is_cancelled()) GiveUpOpening();
 }
 
 void FetchCall::OnRead(Place& place, broker::FetchOutcome outcome) {
@@ -303,12 +315,25 @@ void FetchCall::WaitAtAll() {
     if (has_news_) unwanted = WaitingLocked();
   }
   services_.messages.CancelFetches(unwanted);
-  const auto give_up = [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->OnNews();
-  };
-  exchange_->caller().cancellation->SetListener(give_up);
-  if (plan_.overtaking != nullptr) plan_.overtaking->SetListener(give_up);
+  WhenUnwanted(&FetchCall::OnNews);
   WaitDone();
+}
+
+void FetchCall::WhenUnwanted(void (FetchCall::*give_up)()) {
+  const auto listener = [weak = weak_from_this(), give_up] {
+    if (const auto self = weak.lock()) (self.get()->*give_up)();
+  };
+  exchange_->caller().cancellation->SetListener(listener);
+  if (plan_.overtaking != nullptr) plan_.overtaking->SetListener(listener);
+}
+
+void FetchCall::GiveUpOpening() {
+  std::vector<broker::NamedFetch> asked;
+  {
+    const base::MutexLock lock(mutex_);
+    if (asked_) asked.push_back(*asked_);
+  }
+  services_.messages.CancelFetches(asked);
 }
 
 void FetchCall::OnNews() {

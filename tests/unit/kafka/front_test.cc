@@ -114,6 +114,18 @@ TEST_F(KafkaFrontTest, AFetchThatWaitsIsGivenUpWhenItsClientGoes) {
   EXPECT_TRUE(broker_.messages.WaitForWaitingFetches(0));
 }
 
+// It stayed until the log was open, with the memory for its answer; clients that came again and
+// again took all of it.
+TEST_F(KafkaFrontTest, AFetchOfALogThatIsBeingOpenedIsGivenUpWhenItsClientGoes) {
+  Start();
+  broker_.messages.BeginOpening();
+  RawClient client(port());
+  client.Ask(Fetch(0, kMinute), kFetch, 1);
+  ASSERT_TRUE(broker_.messages.WaitForWaitingFetches(1));
+  client.Close();
+  EXPECT_TRUE(broker_.messages.WaitForWaitingFetches(0));
+}
+
 // Nobody read the socket while the second request waited for its turn.
 TEST_F(KafkaFrontTest, AFetchThatWaitsIsGivenUpWhenItsClientGoesWithARequestBehindIt) {
   Start();
@@ -230,6 +242,20 @@ TEST_F(KafkaSessionTest, AFetchThatWaitsIsRefusedWhenTheNextOneComes) {
   const auto fetched = clients.back()->ReadAnswer<FetchResponse>(kFetch, 5);
   EXPECT_EQ(fetched.error_code, 0);
   EXPECT_EQ(fetched.topics.at(0).partitions.at(0).records->bytes(), batch_.size());
+}
+
+TEST_F(KafkaSessionTest, AFetchOfALogThatIsBeingOpenedIsRefusedWhenTheNextOneComes) {
+  broker_.messages.BeginOpening();
+  const RawClient first(port());
+  first.Ask(Next(1), kFetch, 1);
+  ASSERT_TRUE(broker_.messages.WaitForWaitingFetches(1));
+  const RawClient second(port());
+  second.Ask(Next(2), kFetch, 2);
+  EXPECT_EQ(first.ReadAnswer<FetchResponse>(kFetch, 1).error_code,
+            Wire(ErrorCode::kInvalidFetchSessionEpoch));
+  broker_.messages.Store(kOrders0, batch_);
+  broker_.messages.EndOpening();
+  EXPECT_EQ(second.ReadAnswer<FetchResponse>(kFetch, 2).error_code, 0);
 }
 
 // As the clients of Kafka begin anew when their connection has gone.
