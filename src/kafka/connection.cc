@@ -61,7 +61,7 @@ EncodedFrame BareFrameOf(std::string_view token) {
   base::StoreBigEndian(bytes.mutable_bytes().data(), static_cast<int32_t>(token.size()));
   std::ranges::copy(base::AsBytes(token), bytes.mutable_bytes().begin() + kSizeBytes);
   EncodedFrame frame;
-  frame.bytes = bytes.size();
+  frame.bytes = frame.held_bytes = bytes.size();
   frame.pieces.push_back(std::move(bytes));
   return frame;
 }
@@ -344,8 +344,8 @@ base::Callback<Answer> Connection::AnswerFor(std::shared_ptr<Slot> slot) {
 }
 
 void Connection::CountAnswer(ListenerLimits& limits, const EncodedFrame& frame, Slot& slot) {
-  slot.answer_bytes = frame.bytes;
-  const auto bytes = static_cast<int64_t>(frame.bytes);
+  slot.answer_bytes = frame.held_bytes;
+  const auto bytes = static_cast<int64_t>(frame.held_bytes);
   if (slot.answer_memory == nullptr) {
     if (bytes <= kSmallAnswerBytes) return;
     slot.answer_memory = limits.AddAnswer();

@@ -36,6 +36,7 @@ absl::StatusOr<EncodedFrame> Encoder::Take() && {
   EncodedFrame frame;
   frame.bytes = size_;
   for (const Insertion& insertion : records_) frame.bytes += insertion.bytes.size();
+  frame.held_bytes = frame.bytes - size_ + block_.size();
   if (frame.bytes - kFrameSizeBytes > std::numeric_limits<int32_t>::max() && fault_.empty()) {
     fault_ = base::StrCat("a frame of ", frame.bytes, " bytes is longer than its size can say");
   }

@@ -23,6 +23,7 @@ namespace talosmq::kafka {
 struct EncodedFrame {
   std::vector<base::Buffer> pieces;
   size_t bytes = 0;
+  size_t held_bytes = 0;  ///< With the part of their block that is not sent.
 };
 
 /// Writes one frame: its size, then header and message.

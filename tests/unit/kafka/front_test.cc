@@ -2,6 +2,7 @@
 #include "kafka/kafka_front.h"
 #include "kafka/protocol/api_versions.h"
 #include "kafka/protocol/create_topics.h"
+#include "kafka/protocol/describe_configs.h"
 #include "kafka/protocol/fetch.h"
 #include "kafka/protocol/join_group.h"
 #include "kafka/protocol/metadata.h"
@@ -886,6 +887,31 @@ TEST_F(KafkaAnswersTest, ThatAreBeingReadTakeNoMoreThanTheirPartitionsMay) {
   EXPECT_TRUE(broker_.messages.WaitForWaitingFetches(kClients));
   broker_.messages.EndOpening();
   for (const auto& client : slow_) client->ReadAnswer<FetchResponse>(kFetch, 1);
+}
+
+// Of what had grown to twice the bytes that are sent, half was counted.
+TEST_F(KafkaAnswersTest, AreCountedWithTheRestOfTheirBlock) {
+  constexpr size_t kSent = size_t{17} << 20;
+  constexpr size_t kHeld = size_t{32} << 20;
+  const std::string value(1000, 'x');
+  broker_.settings.keys.assign(kSent / value.size(), {.name = "some.key", .value = value});
+  Start({.listeners = {}, .threads = 1, .limits = {.answer_bytes_max = kHeld}});
+  broker_.messages.Store(kOrders0, batch_);
+  DescribeConfigsRequest request;
+  request.resources.push_back({.resource_type = 4, .resource_name = "0", .configuration_keys = {}});
+  const RawClient slow(port());
+  slow.Ask(request, 0, 1);
+  const RawClient other(port());
+  for (int i = 0; i < 100; ++i) RoundTrip(other);
+  const RawClient next(port());
+  next.Ask(Fetch(0, 0), kFetch, 1);
+  for (int i = 0; i < 100; ++i) RoundTrip(other);
+  EXPECT_EQ(broker_.messages.fetches(), 0u);
+
+  const size_t sent = slow.ReadFrame().value().size();
+  EXPECT_GT(sent, kHeld / 2);
+  EXPECT_LT(sent, kHeld - (size_t{4} << 20)) << "others would wait for it alone";
+  next.ReadAnswer<FetchResponse>(kFetch, 1);
 }
 
 // Hundreds of them were kept, of a client that sent small requests and read nothing.
