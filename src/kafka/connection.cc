@@ -119,7 +119,9 @@ asio::awaitable<void> Connection::WatchTime() {
     asio::error_code ignored;
     co_await time_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     const std::string_view why = TimeoutNow();
-    if (!why.empty()) Close(why);
+    if (why.empty()) continue;
+    if (awaits_login()) login_->Expire();
+    Close(why);
   }
 }
 

@@ -6,7 +6,7 @@ namespace talosmq::kafka {
 namespace {
 
 constexpr std::string_view kMechanismNames[] = {"other", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};
-constexpr std::string_view kResultNames[] = {"done", "refused", "busy"};
+constexpr std::string_view kResultNames[] = {"done", "refused", "busy", "late"};
 
 }  // namespace
 

@@ -16,8 +16,8 @@ namespace talosmq::kafka {
 
 /// How a client wants to log in; kOther: not at all, or by what there is not.
 enum class LoginMechanism : uint8_t { kOther, kPlain, kScramSha256, kScramSha512 };
-/// How a login has ended; kBusy: too many were under way.
-enum class LoginResult : uint8_t { kDone, kRefused, kBusy };
+/// How a login has ended; kBusy: too many were under way; kLate: it took too long.
+enum class LoginResult : uint8_t { kDone, kRefused, kBusy, kLate };
 
 /// What is counted of all connections together. Thread-safe. Borrows the registry, which outlives
 /// whoever still answers a request.
@@ -41,7 +41,7 @@ class FrontMetrics {
 
  private:
   static constexpr size_t kMechanisms = 4;
-  static constexpr size_t kResults = 3;
+  static constexpr size_t kResults = 4;
 
   base::MetricRegistry& registry_;
   base::Counter& received_bytes_;

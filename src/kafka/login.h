@@ -66,6 +66,8 @@ class Login : public std::enable_shared_from_this<Login> {
   /// which `cancellation` tells, is refused without a look.
   void Take(std::string_view token, std::shared_ptr<const Cancellation> cancellation,
             base::Callback<LoginStep> done);
+  /// The connection ends because it is not done.
+  void Expire() { End(LoginResult::kLate); }
 
  private:
   enum class State { kNone, kToken, kVerifying, kDone, kFailed };

@@ -244,9 +244,18 @@ TEST_F(LoginTest, FramesBeforeTheLoginAreSmall) {
 }
 
 TEST_F(LoginTest, WhoDoesNotLogInInTimeIsSentAway) {
-  StartWithLogin({.listeners = {}, .login_timeout = absl::Milliseconds(50)});
-  const RawClient client(port());
-  EXPECT_TRUE(client.IsEnded());
+  StartWithLogin({.listeners = {}, .login_timeout = absl::Milliseconds(300)});
+  const RawClient silent(port());
+  const RawClient half(port());
+  Choose(half, kScram256);
+  EXPECT_TRUE(silent.IsEnded());
+  EXPECT_TRUE(half.IsEnded());
+  const auto late = [this](std::string_view mechanism) {
+    return broker_.metrics.ValueOf(
+        base::StrCat("talosmq_kafka_logins_total{mechanism=", mechanism, ",result=late}"));
+  };
+  EXPECT_EQ(late("other"), 1);
+  EXPECT_EQ(late(kScram256), 1);
 }
 
 // A few of them, for as long as a login may take, kept all others out.
@@ -318,7 +327,7 @@ TEST_F(LoginTest, LoginsAreCountedByMechanismAndResult) {
   EXPECT_EQ(count(kScram512, "refused"), 1);
   EXPECT_EQ(count("other", "refused"), 2);
   EXPECT_EQ(count("PLAIN", "refused"), 0);
-  EXPECT_EQ(broker_.metrics.CountOf("talosmq_kafka_logins_total"), 12u);
+  EXPECT_EQ(broker_.metrics.CountOf("talosmq_kafka_logins_total"), 16u);
 }
 
 TEST_F(LoginTest, TheEndOfAUserEndsItsConnections) {
