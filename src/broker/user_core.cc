@@ -1,10 +1,8 @@
 #include "broker/user_core.h"
 
-#include "base/text.h"
 #include "broker/in_time.h"
 #include "talosmq/error.h"
 
-#include <memory>
 #include <optional>
 #include <utility>
 
@@ -40,35 +38,14 @@ void UserCore::RunChange(std::string_view what, absl::Duration deadline,
 
 void UserCore::Create(UserCreation creation, absl::Duration deadline,
                       base::Callback<absl::Status> done) {
-  auto has_room = std::make_shared<bool>(false);
-  auto made = [this, has_room, done = std::move(done)](absl::Status status) mutable {
-    if (*has_room) --being_made_;
-    done(std::move(status));
-  };
-  RunChange("create user", deadline, std::move(made),
-            [this, has_room, creation = std::move(creation)](Shown answer) mutable {
-              const absl::Status room = FindRoomFor(creation.name);
-              *has_room = room.ok();
-              if (!room.ok()) return answer(room);
+  RunChange("create user", deadline, std::move(done),
+            [this, creation = std::move(creation)](Shown answer) mutable {
               controller_.Create({.name = std::move(creation.name),
                                   .scram_sha_256 = std::move(creation.scram_sha_256),
                                   .scram_sha_512 = std::move(creation.scram_sha_512),
                                   .login_secret = base::RandomSecret(kLoginSecretBytes)},
                                  std::move(answer));
             });
-}
-
-absl::Status UserCore::FindRoomFor(const std::string& name) {
-  // Counted before the image is looked at, which shows those that are made before they count less.
-  const int64_t being_made = ++being_made_;
-  const auto image = dependencies_.images.current();
-  const bool is_there = image->users.contains(name);  // Which is refused in other words.
-  const auto users = static_cast<int64_t>(image->users.size()) + being_made;
-  if (is_there || users <= dependencies_.users_max) return absl::OkStatus();
-  --being_made_;
-  return MakeError(Reason::kInvalidArgument,
-                   base::StrCat("user '", name, "': expected at most ", dependencies_.users_max,
-                                " users, found that this would be one more"));
 }
 
 void UserCore::Delete(std::string name, absl::Duration deadline,

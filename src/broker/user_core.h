@@ -8,7 +8,6 @@
 #include "metadata/image_publisher.h"
 #include "metadata/metadata_store.h"
 
-#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,7 +15,6 @@
 namespace talosmq::broker {
 
 /// UserService: changes go through the user controller and answer once the newest image shows them.
-/// Users that show there and those that are being made are never more than users_max.
 /// Thread-safe. Borrows what it is made of.
 class UserCore final : public UserService {
  public:
@@ -33,7 +31,8 @@ class UserCore final : public UserService {
       : dependencies_(dependencies),
         controller_({.store = dependencies.metadata_store,
                      .executor = dependencies.admin_executor,
-                     .clock = dependencies.clock}) {}
+                     .clock = dependencies.clock,
+                     .users_max = dependencies.users_max}) {}
   UserCore(const UserCore&) = delete;
   UserCore& operator=(const UserCore&) = delete;
 
@@ -51,12 +50,8 @@ class UserCore final : public UserService {
   void RunChange(std::string_view what, absl::Duration deadline, base::Callback<absl::Status> done,
                  Change change);
 
-  /// With OK one more counts as being made.
-  absl::Status FindRoomFor(const std::string& name);
-
   const Dependencies dependencies_;
   controller::UserController controller_;
-  std::atomic<int64_t> being_made_ = 0;
 };
 
 }  // namespace talosmq::broker

@@ -7,8 +7,12 @@
 #include "metadata/user_name.h"
 #include "talosmq/error.h"
 
+#include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace talosmq::controller {
 
@@ -50,48 +54,73 @@ absl::Status Exists(std::string_view name) {
   return MakeError(Reason::kInvalidArgument, base::StrCat("user '", name, "' exists already"));
 }
 
-void CreateUser(const StoreSteps& steps, metadata::UserRecord record, NewUser user,
-                RevisionCallback done);
+absl::Status OneTooMany(std::string_view name, int64_t users_max) {
+  return MakeError(Reason::kInvalidArgument,
+                   base::StrCat("user '", name, "': expected at most ", users_max,
+                                " users, found that this would be one more"));
+}
 
-/// `secret` is the login secret as it is stored; where it is missing, it comes with the user.
-void StoreUser(const StoreSteps& steps, metadata::UserRecord record, NewUser user,
-               const std::optional<KeyValue>& secret, RevisionCallback done) {
-  const std::string key = metadata::UserKey(user.name);
+struct Creation {
+  metadata::UserRecord record;
+  NewUser user;
+  int64_t users_max;
+  RevisionCallback done;
+};
+
+void CreateUser(const StoreSteps& steps, Creation creation);
+
+/// `secret` is the login secret as it was stored before the users were counted. Each user comes
+/// with it: where it is missing a new one, else the same again, so that nobody has made another
+/// user meanwhile.
+void StoreUser(const StoreSteps& steps, Creation creation, const std::optional<KeyValue>& secret) {
+  const std::string key = metadata::UserKey(creation.user.name);
   const std::string secret_key(metadata::kLoginSecretKey);
   metadata::Transaction transaction{
-      .compares = {{.key = key}}, .operations = {{.key = key, .value = metadata::Encode(record)}}};
-  if (!secret) {
-    transaction.compares.push_back({.key = secret_key});
-    transaction.operations.push_back(
-        {.key = secret_key,
-         .value = metadata::Encode(metadata::LoginSecretRecord{user.login_secret})});
-  }
+      .compares = {{.key = key},
+                   {.key = secret_key,
+                    .mod_revision = secret ? secret->mod_revision : Revision::kNone}},
+      .operations = {{.key = key, .value = metadata::Encode(creation.record)},
+                     {.key = secret_key,
+                      .value = secret ? secret->value
+                                      : metadata::Encode(metadata::LoginSecretRecord{
+                                            creation.user.login_secret})}}};
   steps.CommitResolved(
       std::move(transaction),
-      [steps, record = std::move(record), user = std::move(user),
-       done = std::move(done)](const absl::StatusOr<CommitResult>& result) mutable {
-        if (!result.ok()) return done(result.status());
-        if (result->succeeded) return done(result->revision);
-        // Somebody else has stored this user, or the secret.
-        CreateUser(steps, std::move(record), std::move(user), std::move(done));
+      [steps, creation = std::move(creation)](const absl::StatusOr<CommitResult>& result) mutable {
+        if (!result.ok()) return creation.done(result.status());
+        if (result->succeeded) return creation.done(result->revision);
+        // Somebody else has stored a user.
+        CreateUser(steps, std::move(creation));
       });
 }
 
-void CreateUser(const StoreSteps& steps, metadata::UserRecord record, NewUser user,
-                RevisionCallback done) {
-  auto on_secret = [steps, record = std::move(record), user, done = std::move(done)](
-                       const absl::StatusOr<std::optional<KeyValue>>& secret) mutable {
-    if (!secret.ok()) return done(secret.status());
-    StoreUser(steps, std::move(record), std::move(user), *secret, std::move(done));
-  };
-  auto on_user = [steps, name = user.name, on_secret = std::move(on_secret)](
-                     const absl::StatusOr<std::optional<KeyValue>>& found) mutable {
-    if (!found.ok()) return on_secret(found.status());
-    if (found->has_value()) return on_secret(Exists(name));
-    steps.store().Get(std::string(metadata::kLoginSecretKey), steps.executor(),
-                      std::move(on_secret));
-  };
-  steps.store().Get(metadata::UserKey(user.name), steps.executor(), std::move(on_user));
+void CountUsers(const StoreSteps& steps, Creation creation, std::optional<KeyValue> secret) {
+  steps.ListAll(std::string(metadata::kUsersPrefix),
+                [steps, creation = std::move(creation), secret = std::move(secret)](
+                    const absl::StatusOr<std::vector<KeyValue>>& users) mutable {
+                  if (!users.ok()) return creation.done(users.status());
+                  if (static_cast<int64_t>(users->size()) >= creation.users_max) {
+                    return creation.done(OneTooMany(creation.user.name, creation.users_max));
+                  }
+                  StoreUser(steps, std::move(creation), secret);
+                });
+}
+
+void CreateUser(const StoreSteps& steps, Creation creation) {
+  std::string key = metadata::UserKey(creation.user.name);
+  steps.store().Get(std::move(key), steps.executor(),
+                    [steps, creation = std::move(creation)](
+                        const absl::StatusOr<std::optional<KeyValue>>& found) mutable {
+                      if (!found.ok()) return creation.done(found.status());
+                      if (found->has_value()) return creation.done(Exists(creation.user.name));
+                      steps.store().Get(
+                          std::string(metadata::kLoginSecretKey), steps.executor(),
+                          [steps, creation = std::move(creation)](
+                              const absl::StatusOr<std::optional<KeyValue>>& secret) mutable {
+                            if (!secret.ok()) return creation.done(secret.status());
+                            CountUsers(steps, std::move(creation), *secret);
+                          });
+                    });
 }
 
 void DeleteUser(const StoreSteps& steps, std::string name, RevisionCallback done) {
@@ -125,12 +154,16 @@ void DeleteUser(const StoreSteps& steps, std::string name, RevisionCallback done
 void UserController::Create(NewUser user, RevisionCallback done) {
   if (absl::Status status = CheckNewUser(user); !status.ok()) return done(status);
   const StoreSteps steps(dependencies_.store, dependencies_.executor);
-  dependencies_.executor.Post([steps, &clock = dependencies_.clock, user = std::move(user),
+  dependencies_.executor.Post([steps, &clock = dependencies_.clock,
+                               users_max = dependencies_.users_max, user = std::move(user),
                                done = std::move(done)]() mutable {
     metadata::UserRecord record{.created = clock.Now(),
                                 .scram_sha_256 = user.scram_sha_256,
                                 .scram_sha_512 = user.scram_sha_512};
-    CreateUser(steps, std::move(record), std::move(user), std::move(done));
+    CreateUser(steps, {.record = std::move(record),
+                       .user = std::move(user),
+                       .users_max = users_max,
+                       .done = std::move(done)});
   });
 }
 

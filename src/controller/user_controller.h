@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include <cstdint>
 #include <string>
 
 namespace talosmq::controller {
@@ -25,6 +26,7 @@ struct NewUser {
 /// 1. A user is there as a whole or not at all; a login secret is there before the first one is.
 /// 2. A lost reply to Create is resolved by reading back before anything else is decided; one to
 ///    Delete is the answer, and whoever asks again may hear that there is no such user.
+/// 3. There are never more than users_max, however many are made at once.
 /// Thread-safe: operations run on the executor of the dependencies, where callbacks run too.
 /// Borrows its dependencies; operations under way need those, but not this object.
 class UserController {
@@ -33,6 +35,7 @@ class UserController {
     metadata::MetadataStore& store;
     base::Executor& executor;
     base::Clock& clock;
+    int64_t users_max;
   };
 
   explicit UserController(Dependencies dependencies) : dependencies_(dependencies) {}
@@ -40,7 +43,7 @@ class UserController {
   // Both answer with the revision at which the change is visible.
 
   /// kInvalidArgument: a name that no user may have, a credential that is not of the one
-  /// salt size and iteration count of new passwords, or a user that there is already.
+  /// salt size and iteration count of new passwords, a user that there is already, or one too many.
   void Create(NewUser user, base::Callback<absl::StatusOr<metadata::Revision>> done);
   /// kInvalidArgument: there is no such user.
   void Delete(std::string name, base::Callback<absl::StatusOr<metadata::Revision>> done);

@@ -86,6 +86,17 @@ TEST_F(UserTest, CreationsAtOnceDoNotPassTheBound) {
   for (const auto& answer : answers) EXPECT_EQ(answer->calls, 1);
 }
 
+// Each of those that were being made counted, though it was refused later.
+TEST_F(UserTest, CreationsThatFailTakeNoRoomMeanwhile) {
+  for (const char* name : {"a", "b"}) EXPECT_TRUE(CreateNow(name).ok());
+  const auto refused = Create("a");
+  const auto last = Create("c");
+  harness_.Run();
+  EXPECT_FALSE(refused->value.ok());
+  EXPECT_TRUE(last->value.ok()) << last->value;
+  EXPECT_EQ(users(), 3u);
+}
+
 TEST(UserOptionsTest, TheDefaultIsTheDocumentedOne) {
   EXPECT_EQ(BrokerOptions().users_max, 10'000);
 }

@@ -50,7 +50,11 @@ class UserControllerTest : public ::testing::Test {
 
   TopicWorld world_{1};
   support::ManualClock clock_;
-  UserController users_{{.store = world_.faults(), .executor = world_.executor(), .clock = clock_}};
+  static constexpr int64_t kUsersMax = 4;
+  UserController users_{{.store = world_.faults(),
+                         .executor = world_.executor(),
+                         .clock = clock_,
+                         .users_max = kUsersMax}};
 };
 
 TEST_F(UserControllerTest, NamesThatNoUserMayHaveAreRefused) {
@@ -127,6 +131,20 @@ TEST_F(UserControllerTest, UsersMadeAtOnceAreAllThere) {
   world_.Run();
   EXPECT_EQ(made, 3);
   EXPECT_EQ(world_.Image()->users.size(), 3u);
+}
+
+TEST_F(UserControllerTest, OfUsersMadeAtOnceNoneIsTooMany) {
+  int64_t made = 0;
+  for (int i = 0; i < 2 * kUsersMax; ++i) {
+    users_.Create(User("user" + std::to_string(i)),
+                  [&](const absl::StatusOr<Revision>& revision) { made += revision.ok() ? 1 : 0; });
+  }
+  world_.Run();
+  EXPECT_EQ(made, kUsersMax);
+  EXPECT_EQ(world_.Image()->users.size(), size_t{kUsersMax});
+  EXPECT_THAT(std::string(Create(User("another")).message()), HasSubstr("at most 4 users"));
+  EXPECT_TRUE(Delete("user0").ok());
+  EXPECT_TRUE(Create(User("another")).ok());
 }
 
 TEST_F(UserControllerTest, ALostReplyIsResolved) {
