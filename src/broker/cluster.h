@@ -34,7 +34,9 @@ struct ServerInfo {
   int32_t protocol_version_min = 1;  ///< Of talosmq.v1, for the handshake.
   int32_t protocol_version_max = 1;
   std::string data_directory;
-  std::string metadata_store;  ///< "rocksdb:..." as configured.
+  int64_t disk_capacity_bytes = 0;  ///< Of the file system that holds the data directory.
+  int64_t disk_free_bytes = 0;      ///< Of that, as it was a moment ago.
+  std::string metadata_store;       ///< "rocksdb:..." as configured.
   absl::Duration uptime;
 };
 

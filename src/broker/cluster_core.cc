@@ -72,6 +72,9 @@ ServerInfo ClusterCore::GetServerInfo() const {
   info.cluster_id = dependencies_.images.current()->cluster_id;
   info.broker = dependencies_.options.id;
   info.data_directory = dependencies_.options.data_directory;
+  const io::DiskSpace space = dependencies_.log_store.space();
+  info.disk_capacity_bytes = space.capacity_bytes;
+  info.disk_free_bytes = space.free_bytes;
   info.metadata_store = dependencies_.options.metadata_store;
   info.uptime = dependencies_.clock.Monotonic() - started_;
   return info;

@@ -125,7 +125,10 @@ void FindProducers(const Services& services, ProducersPtr exchange,
 void Handle(const Services& services, DirsPtr exchange) {
   AskedTopics asked = TopicsOf(*services.topics.image(), exchange->request);
   auto& directory = exchange->response.results.emplace_back();
-  directory.log_dir = services.cluster.GetServerInfo().data_directory;
+  broker::ServerInfo server = services.cluster.GetServerInfo();
+  directory.log_dir = std::move(server.data_directory);
+  directory.total_bytes = server.disk_capacity_bytes;
+  directory.usable_bytes = server.disk_free_bytes;
   directory.topics.resize(asked.size());
   size_t place = 0;
   for (auto& [name, partitions] : asked) {

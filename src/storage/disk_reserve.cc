@@ -56,11 +56,20 @@ absl::Status DiskReserve::CheckRoom() const {
   return status_;
 }
 
+io::DiskSpace DiskReserve::space() const {
+  base::MutexLock lock(mutex_);
+  return space_;
+}
+
 absl::Status DiskReserve::Look(int64_t bytes) {
   const auto space = file_system_.Space(directory_);
   if (!space.ok()) return absl::OkStatus();  // The write itself will tell.
   free_bytes_.Set(static_cast<double>(space->free_bytes));
   capacity_bytes_.Set(static_cast<double>(space->capacity_bytes));
+  {
+    base::MutexLock lock(mutex_);
+    space_ = *space;
+  }
   const int64_t left = space->free_bytes + held_bytes_ - bytes;
   if (left < 2 * bytes_) {
     BecomeFull(DescribeFull(*space));

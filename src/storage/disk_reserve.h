@@ -29,8 +29,8 @@ namespace talosmq::storage {
 /// Invariants:
 /// 1. No flush that Look() lets pass leaves less than the room free.
 /// 2. A state is only left by what Look() finds: nobody has to tell that there is space again.
-/// CheckRoom and bytes are thread-safe; Look is confined to the flush executor once that runs.
-/// Crash: the file is there, whole or not; Open() goes by its size.
+/// CheckRoom, space and bytes are thread-safe; Look is confined to the flush executor once that
+/// runs. Crash: the file is there, whole or not; Open() goes by its size.
 class DiskReserve {
  public:
   static constexpr const char* kFileName = "reserve";
@@ -56,6 +56,9 @@ class DiskReserve {
   /// do not. Blocks on the disk.
   absl::Status Look(int64_t bytes);
 
+  /// Of the disk, as the last look has found it; what the file holds is not free. No I/O.
+  io::DiskSpace space() const;
+
   int64_t bytes() const { return bytes_; }
 
  private:
@@ -80,6 +83,7 @@ class DiskReserve {
   std::atomic<bool> is_full_ = false;
   mutable base::Mutex mutex_;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);  ///< Not OK while full.
+  io::DiskSpace space_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace talosmq::storage

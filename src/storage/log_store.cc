@@ -274,6 +274,8 @@ class FileLogStore final : public LogStore {
 
   absl::Status CheckRoom() const override { return dependencies_.reserve.CheckRoom(); }
 
+  io::DiskSpace space() const override { return dependencies_.reserve.space(); }
+
   absl::Status health() const override {
     TALOSMQ_RETURN_IF_ERROR(CheckRoom());
     TALOSMQ_RETURN_IF_ERROR(journal_damage_);

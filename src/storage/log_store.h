@@ -90,6 +90,9 @@ class LogStore {
   /// OK, or kStorageFull: an append would be refused by the disk. Heals by itself. No I/O.
   virtual absl::Status CheckRoom() const = 0;
 
+  /// Of the disk of the data directory, as it was a moment ago. No I/O.
+  virtual io::DiskSpace space() const = 0;
+
   /// What ails the store as a whole now: a full disk, or flushed points that cannot be recorded. A
   /// fenced log tells by itself.
   virtual absl::Status health() const = 0;

@@ -538,6 +538,8 @@ class FakeCluster final : public broker::ClusterService {
     info.cluster_id = "test-cluster";
     info.broker = BrokerId(0);
     info.data_directory = "/data";
+    info.disk_capacity_bytes = 1'000'000;
+    info.disk_free_bytes = 400'000;
     return info;
   }
   void CheckHealth(base::Callback<broker::HealthReport> done) override { done({}); }

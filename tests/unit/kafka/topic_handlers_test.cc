@@ -153,7 +153,8 @@ TEST_F(KafkaTopicHandlersTest, LogDirectoriesTellTheSizesOfPartitions) {
   DescribeLogDirsRequest request;
   const auto all = Ask<DescribeLogDirsResponse>(request, 4).results.at(0);
   EXPECT_EQ(all.log_dir, "/data");
-  EXPECT_EQ(all.total_bytes, -1);
+  EXPECT_EQ(all.total_bytes, 1'000'000);
+  EXPECT_EQ(all.usable_bytes, 400'000);
   ASSERT_EQ(all.topics.at(0).partitions.size(), 2u);
   EXPECT_EQ(all.topics.at(0).partitions.at(1).partition_size, 200);
   request.topics = {{.name = "other", .partitions = {0}}, {.name = "orders", .partitions = {1, 7}}};

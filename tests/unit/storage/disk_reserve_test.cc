@@ -124,6 +124,14 @@ TEST_F(DiskReserveTest, FileThatWasCopiedAsAHoleIsNotTakenForRoom) {
   EXPECT_FALSE(IsHeld());
 }
 
+TEST_F(DiskReserveTest, TellsTheSpaceThatTheLastLookHasFound) {
+  Open();
+  EXPECT_EQ(reserve_->space().capacity_bytes, kDisk);
+  LeaveFree(5 * kRoom);
+  EXPECT_TRUE(reserve_->Look(0).ok());
+  EXPECT_EQ(reserve_->space().free_bytes, FreeNow());
+}
+
 TEST_F(DiskReserveTest, SmallDiskKeepsASmallRoom) {
   disk_.SetCapacity(kDisk / 4);
   Open();
