@@ -79,11 +79,13 @@ void FlushTogether(benchmark::State& state, const LogStoreOptions& options) {
   const base::Buffer batch = MakeBatch({.records = 4, .value_bytes = 1000});
   for (int32_t i = 0; i < logs; ++i) store.Open(BenchLogId(i));
   Offset end;
-  for (auto _ : state) {
+  const auto flush_all = [&] {
     end = end + 4;
     for (int32_t i = 0; i < logs; ++i) store.Append(BenchLogId(i), batch);
     for (int32_t i = 0; i < logs; ++i) store.WaitUntilDurable(BenchLogId(i), end);
-  }
+  };
+  flush_all();  // Begins the logs, which counts by itself.
+  for (auto _ : state) flush_all();
   state.SetItemsProcessed(state.iterations() * logs);
   state.SetBytesProcessed(state.iterations() * logs * static_cast<int64_t>(batch.size()));
 }
