@@ -38,11 +38,10 @@ namespace talosmq::kafka {
 ///    answers end the connection; the log says why.
 /// 4. Where a login is asked for, nothing else is served before it; a failed one ends the
 ///    connection after a pause, and the end of the user does at once.
-/// 5. A request whose answer may be very large is read when there is room for one; others are
-/// counted
-///    when they are there. While somebody waits for room, or more has been taken than there is, a
-///    client that takes nothing of its answer for answer_timeout goes. Of the answers to Produce no
-///    more than kUnsentMax, and those under way, wait to be taken.
+/// 5. A request whose answer may be very large is read when there is room for one; other answers
+///    are counted when they are there. While somebody waits for room, or more has been taken than
+///    there is, a client that takes nothing of its answer for answer_timeout goes. Of the answers
+///    to Produce no more than kUnsentMax, and those under way, wait to be taken.
 /// 6. Whoever works for a client that has gone hears of it at once, also when other requests wait
 ///    behind that one.
 ///
