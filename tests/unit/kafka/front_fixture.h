@@ -1,6 +1,9 @@
 #pragma once
 
 #include "kafka/kafka_front.h"
+#include "kafka/protocol/api_versions.h"
+#include "kafka/protocol/fetch.h"
+#include "kafka/protocol/produce.h"
 
 #include "gtest/gtest.h"
 #include "unit/kafka/fake_services.h"
@@ -12,6 +15,11 @@
 #include <utility>
 
 namespace talosmq::kafka {
+
+/// The versions that the requests are made in.
+inline constexpr int16_t kProduce = 9;
+inline constexpr int16_t kFetch = 11;
+inline constexpr int32_t kMinute = 60'000;  ///< In milliseconds.
 
 /// A front on a port of the kernel's choice over fakes; requests to make of it.
 class FrontTest : public testing::Test {
@@ -48,6 +56,9 @@ class FrontTest : public testing::Test {
         {.name = "orders",
          .partitions = {{.partition = 0, .fetch_offset = offset, .partition_max_bytes = 1 << 20}}}};
     return request;
+  }
+  static int64_t BaseOffset(const ProduceResponse& response) {
+    return response.topics.at(0).partitions.at(0).base_offset;
   }
   /// Asks for the versions and takes the answer: what came before on the same loop is done.
   void RoundTrip(const RawClient& client) {
