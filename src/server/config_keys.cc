@@ -73,7 +73,9 @@ ConfigKey DurationKey(std::string name, std::string meaning, int64_t min_ms, int
 
 ConfigKey TextKey(std::string name, std::string meaning, std::string bound,
                   Field<std::string> field) {
-  auto set = [field](std::string_view value, ServerConfig& config) {
+  auto set = [field, bound](std::string_view value, ServerConfig& config) -> absl::Status {
+    // What the kernel is told of a path ends there.
+    if (value.find('\0') != std::string_view::npos) return Expected(bound, value);
     field(config) = std::string(value);
     return absl::OkStatus();
   };

@@ -72,6 +72,10 @@ TEST(ConfigTest, ValueOutsideItsBoundIsRefusedByName) {
   EXPECT_THAT(ErrorOf("security.insecure_network: maybe"), HasSubstr("true, false"));
 }
 
+TEST(ConfigTest, PathWithAZeroByteIsRefused) {
+  EXPECT_THAT(ErrorOf("data_dir: \"a\\0b\""), HasSubstr("data_dir"));
+}
+
 TEST(ConfigTest, BadAddressIsRefusedByName) {
   for (const char* address : {"localhost", ":9191", "127.0.0.1:", "127.0.0.1:70000", "127.0.0.1:-1",
                               "a b:1", "[::1:1", "::1:1"}) {
