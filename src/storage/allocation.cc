@@ -5,9 +5,8 @@
 namespace talosmq::storage {
 
 uint64_t NextAllocation(uint64_t allocated, uint64_t needed) {
-  constexpr uint64_t kStepBytesMin = uint64_t{64} << 10;
-  constexpr uint64_t kStepBytesMax = uint64_t{16} << 20;
-  while (allocated < needed) allocated += std::clamp(allocated, kStepBytesMin, kStepBytesMax);
+  constexpr uint64_t kStepMax = uint64_t{16} << 20;
+  while (allocated < needed) allocated += std::clamp(allocated, kAllocationStepMin, kStepMax);
   return allocated;
 }
 

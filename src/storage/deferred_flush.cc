@@ -25,7 +25,8 @@ void DeferredFlush::MakeDurable(std::span<LogWrite> group) {
       wholes.push_back(&write);
       part.push_back({.files = write.files,
                       .epochs = round == 0 ? write.epochs : std::vector<EpochEntry>(),
-                      .segments = {write.segments[round]}});
+                      .segments = {write.segments[round]},
+                      .allocation = write.allocation});
     }
     WriteAndSync(part);
     for (size_t i = 0; i < part.size(); ++i) {

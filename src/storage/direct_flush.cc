@@ -71,7 +71,7 @@ absl::Status DirectFlush::WriteSegments(LogWrite& write) {
       TALOSMQ_RETURN_IF_ERROR(BeginSegment(files, segment.segment));
     }
     TALOSMQ_RETURN_IF_ERROR(OpenSegment(write.files, segment.segment));
-    TALOSMQ_RETURN_IF_ERROR(WriteSegment(files, segment));
+    TALOSMQ_RETURN_IF_ERROR(WriteSegment(files, segment, write.allocation));
   }
   return absl::OkStatus();
 }
@@ -135,7 +135,8 @@ absl::Status DirectFlush::OpenSegment(const std::shared_ptr<LogFiles>& files, Of
   return absl::OkStatus();
 }
 
-absl::Status DirectFlush::WriteSegment(LogFiles& files, const SegmentWrite& write) {
+absl::Status DirectFlush::WriteSegment(LogFiles& files, const SegmentWrite& write,
+                                       Allocation allocation) {
   if (write.batches.empty()) return absl::OkStatus();
   TALOSMQ_CHECK(write.position == files.segment_end)
       << files.id.ToString() << ": expected " << files.segment_end << ", found " << write.position;
@@ -146,20 +147,23 @@ absl::Status DirectFlush::WriteSegment(LogFiles& files, const SegmentWrite& writ
     pieces.push_back(batch.bytes());
     end += batch.size();
   }
-  if (end > files.allocated_bytes) {
-    uint64_t allocation = NextAllocation(files.allocated_bytes, end);
-    absl::Status allocated = files.file->Preallocate(allocation);
-    if (ReasonOf(allocated) == Reason::kStorageFull) {
-      // A large step is too much for what is left; the batches themselves may not be.
-      allocation = end;
-      allocated = files.file->Preallocate(allocation);
-    }
-    TALOSMQ_RETURN_IF_ERROR(allocated);
-    files.allocated_bytes = allocation;
-  }
+  if (allocation == Allocation::kAhead) TALOSMQ_RETURN_IF_ERROR(AllocateAhead(files, end));
   TALOSMQ_RETURN_IF_ERROR(files.file->Write(write.position, pieces));
   files.segment_end = end;
   return absl::OkStatus();
+}
+
+absl::Status DirectFlush::AllocateAhead(LogFiles& files, uint64_t end) {
+  if (end <= files.allocated_bytes) return absl::OkStatus();
+  uint64_t size = NextAllocation(files.allocated_bytes, end);
+  absl::Status allocated = files.file->Preallocate(size);
+  if (ReasonOf(allocated) == Reason::kStorageFull) {
+    // A large step is too much for what is left; the batches themselves may not be.
+    size = end;
+    allocated = files.file->Preallocate(size);
+  }
+  if (allocated.ok()) files.allocated_bytes = size;
+  return allocated;
 }
 
 void DirectFlush::EnterCatalogue(std::span<LogWrite> group) {

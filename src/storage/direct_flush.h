@@ -42,7 +42,8 @@ class DirectFlush {
   absl::Status WriteSegments(LogWrite& write);
   absl::Status WriteEpochs(LogWrite& write);
   absl::Status BeginSegment(LogFiles& files, Offset segment);
-  absl::Status WriteSegment(LogFiles& files, const SegmentWrite& write);
+  absl::Status WriteSegment(LogFiles& files, const SegmentWrite& write, Allocation allocation);
+  static absl::Status AllocateAhead(LogFiles& files, uint64_t end);
   absl::Status OpenSegment(const std::shared_ptr<LogFiles>& files, Offset segment);
   /// Cuts off what a disk that became full took of the first write; answers with the cause.
   absl::Status TakeBack(const LogWrite& write, absl::Status cause);

@@ -36,6 +36,12 @@ enum class WritePlace {
   kMemory,   ///< On the same way, and not durable before the listener hears of it.
 };
 
+/// How a segment that grows gets its room on the disk.
+enum class Allocation {
+  kAhead,      ///< In steps, so that its blocks lie together and a sync finds them allocated.
+  kAsWritten,  ///< With the write: cheaper where many segments get little each.
+};
+
 /// Of the batches of one flush group, unless configured otherwise.
 inline constexpr int64_t kFlushGroupBytesMax = int64_t{32} << 20;
 
@@ -47,6 +53,7 @@ struct LogWrite {
   std::vector<ProducerSnapshot> snapshots = {};  ///< Of what lies below its end.
   Offset end_offset = {};
   int64_t bytes = 0;  ///< Of all batches.
+  Allocation allocation = Allocation::kAhead;
 
   // Filled in by the target.
   /// kStorageFull only when no byte of the batches is in the files.

@@ -78,10 +78,8 @@ absl::Status TakeUpSegments(io::FileSystem& file_system, const LogFolder& folder
   if (!files.has_segment || (!goes_on && first.position == 0)) return absl::OkStatus();
   files.segment = first.segment;
   files.segment_end = first.position;
-  TALOSMQ_ASSIGN_OR_RETURN(
-      const auto file,
-      file_system.Open(folder.Path(first.segment, kSegmentSuffix), io::OpenMode::kCreate));
-  TALOSMQ_ASSIGN_OR_RETURN(files.allocated_bytes, file->Size());
+  const std::string path = folder.Path(first.segment, kSegmentSuffix);
+  TALOSMQ_RETURN_IF_ERROR(file_system.Open(path, io::OpenMode::kCreate).status());
   // Also for one that goes on: its name may be in the page cache only.
   return file_system.SyncDirectory(files.directory);
 }
@@ -265,7 +263,10 @@ class Replay {
 }  // namespace
 
 absl::Status RestoreSegments(const RestoreTarget& target, std::span<LogWrite> writes) {
-  for (LogWrite& write : writes) TALOSMQ_RETURN_IF_ERROR(TakeUp(target, write));
+  for (LogWrite& write : writes) {
+    TALOSMQ_RETURN_IF_ERROR(TakeUp(target, write));
+    write.allocation = Allocation::kAsWritten;  // A start waits for it.
+  }
   TALOSMQ_ASSIGN_OR_RETURN(const auto deferred_sync,
                            io::DeferredSync::Open(target.file_system, target.data_directory));
   DeferredFlush segments(*deferred_sync, target.catalogue, target.metrics);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "storage/allocation.h"
 #include "storage/fence.h"
 
 #include <algorithm>
@@ -82,18 +83,17 @@ void JournaledFlush::MakeDurable(std::span<LogWrite> group, int64_t backlog_byte
   StartWriteBack();
 }
 
-void JournaledFlush::WriteBackWhenIdle() {
+void JournaledFlush::EndInterval() {
+  if (!std::exchange(has_seen_load_, holds_much())) is_under_load_ = false;
   is_idle_ = !std::exchange(has_new_, false);
   if (is_idle_) StartWriteBack();
 }
 
 void JournaledFlush::JudgeLoad(int64_t backlog_bytes) {
   const int64_t held_max = options_.held_bytes_max;
-  if (backlog_bytes >= held_max / 8 || held_bytes_ >= held_max / 4 * 3) {
-    is_under_load_ = true;
-  } else if (held_bytes_ < held_max / 4) {
-    is_under_load_ = false;
-  }
+  const bool falls_behind = backlog_bytes >= held_max / 8 || held_bytes_ >= held_max / 4 * 3;
+  is_under_load_ = is_under_load_ || falls_behind;
+  has_seen_load_ = has_seen_load_ || falls_behind || holds_much();
 }
 
 WritePlace JournaledFlush::PlaceOf(const LogWrite& write, size_t small_logs) const {
@@ -289,6 +289,9 @@ void JournaledFlush::StartWriteBack() {
       if (job.oldest == 0) job.oldest = taken.sequence;
       written_back_logs_[files] =
           taken.is_awaited ? WrittenBack::kAwaited : WrittenBack::kJournaled;
+      if (is_under_load_ && taken.write.bytes < int64_t{kAllocationStepMin}) {
+        taken.write.allocation = Allocation::kAsWritten;
+      }
       job.writes.push_back(std::move(taken.write));
     } else if (!is_wanted && urgent_.empty() && releases_.empty()) {
       break;

@@ -75,9 +75,10 @@ class JournaledFlush final : public FlushTarget {
   JournaledFlush(Options options, Dependencies dependencies);
 
   void MakeDurable(std::span<LogWrite> group, int64_t backlog_bytes) override;
-  /// Called from time to time: when nothing has come since the last call, all that is held is
-  /// brought to its segments, so that nothing depends on the journal of a server without load.
-  void WriteBackWhenIdle();
+  /// Called from time to time. When little was held since the last call, load ends; when nothing
+  /// has come, all that is held is brought to its segments, so that nothing depends on the journal
+  /// of a server without load.
+  void EndInterval();
   bool has_room() const override {
     return held_bytes_ == 0 || held_bytes_ < options_.held_bytes_max;
   }
@@ -106,6 +107,8 @@ class JournaledFlush final : public FlushTarget {
     std::vector<LogWrite> writes;
     uint64_t oldest = 0;  ///< Of the sequences of all.
   };
+  /// What keeps load from ending.
+  bool holds_much() const { return held_bytes_ >= options_.held_bytes_max / 4; }
   bool IsInCatalogue(const LogFiles& files) const;
   void JudgeLoad(int64_t backlog_bytes);
   WritePlace PlaceOf(const LogWrite& write, size_t small_logs) const;
@@ -144,7 +147,8 @@ class JournaledFlush final : public FlushTarget {
   size_t awaited_logs_ = 0;  ///< Of held_.
   /// More comes than the write-back keeps up with.
   bool is_under_load_ = false;
-  bool has_new_ = false;  ///< Since the last WriteBackWhenIdle().
+  bool has_seen_load_ = false;  ///< Since the last EndInterval().
+  bool has_new_ = false;        ///< The same.
   bool is_idle_ = false;
   /// Keys of held_by_log_ that the next write-back takes along however little is held.
   absl::flat_hash_set<const LogFiles*> urgent_;

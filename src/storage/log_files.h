@@ -61,7 +61,7 @@ struct LogFiles {
   Offset segment;             ///< The segment that is written; holds when there is one.
   bool has_segment = false;
   uint64_t segment_end = 0;        ///< Position behind its last batch.
-  uint64_t allocated_bytes = 0;    ///< Size of its file.
+  uint64_t allocated_bytes = 0;    ///< Allocated ahead up to here; its file may be longer.
   std::unique_ptr<io::File> file;  ///< Of that segment; null when it is not open.
   std::list<std::shared_ptr<LogFiles>>::iterator recently_used;  ///< Holds while file is open.
 

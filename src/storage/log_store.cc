@@ -353,9 +353,9 @@ class FileLogStore final : public LogStore {
     if (!pass) return;
     look_timer_ = dependencies_.flush_executor.PostAfter(
         options_.space_interval, [this, pass = std::move(*pass)] {
-          // It remembers. What the journal holds stays there while records get no room.
+          // It remembers. While records get no room, nothing is written back for being idle.
           const bool has_room = dependencies_.reserve.Look(journaled_flush_.held_bytes()).ok();
-          if (has_room) journaled_flush_.WriteBackWhenIdle();
+          if (has_room) journaled_flush_.EndInterval();
           LookLater();
         });
   }

@@ -1,5 +1,6 @@
 // A journal that takes more than is written back: who waits for what.
 
+#include "storage/allocation.h"
 #include "storage/disk_reserve.h"
 #include "talosmq/error.h"
 
@@ -54,6 +55,14 @@ class LoadedJournalTest : public JournalTest {
     world_.RunWithoutWriteBack();
   }
 
+  void EndInterval() {
+    world_.Advance(world_.store_options().space_interval);
+    world_.Run();
+  }
+  size_t SegmentSize(const TopicPartition& id) {
+    return world_.ReadFile(world_.Path("00000000000000000000.log", id)).size();
+  }
+
   static constexpr int kBeforeLoad = 5;
   static constexpr int64_t kReserveBytes = 64 << 10;
 };
@@ -106,13 +115,42 @@ TEST_F(LoadedJournalTest, FirstBatchOfALogIsJournaledAlsoUnderLoad) {
   EXPECT_EQ(Values(kOther).size(), 1U);
 }
 
-TEST_F(LoadedJournalTest, LoadEndsWhenLittleIsHeld) {
+// What a client sends comes in bursts, and each would begin with bytes that are written twice.
+TEST_F(LoadedJournalTest, LoadEndsAfterAnIntervalWithLittleHeld) {
   AppendWithoutWriteBack(std::string(3'000, 'w'));
   world_.Run();
   const uint64_t before = Groups().back().group.sequence;
+  EndInterval();
   AppendWithoutWriteBack(std::string(3'000, 'x'));
+  EXPECT_EQ(Groups().back().group.sequence, before) << "much was held in the last interval";
+  EndInterval();
+  AppendWithoutWriteBack(std::string(3'000, 'y'));
   EXPECT_EQ(Groups().back().group.sequence, before + 1);
-  EXPECT_EQ(world_.log().durable_end(), Offset(kBeforeLoad + 2));
+  EXPECT_EQ(world_.log().durable_end(), Offset(kBeforeLoad + 3));
+}
+
+TEST_F(LoadedJournalTest, LoadDoesNotEndWhileASlowDiskHoldsEverythingUp) {
+  AppendWithoutWriteBack(std::string(3'000, 'n'), kOther);
+  for (int interval = 0; interval < 3; ++interval) {
+    world_.Advance(world_.store_options().space_interval);
+    world_.RunWithoutWriteBack();
+  }
+  world_.Run();
+  EXPECT_LT(SegmentSize(kOther), kAllocationStepMin) << "what only load does";
+}
+
+TEST_F(LoadedJournalTest, LittleIsNotAllocatedAheadUnderLoad) {
+  AppendWithoutWriteBack(std::string(3'000, 'n'), kOther);
+  world_.Run();
+  EXPECT_LT(SegmentSize(kOther), kAllocationStepMin);
+  EndInterval();
+  EndInterval();
+  Append(std::string(3'000, 'm'), kOther);
+  EndInterval();
+  EndInterval();  // Nothing has come in this one.
+  EXPECT_EQ(SegmentSize(kOther), kAllocationStepMin);
+  CutPowerAndStart();
+  EXPECT_EQ(Values(kOther).size(), 2U);
 }
 
 TEST_F(LoadedJournalTest, WhatIsAwaitedMayBeStoredWhenTheDiskBecomesFull) {
