@@ -20,7 +20,7 @@ namespace talosmq::storage {
 class DeferredFlush {
  public:
   DeferredFlush(io::DeferredSync& sync, Catalogue& catalogue, StorageMetrics& metrics)
-      : sync_(sync), direct_(sync, catalogue, metrics) {}
+      : sync_(sync), direct_(sync, catalogue, metrics, DirectFlush::OnFullDisk::kLeave) {}
 
   /// As FlushTarget::MakeDurable. An error of the sync is one of all logs. Leaves no file open.
   void MakeDurable(std::span<LogWrite> group);

@@ -55,7 +55,8 @@ absl::Status DirectFlush::WriteLog(LogWrite& write) {
   }
   TALOSMQ_RETURN_IF_ERROR(WriteEpochs(write));
   const absl::Status written = WriteSegments(write);
-  return ReasonOf(written) == Reason::kStorageFull ? TakeBack(write, written) : written;
+  if (ReasonOf(written) != Reason::kStorageFull) return written;
+  return on_full_disk_ == OnFullDisk::kTakeBack ? TakeBack(write, written) : MayBeStored(written);
 }
 
 absl::Status DirectFlush::WriteSegments(LogWrite& write) {

@@ -28,8 +28,18 @@ class DirectFlush {
   /// So many logs of a group are written and synced together; what they open comes on top.
   static constexpr size_t kLogsAtOnceMax = 128;
 
-  DirectFlush(io::FileSystem& file_system, Catalogue& catalogue, StorageMetrics& metrics)
-      : file_system_(file_system), catalogue_(catalogue), metrics_(metrics) {}
+  /// What becomes of the bytes that a disk took of a write before it was full.
+  enum class OnFullDisk {
+    kTakeBack,  ///< Cut off: nothing is stored, and the client may be told so.
+    kLeave,     ///< For what the journal has: what lies behind may be acknowledged.
+  };
+
+  DirectFlush(io::FileSystem& file_system, Catalogue& catalogue, StorageMetrics& metrics,
+              OnFullDisk on_full_disk)
+      : file_system_(file_system),
+        catalogue_(catalogue),
+        metrics_(metrics),
+        on_full_disk_(on_full_disk) {}
 
   /// As FlushTarget::MakeDurable.
   void MakeDurable(std::span<LogWrite> group);
@@ -52,6 +62,7 @@ class DirectFlush {
   io::FileSystem& file_system_;
   Catalogue& catalogue_;
   StorageMetrics& metrics_;
+  const OnFullDisk on_full_disk_;
   std::list<std::shared_ptr<LogFiles>> open_;  ///< Most recently written at the front.
 };
 

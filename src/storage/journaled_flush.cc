@@ -40,7 +40,8 @@ uint64_t Older(uint64_t a, uint64_t b) {
 JournaledFlush::JournaledFlush(Options options, Dependencies dependencies)
     : options_(options),
       dependencies_(dependencies),
-      direct_(dependencies.file_system, dependencies.catalogue, dependencies.metrics),
+      direct_(dependencies.file_system, dependencies.catalogue, dependencies.metrics,
+              DirectFlush::OnFullDisk::kTakeBack),
       write_back_(dependencies.deferred_sync, dependencies.catalogue, dependencies.metrics) {}
 
 void JournaledFlush::MakeDurable(std::span<LogWrite> group, int64_t backlog_bytes) {

@@ -142,24 +142,24 @@ TEST_P(FullDiskTest, RecoveryLosesNothing) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    AllWays, FullDiskTest,
-    testing::Combine(testing::Values(WayToDisk::kSegments, WayToDisk::kJournal),
-                     testing::Values(FullDisk::kFailsOnce, FullDisk::kTakesNothing,
-                                     FullDisk::kTakesWhatHasPlace)),
-    [](const auto& ways) {
-      const std::string way =
-          std::get<0>(ways.param) == WayToDisk::kSegments ? "Segments" : "Journal";
-      switch (std::get<1>(ways.param)) {
-        case FullDisk::kFailsOnce:
-          return way + "Once";
-        case FullDisk::kTakesNothing:
-          return way + "TakesNothing";
-        case FullDisk::kTakesWhatHasPlace:
-          return way + "TakesWhatHasPlace";
-      }
-      return way;
-    });
+INSTANTIATE_TEST_SUITE_P(AllWays, FullDiskTest,
+                         testing::Combine(testing::Values(WayToDisk::kSegments, WayToDisk::kJournal,
+                                                          WayToDisk::kAwaited),
+                                          testing::Values(FullDisk::kFailsOnce,
+                                                          FullDisk::kTakesNothing,
+                                                          FullDisk::kTakesWhatHasPlace)),
+                         [](const auto& ways) {
+                           const std::string way = NameOf(std::get<0>(ways.param));
+                           switch (std::get<1>(ways.param)) {
+                             case FullDisk::kFailsOnce:
+                               return way + "Once";
+                             case FullDisk::kTakesNothing:
+                               return way + "TakesNothing";
+                             case FullDisk::kTakesWhatHasPlace:
+                               return way + "TakesWhatHasPlace";
+                           }
+                           return way;
+                         });
 
 }  // namespace
 }  // namespace talosmq::storage

@@ -12,7 +12,12 @@
 namespace talosmq::storage {
 
 /// Where batches go first.
-enum class WayToDisk { kSegments, kJournal };
+enum class WayToDisk {
+  kSegments,
+  kJournal,
+  kAwaited,  ///< Under load: of each log the first batch to the journal, then none.
+};
+std::string NameOf(WayToDisk way);
 
 /// Produces to two logs through rolls, checkpoints, a restart, retention and a log that is closed,
 /// and writes down what was acknowledged. Goes on after errors as a server would.
@@ -32,6 +37,7 @@ class Scenario {
   void GoOn();
 
   support::StorageWorld& world() { return world_; }
+  size_t produced() const { return static_cast<size_t>(values_); }
   size_t acknowledged() const { return acknowledged_count_; }
 
  private:
@@ -48,6 +54,7 @@ class Scenario {
   support::OrderChecker order_;
   support::RefusedChecker refused_;
   size_t acknowledged_count_ = 0;
+  int batches_min_ = 1;  ///< Of each Produce.
   int64_t values_ = 0;
   bool is_started_ = false;  ///< By VerifyOnFullDisk.
 };

@@ -35,7 +35,8 @@ class StorageCrashTest : public testing::TestWithParam<WayToDisk> {
 uint64_t StorageCrashTest::ChangesOfTheScenario() {
   Scenario scenario(GetParam());
   scenario.Run();
-  EXPECT_EQ(scenario.acknowledged(), 23U);
+  EXPECT_GE(scenario.produced(), 23U);
+  EXPECT_EQ(scenario.acknowledged(), scenario.produced());
   return scenario.world().disk().changes();
 }
 
@@ -64,7 +65,7 @@ TEST_P(StorageCrashTest, PowerIsCutAtEveryChangeOfASlowDisk) {
   Scenario whole(GetParam());
   slow_down(whole.world());
   whole.Run();
-  EXPECT_EQ(whole.acknowledged(), 23U);
+  EXPECT_EQ(whole.acknowledged(), whole.produced());
   const uint64_t changes = whole.world().disk().changes();
   for (uint64_t change = 1; change <= changes + 1; ++change) {
     SCOPED_TRACE("change " + std::to_string(change));
@@ -160,15 +161,12 @@ TEST_P(CompactionCrashTest, EveryCallFailsOnce) {
 
 INSTANTIATE_TEST_SUITE_P(BothWays, CompactionCrashTest,
                          testing::Values(WayToDisk::kSegments, WayToDisk::kJournal),
-                         [](const auto& way) {
-                           return way.param == WayToDisk::kSegments ? "Segments" : "Journal";
-                         });
+                         [](const auto& way) { return NameOf(way.param); });
 
-INSTANTIATE_TEST_SUITE_P(BothWays, StorageCrashTest,
-                         testing::Values(WayToDisk::kSegments, WayToDisk::kJournal),
-                         [](const auto& way) {
-                           return way.param == WayToDisk::kSegments ? "Segments" : "Journal";
-                         });
+INSTANTIATE_TEST_SUITE_P(AllWays, StorageCrashTest,
+                         testing::Values(WayToDisk::kSegments, WayToDisk::kJournal,
+                                         WayToDisk::kAwaited),
+                         [](const auto& way) { return NameOf(way.param); });
 
 }  // namespace
 }  // namespace talosmq::storage
