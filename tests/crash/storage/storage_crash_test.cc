@@ -5,6 +5,7 @@
 #include "support/storage_world.h"
 
 #include "crash/storage/scenario.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 #include <cstdint>
@@ -94,6 +95,33 @@ TEST_P(StorageCrashTest, PowerIsCutAgainAtEveryChangeOfTheRecovery) {
       world.CutPower(CutOf(change * 100 + second, second % kCuts));
       scenario.Verify();
       if (testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+/// Epochs whose batches retention has taken are nowhere but in their file.
+TEST(EpochFileCrashTest, IsWholeWheneverTheReplayIsCutOff) {
+  for (uint64_t change = 1; change <= 40; ++change) {
+    for (uint64_t cut = 0; cut < 20; ++cut) {
+      SCOPED_TRACE("change " + std::to_string(change) + " cut " + std::to_string(cut));
+      StorageWorld world;
+      world.store_options().direct_logs_max = 0;
+      ASSERT_TRUE(world.Start().ok());
+      ASSERT_TRUE(world.AppendDurably({.values = {"a"}}).ok());
+      world.Advance(absl::Seconds(3));
+      world.Run();
+      ASSERT_TRUE(world.log().BeginEpoch(LeaderEpoch(9)).ok());
+      ASSERT_TRUE(world.Append({.values = {"b"}}).ok());
+      world.RunWithoutWriteBack();
+      world.CutPower(PowerCut::DropUnsynced());
+      world.disk().DieAtChange(change);
+      (void)world.Start();
+      world.CutPower(PowerCut::Random(change * 100 + cut));
+      ASSERT_TRUE(world.Start().ok());
+      const auto report = world.Open();
+      ASSERT_TRUE(report.ok()) << report.status();
+      ASSERT_THAT(report->notes, testing::Each(testing::Not(testing::HasSubstr("made again"))));
+      ASSERT_EQ(world.log().epochs().back().epoch, LeaderEpoch(9));
     }
   }
 }
