@@ -12,8 +12,7 @@ namespace talosmq::io {
 /// that nobody relies on before all of them are durable.
 ///
 /// Writes keep no order across a crash: a file that was renamed may have lost its content. So what
-/// has to appear whole, as WriteFileAtomically promises it, is renamed behind a SyncAll(), or does
-/// not go through here.
+/// has to appear whole, as WriteFileAtomically promises it, does not go through here.
 /// Confined to its owner, with its files. Borrows the other one.
 class DeferredSync final : public FileSystem {
  public:

@@ -12,7 +12,6 @@
 #include "talosmq/error.h"
 
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <map>
 #include <memory>
@@ -41,24 +40,17 @@ bool AddEpochsOf(base::ByteSpan bytes, std::vector<EpochEntry>& history) {
   return is_changed;
 }
 
-/// A file whose new content is beside it, and on the disk after the next sync.
-struct Replacement {
-  std::string written;
-  std::string path;
-};
-
-/// Brings the epochs of a write to a new epoch file, since what the old one shows need not be on
-/// the disk after a failed sync (R01). One that is broken is left to the recovery of the log, which
-/// makes it again from the batches. Nothing: the file has them all, or is broken.
-absl::StatusOr<std::optional<Replacement>> RestoreEpochs(io::DeferredSync& disk,
-                                                         const LogFolder& folder, LogWrite& write) {
+/// Brings the epochs of a write to the epoch file: as a new file, since what the old one shows need
+/// not be on the disk after a failed sync (R01). One that is broken is left to the recovery of the
+/// log, which makes it again from the batches.
+absl::Status RestoreEpochs(io::FileSystem& file_system, const LogFolder& folder, LogWrite& write) {
   LogFiles& files = *write.files;
   const std::vector<EpochEntry> begun = std::exchange(write.epochs, {});
-  TALOSMQ_RETURN_IF_ERROR(disk.MakeDirectories(files.directory));
-  TALOSMQ_ASSIGN_OR_RETURN(RecoveredEpochs epochs, LoadEpochs(disk, files.id, folder));
+  TALOSMQ_RETURN_IF_ERROR(file_system.MakeDirectories(files.directory));
+  TALOSMQ_ASSIGN_OR_RETURN(RecoveredEpochs epochs, LoadEpochs(file_system, files.id, folder));
   const bool is_usable =
       epochs.broken.empty() || !epochs.history.empty() || folder.segments.empty();
-  if (!is_usable) return std::nullopt;
+  if (!is_usable) return absl::OkStatus();
   bool is_changed = !begun.empty();
   for (const EpochEntry& entry : begun) AddEpoch(entry, epochs.history);
   for (const SegmentWrite& segment : write.segments) {
@@ -66,16 +58,11 @@ absl::StatusOr<std::optional<Replacement>> RestoreEpochs(io::DeferredSync& disk,
       is_changed |= AddEpochsOf(batch.bytes(), epochs.history);
     }
   }
-  if (!is_changed) return std::nullopt;
-  Replacement epoch_file{.written = folder.EpochPath() + ".tmp", .path = folder.EpochPath()};
-  TALOSMQ_ASSIGN_OR_RETURN(const auto file, disk.Open(epoch_file.written, io::OpenMode::kTruncate));
-  const std::string content = EncodeEpochs(files.id, epochs.history);
-  const std::array<base::ByteSpan, 1> pieces = {base::AsBytes(content)};
-  TALOSMQ_RETURN_IF_ERROR(file->Write(0, pieces));
-  return epoch_file;
+  if (!is_changed) return absl::OkStatus();
+  return WriteEpochs(file_system, files.id, folder, epochs.history);
 }
 
-absl::Status TakeUpSegments(io::DeferredSync& disk, const LogFolder& folder, LogWrite& write) {
+absl::Status TakeUpSegments(io::FileSystem& file_system, const LogFolder& folder, LogWrite& write) {
   LogFiles& files = *write.files;
   const bool is_begun = !folder.segments.empty();
   if (is_begun) {
@@ -92,19 +79,19 @@ absl::Status TakeUpSegments(io::DeferredSync& disk, const LogFolder& folder, Log
   files.segment = first.segment;
   files.segment_end = first.position;
   const std::string path = folder.Path(first.segment, kSegmentSuffix);
-  return disk.Open(path, io::OpenMode::kCreate).status();
+  TALOSMQ_RETURN_IF_ERROR(file_system.Open(path, io::OpenMode::kCreate).status());
+  // Also for one that goes on: its name may be in the page cache only.
+  return file_system.SyncDirectory(files.directory);
 }
 
-/// As RestoreEpochs, and readies the files of the log for the write.
-absl::StatusOr<std::optional<Replacement>> TakeUp(io::DeferredSync& disk, Catalogue& catalogue,
-                                                  LogWrite& write) {
+absl::Status TakeUp(const RestoreTarget& target, LogWrite& write) {
   LogFiles& files = *write.files;
-  TALOSMQ_ASSIGN_OR_RETURN(const LogFolder folder, ListLogFolder(disk, files.directory));
-  TALOSMQ_ASSIGN_OR_RETURN(files.is_in_catalogue, catalogue.Contains(files.id));
-  TALOSMQ_ASSIGN_OR_RETURN(auto epoch_file, RestoreEpochs(disk, folder, write));
+  TALOSMQ_ASSIGN_OR_RETURN(const LogFolder folder,
+                           ListLogFolder(target.file_system, files.directory));
+  TALOSMQ_ASSIGN_OR_RETURN(files.is_in_catalogue, target.catalogue.Contains(files.id));
+  TALOSMQ_RETURN_IF_ERROR(RestoreEpochs(target.file_system, folder, write));
   files.epochs_bytes = kEpochsHeaderBytes;  // It has one: the folder need not be made.
-  TALOSMQ_RETURN_IF_ERROR(TakeUpSegments(disk, folder, write));
-  return epoch_file;
+  return TakeUpSegments(target.file_system, folder, write);
 }
 
 /// The sections of one log that are to be brought to its segments, oldest first.
@@ -276,21 +263,12 @@ class Replay {
 }  // namespace
 
 absl::Status RestoreSegments(const RestoreTarget& target, std::span<LogWrite> writes) {
-  TALOSMQ_ASSIGN_OR_RETURN(const auto deferred_sync,
-                           io::DeferredSync::Open(target.file_system, target.data_directory));
-  std::vector<Replacement> epoch_files;
   for (LogWrite& write : writes) {
-    TALOSMQ_ASSIGN_OR_RETURN(auto epoch_file, TakeUp(*deferred_sync, target.catalogue, write));
-    if (epoch_file) epoch_files.push_back(*std::move(epoch_file));
+    TALOSMQ_RETURN_IF_ERROR(TakeUp(target, write));
     write.allocation = Allocation::kAsWritten;  // A start waits for it.
   }
-  if (!epoch_files.empty()) {
-    // Whole before they take the place of the old ones; the last sync has the names.
-    TALOSMQ_RETURN_IF_ERROR(deferred_sync->SyncAll());
-    for (const Replacement& file : epoch_files) {
-      TALOSMQ_RETURN_IF_ERROR(deferred_sync->Rename(file.written, file.path));
-    }
-  }
+  TALOSMQ_ASSIGN_OR_RETURN(const auto deferred_sync,
+                           io::DeferredSync::Open(target.file_system, target.data_directory));
   DeferredFlush segments(*deferred_sync, target.catalogue, target.metrics);
   segments.MakeDurable(writes);
   absl::Status status;
