@@ -35,18 +35,18 @@ TEST_F(JournalTest, FullHoldMakesTheNextGroupWaitForTheWriteBack) {
   EXPECT_EQ(Values().size(), 12U);
 }
 
-/// A journal of which at most 20,000 bytes may be held; three quarters of that are load.
+/// A journal of which at most 200,000 bytes may be held; three quarters of that are load.
 class LoadedJournalTest : public JournalTest {
  protected:
   void SetUp() override {
     world_.Kill();
-    world_.store_options().tail_cache_bytes_max = 40'000;
-    world_.store_options().awaited_bytes_min = 1'000;
+    world_.store_options().tail_cache_bytes_max = 400'000;
+    world_.store_options().awaited_bytes_min = 10'000;
     world_.reserve_options().bytes = kReserveBytes;
     world_.disk().SetCapacity(kReserveBytes * DiskReserve::kShareOfDisk);
     ASSERT_TRUE(world_.Start().ok());
     ASSERT_TRUE(world_.Open(kOther).ok());
-    for (int i = 0; i < kBeforeLoad; ++i) AppendWithoutWriteBack(std::string(3'000, 'v'));
+    for (int i = 0; i < kBeforeLoad; ++i) AppendWithoutWriteBack(std::string(30'000, 'v'));
     ASSERT_EQ(world_.log().durable_end(), Offset(kBeforeLoad));
   }
   void AppendWithoutWriteBack(const std::string& value,
@@ -59,17 +59,17 @@ class LoadedJournalTest : public JournalTest {
     world_.Advance(world_.store_options().space_interval);
     world_.Run();
   }
-  size_t SegmentSize(const TopicPartition& id) {
-    return world_.ReadFile(world_.Path("00000000000000000000.log", id)).size();
+  size_t SegmentSize(const TopicPartition& id, const char* name = "00000000000000000000.log") {
+    return world_.ReadFile(world_.Path(name, id)).size();
   }
 
   static constexpr int kBeforeLoad = 5;
-  static constexpr int64_t kReserveBytes = 64 << 10;
+  static constexpr int64_t kReserveBytes = 640 << 10;
 };
 
 TEST_F(LoadedJournalTest, WhatIsLargeIsDurableWithItsWriteBack) {
   const uint64_t before = Groups().back().group.sequence;
-  AppendWithoutWriteBack(std::string(3'000, 'w'));
+  AppendWithoutWriteBack(std::string(30'000, 'w'));
   EXPECT_EQ(world_.log().durable_end(), Offset(kBeforeLoad));
   EXPECT_EQ(Groups().back().group.sequence, before);
   world_.Run();
@@ -79,7 +79,7 @@ TEST_F(LoadedJournalTest, WhatIsLargeIsDurableWithItsWriteBack) {
 }
 
 TEST_F(LoadedJournalTest, WhatIsSmallIsJournaledUnlessItFollowsWhatIsAwaited) {
-  AppendWithoutWriteBack(std::string(3'000, 'w'));
+  AppendWithoutWriteBack(std::string(30'000, 'w'));
   AppendWithoutWriteBack("small");
   AppendWithoutWriteBack("other", kOther);
   EXPECT_EQ(world_.log().durable_end(), Offset(kBeforeLoad));
@@ -93,11 +93,11 @@ TEST_F(LoadedJournalTest, WhatIsSmallIsJournaledUnlessItFollowsWhatIsAwaited) {
 TEST_F(LoadedJournalTest, LongQueueIsLoadHoweverLittleIsHeld) {
   world_.Run();
   world_.Kill();
-  world_.store_options().flush_group_bytes_max = 3'000;
+  world_.store_options().flush_group_bytes_max = 30'000;
   ASSERT_TRUE(world_.Start().ok());
   const uint64_t before = Groups().back().group.sequence;
   for (int i = 0; i < 3; ++i)
-    ASSERT_TRUE(world_.Append({.values = {std::string(2'900, 'w')}}).ok());
+    ASSERT_TRUE(world_.Append({.values = {std::string(29'000, 'w')}}).ok());
   world_.RunWithoutWriteBack();
   EXPECT_EQ(Groups().back().group.sequence, before);
   EXPECT_EQ(world_.log().durable_end(), Offset(kBeforeLoad));
@@ -107,7 +107,7 @@ TEST_F(LoadedJournalTest, LongQueueIsLoadHoweverLittleIsHeld) {
 
 // Its catalogue entry comes before the sync of its folder: a power cut made it a lost log.
 TEST_F(LoadedJournalTest, FirstBatchOfALogIsJournaledAlsoUnderLoad) {
-  AppendWithoutWriteBack(std::string(3'000, 'n'), kOther);
+  AppendWithoutWriteBack(std::string(30'000, 'n'), kOther);
   EXPECT_EQ(world_.log(kOther).durable_end(), Offset(1));
   world_.disk().FailNth(DiskCall::kSyncVolume, 2, MemoryFileSystem::IoError("disk"));
   world_.Run();
@@ -117,20 +117,20 @@ TEST_F(LoadedJournalTest, FirstBatchOfALogIsJournaledAlsoUnderLoad) {
 
 // What a client sends comes in bursts, and each would begin with bytes that are written twice.
 TEST_F(LoadedJournalTest, LoadEndsAfterAnIntervalWithLittleHeld) {
-  AppendWithoutWriteBack(std::string(3'000, 'w'));
+  AppendWithoutWriteBack(std::string(30'000, 'w'));
   world_.Run();
   const uint64_t before = Groups().back().group.sequence;
   EndInterval();
-  AppendWithoutWriteBack(std::string(3'000, 'x'));
+  AppendWithoutWriteBack(std::string(30'000, 'x'));
   EXPECT_EQ(Groups().back().group.sequence, before) << "much was held in the last interval";
   EndInterval();
-  AppendWithoutWriteBack(std::string(3'000, 'y'));
+  AppendWithoutWriteBack(std::string(30'000, 'y'));
   EXPECT_EQ(Groups().back().group.sequence, before + 1);
   EXPECT_EQ(world_.log().durable_end(), Offset(kBeforeLoad + 3));
 }
 
 TEST_F(LoadedJournalTest, LoadDoesNotEndWhileASlowDiskHoldsEverythingUp) {
-  AppendWithoutWriteBack(std::string(3'000, 'n'), kOther);
+  AppendWithoutWriteBack(std::string(30'000, 'n'), kOther);
   for (int interval = 0; interval < 3; ++interval) {
     world_.Advance(world_.store_options().space_interval);
     world_.RunWithoutWriteBack();
@@ -140,12 +140,12 @@ TEST_F(LoadedJournalTest, LoadDoesNotEndWhileASlowDiskHoldsEverythingUp) {
 }
 
 TEST_F(LoadedJournalTest, LittleIsNotAllocatedAheadUnderLoad) {
-  AppendWithoutWriteBack(std::string(3'000, 'n'), kOther);
+  AppendWithoutWriteBack(std::string(30'000, 'n'), kOther);
   world_.Run();
   EXPECT_LT(SegmentSize(kOther), kAllocationStepMin);
   EndInterval();
   EndInterval();
-  Append(std::string(3'000, 'm'), kOther);
+  Append(std::string(30'000, 'm'), kOther);
   EndInterval();
   EndInterval();  // Nothing has come in this one.
   EXPECT_EQ(SegmentSize(kOther), kAllocationStepMin);
@@ -153,13 +153,57 @@ TEST_F(LoadedJournalTest, LittleIsNotAllocatedAheadUnderLoad) {
   EXPECT_EQ(Values(kOther).size(), 2U);
 }
 
+TEST_F(LoadedJournalTest, MuchIsAllocatedAheadAlsoUnderLoad) {
+  AppendWithoutWriteBack(std::string(kAllocationStepMin, 'n'), kOther);
+  world_.Run();
+  EXPECT_EQ(SegmentSize(kOther), 2 * kAllocationStepMin);
+}
+
+TEST_F(LoadedJournalTest, NoSegmentOfALogThatRollsIsAllocatedAheadUnderLoad) {
+  AppendWithoutWriteBack(std::string(15'000, 'n'), kOther);
+  ASSERT_TRUE(world_.Close(kOther).ok());
+  world_.log_options().segment_bytes = 20'000;
+  ASSERT_TRUE(world_.Open(kOther).ok());
+  // The write-back of the first is under way before the two others come, which go together.
+  for (int i = 0; i < 3; ++i) AppendWithoutWriteBack(std::string(15'000, 'n'), kOther);
+  world_.Run();
+  EXPECT_EQ(world_.log(kOther).durable_end(), Offset(4));
+  EXPECT_LT(SegmentSize(kOther, "00000000000000000003.log"), kAllocationStepMin);
+}
+
+TEST_F(LoadedJournalTest, WhatAReplayRestoresIsNotAllocatedAhead) {
+  AppendWithoutWriteBack("small", kOther);
+  world_.Kill();
+  ASSERT_TRUE(world_.Start().ok());
+  EXPECT_LT(SegmentSize(kOther), kAllocationStepMin);
+  EXPECT_THAT(Values(kOther), ElementsAre("small"));
+}
+
+// Under load no allocation comes before the write to be refused: half of the bytes are in the file.
+TEST_F(LoadedJournalTest, WriteBackThatAFullDiskCutShortIsTriedAgainByTheNextOpening) {
+  AppendWithoutWriteBack(std::string(30'000, 'n'), kOther);
+  const std::string segment = world_.Path("00000000000000000000.log", kOther);
+  world_.disk().SetFaultHook([&segment](DiskCall call, const std::string& path) {
+    const bool is_full = call == DiskCall::kWrite && path == segment;
+    return is_full ? MemoryFileSystem::StorageFull(path) : absl::OkStatus();
+  });
+  world_.Run();
+  EXPECT_EQ(ReasonOf(world_.last_told(kOther)), Reason::kInternal) << "it may be stored";
+  EXPECT_GT(SegmentSize(kOther), 0U);
+  world_.disk().SetFaultHook(nullptr);
+  ASSERT_TRUE(world_.Close(kOther).ok());
+  EXPECT_THAT(Values(kOther), ElementsAre(std::string(30'000, 'n')));
+  CutPowerAndStart();
+  EXPECT_THAT(Values(kOther), ElementsAre(std::string(30'000, 'n')));
+}
+
 TEST_F(LoadedJournalTest, WhatIsAwaitedMayBeStoredWhenTheDiskBecomesFull) {
-  AppendWithoutWriteBack(std::string(3'000, 'w'));
+  AppendWithoutWriteBack(std::string(30'000, 'w'));
   const auto filler = world_.disk().Open("filler", io::OpenMode::kCreate);
   ASSERT_TRUE(filler.ok());
   const int64_t free_bytes = world_.disk().Space("data")->free_bytes;
   ASSERT_TRUE((*filler)->Preallocate(static_cast<uint64_t>(free_bytes)).ok());
-  AppendWithoutWriteBack(std::string(3'000, 'x'));
+  AppendWithoutWriteBack(std::string(30'000, 'x'));
   EXPECT_EQ(ReasonOf(world_.last_told()), Reason::kInternal) << "kStorageFull: nothing was stored";
   ASSERT_TRUE(world_.disk().Remove("filler").ok());
   world_.Run();
@@ -168,7 +212,7 @@ TEST_F(LoadedJournalTest, WhatIsAwaitedMayBeStoredWhenTheDiskBecomesFull) {
 }
 
 TEST_F(LoadedJournalTest, FailedWriteBackFencesWhatIsAwaited) {
-  AppendWithoutWriteBack(std::string(3'000, 'w'));
+  AppendWithoutWriteBack(std::string(30'000, 'w'));
   world_.disk().SetFaultHook([](DiskCall call, const std::string& path) {
     return call == DiskCall::kSyncVolume ? MemoryFileSystem::IoError(path) : absl::OkStatus();
   });
@@ -182,7 +226,7 @@ TEST_F(LoadedJournalTest, FailedWriteBackFencesWhatIsAwaited) {
 
 TEST_F(LoadedJournalTest, EpochOfWhatAFailedWriteBackLeftInThePageCacheIsWrittenAgain) {
   ASSERT_TRUE(world_.log().BeginEpoch(LeaderEpoch(9)).ok());
-  AppendWithoutWriteBack(std::string(3'000, 'w'));
+  AppendWithoutWriteBack(std::string(30'000, 'w'));
   // The first write-back was begun before.
   world_.disk().FailNth(DiskCall::kSyncVolume, 2, MemoryFileSystem::IoError("disk"));
   world_.Run();
