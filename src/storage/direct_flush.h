@@ -15,7 +15,8 @@ namespace talosmq::storage {
 ///
 /// Invariants:
 /// 1. Before a log's first batch is reported durable, its folder, its names and its catalogue entry
-///    are; before the first batch of an epoch is written, the epoch's entry is durable.
+///    are; before the first batch of an epoch is written, the epoch's entry is synced (on an
+///    io::DeferredSync that is with the batch).
 /// 2. At most kOpenFilesMax segments stay open from one group to the next; the one written longest
 ///    ago is closed.
 /// 3. After a failure it touches no file of that log any more, but to take back what a full disk

@@ -21,77 +21,80 @@
 namespace talosmq::storage {
 namespace {
 
-/// Adds an epoch that the history lacks; true when it did.
-bool AddEpoch(const EpochEntry& entry, std::vector<EpochEntry>& history) {
-  if (!history.empty() && entry.epoch <= history.back().epoch) return false;
-  history.push_back(entry);
-  return true;
+/// Adds an epoch that the history lacks.
+void AddEpoch(const EpochEntry& entry, std::vector<EpochEntry>& history) {
+  if (history.empty() || entry.epoch > history.back().epoch) history.push_back(entry);
 }
 
 /// The same for all verified batches in `bytes`: the section that began an epoch may be unreadable.
-bool AddEpochsOf(base::ByteSpan bytes, std::vector<EpochEntry>& history) {
-  bool is_changed = false;
+void AddEpochsOf(base::ByteSpan bytes, std::vector<EpochEntry>& history) {
   while (!bytes.empty()) {
     const auto header = record::ParseHeader(bytes);
     TALOSMQ_CHECK(header.ok()) << header.status();
-    is_changed |= AddEpoch({.epoch = header->epoch, .start_offset = header->base_offset}, history);
+    AddEpoch({.epoch = header->epoch, .start_offset = header->base_offset}, history);
     bytes = bytes.subspan(header->size());
   }
-  return is_changed;
 }
 
-/// Brings the epochs of a write to the epoch file: as a new file, since what the old one shows need
-/// not be on the disk after a failed sync (R01). One that is broken is left to the recovery of the
-/// log, which makes it again from the batches.
+/// Brings the epochs of a write to the epoch file: all of them, since what the file shows need not
+/// be on the disk after a failed sync (R01). Where a power cut in between could tear but the last
+/// entry, the write does it, in place; else the file is replaced, with syncs of its own. One of
+/// which nothing can be read is left to the recovery of the log, which makes it again from the
+/// batches.
 absl::Status RestoreEpochs(io::FileSystem& file_system, const LogFolder& folder, LogWrite& write) {
-  LogFiles& files = *write.files;
   const std::vector<EpochEntry> begun = std::exchange(write.epochs, {});
-  TALOSMQ_RETURN_IF_ERROR(file_system.MakeDirectories(files.directory));
-  TALOSMQ_ASSIGN_OR_RETURN(RecoveredEpochs epochs, LoadEpochs(file_system, files.id, folder));
+  TALOSMQ_ASSIGN_OR_RETURN(RecoveredEpochs epochs,
+                           LoadEpochs(file_system, write.files->id, folder));
   const bool is_usable =
       epochs.broken.empty() || !epochs.history.empty() || folder.segments.empty();
   if (!is_usable) return absl::OkStatus();
-  bool is_changed = !begun.empty();
+  const size_t known = epochs.history.size();
   for (const EpochEntry& entry : begun) AddEpoch(entry, epochs.history);
   for (const SegmentWrite& segment : write.segments) {
-    for (const base::Buffer& batch : segment.batches) {
-      is_changed |= AddEpochsOf(batch.bytes(), epochs.history);
-    }
+    for (const base::Buffer& batch : segment.batches) AddEpochsOf(batch.bytes(), epochs.history);
   }
-  if (!is_changed) return absl::OkStatus();
-  return WriteEpochs(file_system, files.id, folder, epochs.history);
+  if (known > 0 && epochs.history.size() <= known + 1) {
+    write.epochs = std::move(epochs.history);  // epochs_bytes is 0: they go to the beginning.
+    return absl::OkStatus();
+  }
+  TALOSMQ_RETURN_IF_ERROR(file_system.MakeDirectories(write.files->directory));
+  return WriteEpochs(file_system, write.files->id, folder, epochs.history);
 }
 
-absl::Status TakeUpSegments(io::FileSystem& file_system, const LogFolder& folder, LogWrite& write) {
+/// Readies the segment that the write begins with.
+absl::Status TakeUpSegment(io::FileSystem& file_system, const LogFolder& folder, LogWrite& write) {
   LogFiles& files = *write.files;
-  const bool is_begun = !folder.segments.empty();
-  if (is_begun) {
-    files.segment = folder.segments.back();
-    std::erase_if(write.segments,
-                  [&](const SegmentWrite& segment) { return segment.segment < files.segment; });
-  }
-  if (write.segments.empty()) return absl::OkStatus();
   const SegmentWrite& first = write.segments.front();
+  const bool is_begun = !folder.segments.empty();
+  if (is_begun) files.segment = folder.segments.back();
   const bool goes_on = is_begun && first.segment == files.segment;
   // A new one is begun by its first write, unless what belongs before that could not be read.
   files.has_segment = is_begun || first.position > 0;
   if (!files.has_segment || (!goes_on && first.position == 0)) return absl::OkStatus();
   files.segment = first.segment;
   files.segment_end = first.position;
-  const std::string path = folder.Path(first.segment, kSegmentSuffix);
-  TALOSMQ_RETURN_IF_ERROR(file_system.Open(path, io::OpenMode::kCreate).status());
-  // Also for one that goes on: its name may be in the page cache only.
-  return file_system.SyncDirectory(files.directory);
+  return file_system.Open(folder.Path(first.segment, kSegmentSuffix), io::OpenMode::kCreate)
+      .status();
 }
 
+/// Readies a write to a log whose files nobody has open. What belongs to complete segments is in
+/// them, and so are its epochs.
 absl::Status TakeUp(const RestoreTarget& target, LogWrite& write) {
   LogFiles& files = *write.files;
   TALOSMQ_ASSIGN_OR_RETURN(const LogFolder folder,
                            ListLogFolder(target.file_system, files.directory));
+  if (!folder.segments.empty()) {
+    std::erase_if(write.segments, [&](const SegmentWrite& segment) {
+      return segment.segment < folder.segments.back();
+    });
+  }
+  if (write.segments.empty()) {
+    write.epochs.clear();
+    return absl::OkStatus();
+  }
   TALOSMQ_ASSIGN_OR_RETURN(files.is_in_catalogue, target.catalogue.Contains(files.id));
   TALOSMQ_RETURN_IF_ERROR(RestoreEpochs(target.file_system, folder, write));
-  files.epochs_bytes = kEpochsHeaderBytes;  // It has one: the folder need not be made.
-  return TakeUpSegments(target.file_system, folder, write);
+  return TakeUpSegment(target.file_system, folder, write);
 }
 
 /// The sections of one log that are to be brought to its segments, oldest first.
@@ -263,12 +266,12 @@ class Replay {
 }  // namespace
 
 absl::Status RestoreSegments(const RestoreTarget& target, std::span<LogWrite> writes) {
+  TALOSMQ_ASSIGN_OR_RETURN(const auto deferred_sync,
+                           io::DeferredSync::Open(target.file_system, target.data_directory));
   for (LogWrite& write : writes) {
     TALOSMQ_RETURN_IF_ERROR(TakeUp(target, write));
     write.allocation = Allocation::kAsWritten;  // A start waits for it.
   }
-  TALOSMQ_ASSIGN_OR_RETURN(const auto deferred_sync,
-                           io::DeferredSync::Open(target.file_system, target.data_directory));
   DeferredFlush segments(*deferred_sync, target.catalogue, target.metrics);
   segments.MakeDurable(writes);
   absl::Status status;

@@ -9,7 +9,10 @@
 #include "gtest/gtest.h"
 
 #include <cstdint>
+#include <ostream>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace talosmq::storage {
 namespace {
@@ -99,32 +102,73 @@ TEST_P(StorageCrashTest, PowerIsCutAgainAtEveryChangeOfTheRecovery) {
   }
 }
 
-/// Epochs whose batches retention has taken are nowhere but in their file.
-TEST(EpochFileCrashTest, IsWholeWheneverTheReplayIsCutOff) {
+/// A log, its epoch file as it was before the crash, and epochs that only the journal has.
+struct EpochFileCase {
+  const char* name;
+  bool has_file;
+  std::vector<int32_t> begun;  ///< The last one has a batch.
+
+  friend void PrintTo(const EpochFileCase& epoch_file, std::ostream* out) {
+    *out << epoch_file.name;
+  }
+};
+class EpochFileCrashTest : public testing::TestWithParam<EpochFileCase> {
+ protected:
+  static void BeginEpochs(StorageWorld& world, const std::vector<int32_t>& epochs) {
+    for (const int32_t epoch : epochs) {
+      ASSERT_TRUE(world.log().BeginEpoch(LeaderEpoch(epoch)).ok());
+    }
+    ASSERT_TRUE(world.Append({.values = {"v"}}).ok());
+  }
+  static std::vector<std::pair<LeaderEpoch, Offset>> EpochsOf(StorageWorld& world) {
+    std::vector<std::pair<LeaderEpoch, Offset>> epochs;
+    for (const EpochEntry& entry : world.log().epochs()) {
+      epochs.emplace_back(entry.epoch, entry.start_offset);
+    }
+    return epochs;
+  }
+};
+
+/// Epochs without batches, for one those that retention has taken, are nowhere but in their file.
+TEST_P(EpochFileCrashTest, HasAllEpochsWhereverTheReplayIsCutOff) {
   for (uint64_t change = 1; change <= 40; ++change) {
     for (uint64_t cut = 0; cut < 20; ++cut) {
       SCOPED_TRACE("change " + std::to_string(change) + " cut " + std::to_string(cut));
       StorageWorld world;
       world.store_options().direct_logs_max = 0;
       ASSERT_TRUE(world.Start().ok());
-      ASSERT_TRUE(world.AppendDurably({.values = {"a"}}).ok());
-      world.Advance(absl::Seconds(3));
-      world.Run();
-      ASSERT_TRUE(world.log().BeginEpoch(LeaderEpoch(9)).ok());
-      ASSERT_TRUE(world.Append({.values = {"b"}}).ok());
+      ASSERT_TRUE(world.Append({.values = {"v"}}).ok());  // Under epoch 1.
+      if (GetParam().has_file) {
+        ASSERT_NO_FATAL_FAILURE(BeginEpochs(world, {3, 4}));
+        for (int interval = 0; interval < 2; ++interval) {
+          world.Run();
+          world.Advance(world.store_options().space_interval);
+        }
+        world.Run();
+      }
+      ASSERT_EQ(world.Exists(world.Path("epochs")), GetParam().has_file);
+      ASSERT_NO_FATAL_FAILURE(BeginEpochs(world, GetParam().begun));
       world.RunWithoutWriteBack();
+      const auto epochs = EpochsOf(world);
       world.CutPower(PowerCut::DropUnsynced());
       world.disk().DieAtChange(change);
       (void)world.Start();
-      world.CutPower(PowerCut::Random(change * 100 + cut));
+      world.CutPower(cut % 2 == 0 ? PowerCut::Random(change * 100 + cut)
+                                  : PowerCut::RandomWithStaleBlocks(change * 100 + cut));
       ASSERT_TRUE(world.Start().ok());
       const auto report = world.Open();
       ASSERT_TRUE(report.ok()) << report.status();
       ASSERT_THAT(report->notes, testing::Each(testing::Not(testing::HasSubstr("made again"))));
-      ASSERT_EQ(world.log().epochs().back().epoch, LeaderEpoch(9));
+      ASSERT_EQ(EpochsOf(world), epochs);
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(All, EpochFileCrashTest,
+                         testing::Values(EpochFileCase{"OneMore", true, {9}},
+                                         EpochFileCase{"SeveralMore", true, {7, 8, 9}},
+                                         EpochFileCase{"NewFile", false, {3, 9}}),
+                         [](const auto& param) { return param.param.name; });
 
 TEST_P(StorageCrashTest, EveryCallFailsOnce) {
   for (const DiskCall call :

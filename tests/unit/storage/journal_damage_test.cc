@@ -17,6 +17,8 @@
 namespace talosmq::storage {
 namespace {
 
+using support::DiskCall;
+using support::MemoryFileSystem;
 using support::PowerCut;
 using support::StorageWorld;
 using testing::ElementsAre;
@@ -271,19 +273,39 @@ TEST_F(JournalTest, LostIdentityRefusesToStart) {
   EXPECT_THAT(Values(), ElementsAre("a"));
 }
 
-TEST_F(JournalTest, EpochOfADamagedSectionIsKnownFromTheBatchesBehindIt) {
-  Append("a");
-  ASSERT_TRUE(world_.Close().ok());  // Now it has an epoch file.
-  Append("b");                       // Begins the next epoch.
-  Append("c");
-  const FoundGroup damaged = Groups()[1];
-  world_.FlipBit(kFile, damaged.position + kJournalHeaderBytes + kJournalSectionBytes +
-                            kJournalEpochBytes + 30);
+/// A log of whose second epoch the journal has but the later one of two sections.
+class LostEpochTest : public JournalTest {
+ protected:
+  LostEpochTest() {
+    Append("a");
+    EXPECT_TRUE(world_.Close().ok());  // Now it has an epoch file.
+    Append("b");                       // Begins the next epoch.
+    Append("c");
+    const FoundGroup damaged = Groups()[1];
+    world_.FlipBit(kFile, damaged.position + kJournalHeaderBytes + kJournalSectionBytes +
+                              kJournalEpochBytes + 30);
+  }
+};
+
+TEST_F(LostEpochTest, IsKnownFromTheBatchesBehindIt) {
   CutPowerAndStart();
   ASSERT_TRUE(world_.Open().ok());
   EXPECT_TRUE(world_.Read(Offset(0)).ok());
   EXPECT_EQ(ReasonOf(world_.Read(Offset(1)).status()), Reason::kCorruptData);
   EXPECT_TRUE(world_.Read(Offset(2)).ok());
+}
+
+// The second replay finds the epoch in the page cache, and not one page of it waiting for a sync.
+TEST_F(LostEpochTest, IsWrittenAgainAfterAReplayThatCouldNotSync) {
+  world_.CutPower(PowerCut::DropUnsynced());
+  world_.disk().FailNth(DiskCall::kSyncVolume, 1, MemoryFileSystem::IoError("disk"));
+  ASSERT_FALSE(world_.Start().ok());
+  world_.Kill();
+  ASSERT_TRUE(world_.Start().ok());
+  CutPowerAndStart();
+  ASSERT_TRUE(world_.Open().ok());
+  EXPECT_TRUE(world_.Read(Offset(2)).ok());
+  EXPECT_EQ(world_.log().epochs().size(), 2U);
 }
 
 }  // namespace

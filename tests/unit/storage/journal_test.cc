@@ -171,6 +171,20 @@ TEST_F(JournalTest, CloseWaitsForASegmentThatIsToBeBegun) {
   EXPECT_EQ(Values().size(), 3U);
 }
 
+TEST_F(JournalTest, ReplayLeavesTheEpochsOfCompleteSegmentsAlone) {
+  world_.log_options().segment_bytes = 300'100;
+  Append("a");
+  ASSERT_TRUE(world_.Close().ok());
+  Append("begins an epoch");
+  ASSERT_TRUE(world_.Append({.values = {std::string(300'000, 'x')}}).ok());
+  world_.RunWithoutCheckpoint();
+  ASSERT_TRUE(world_.Exists(world_.Path(OffsetFileName(Offset(2), kSegmentSuffix))));
+  const std::string epochs = world_.ReadFile(world_.Path("epochs"));
+  CutPowerAndStart();
+  EXPECT_EQ(world_.ReadFile(world_.Path("epochs")), epochs);
+  EXPECT_EQ(Values().size(), 3U);
+}
+
 TEST_F(JournalTest, FullDiskIsPassingForAJournalThatHasWrittenNothing) {
   Append("kept");
   world_.disk().SetFaultHook([](DiskCall call, const std::string& path) {
