@@ -263,8 +263,8 @@ std::vector<ConfigKey> StorageKeys() {
           [](auto& c) -> auto& { return c.accept_restored_copy; }),
       NumberKey(
           "storage.tail_cache_bytes_max",
-          "The newest records of all partitions that are kept in memory; what is not durable "
-          "yet is part of it. 0: an eighth of the memory, at most 256 MiB.",
+          "The newest records of all partitions that are kept in memory; what is not in "
+          "its segment yet is part of it. 0: an eighth of the memory, at most 256 MiB.",
           {"bytes, 0 or at least 33554432; in all", 0, 64 * kGiB},
           [](auto& c) -> auto& { return c.tail_cache_bytes_max; }),
       NumberKey(
@@ -282,7 +282,9 @@ std::vector<ConfigKey> StorageKeys() {
           10, 60'000, [](auto& c) -> auto& { return c.storage.checkpoint_interval; }),
       NumberKey(
           "storage.checkpoint_bytes",
-          "A log's durable end is recorded after so much more of it, too.",
+          "A log's durable end is recorded, and a snapshot of its idempotent producers taken, "
+          "after "
+          "so much more of it, too.",
           {"bytes", 64 * kKiB, kGiB}, [](auto& c) -> auto& { return c.storage.checkpoint_bytes; }),
       DurationKey(
           "storage.producer_expiry_ms",
