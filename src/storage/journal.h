@@ -43,8 +43,8 @@ class Journal {
   static absl::StatusOr<std::unique_ptr<Journal>> Open(io::FileSystem& file_system, Options options,
                                                        Found found);
 
-  /// Writes one group and syncs it; its sequence. `oldest`: groups below it do not count any more;
-  /// 0: all that came before this one.
+  /// Writes one group and syncs it; its sequence. `oldest`: groups below it do not count any more,
+  /// whether or not this one comes to count; 0: all that came before this one.
   absl::StatusOr<uint64_t> Append(std::span<const LogWrite* const> writes, uint64_t oldest);
   /// Whether the last Append that failed may have left something that a reader would find.
   bool is_tainted() const { return is_tainted_; }

@@ -224,13 +224,9 @@ void JournaledFlush::WriteDirectly(std::span<LogWrite* const> writes) {
   }
 }
 
-uint64_t JournaledFlush::oldest_held_sequence() const {
-  if (held_.empty()) return written_back_oldest_;
-  return Older(written_back_oldest_, held_.front().sequence);
-}
-
 uint64_t JournaledFlush::oldest_sequence() const {
-  uint64_t oldest = oldest_held_sequence();
+  uint64_t oldest = written_back_oldest_;
+  if (!held_.empty()) oldest = Older(oldest, held_.front().sequence);
   base::MutexLock lock(mutex_);
   for (const auto& [log, stranded] : stranded_) oldest = Older(oldest, stranded.sequence);
   return oldest;
@@ -256,7 +252,7 @@ void JournaledFlush::RenewStranded() {
   std::vector<LogWrite*> group;
   group.reserve(writes.size());
   for (LogWrite& write : writes) group.push_back(&write);
-  const auto sequence = dependencies_.journal.Append(group, oldest_held_sequence());
+  const auto sequence = dependencies_.journal.Append(group, oldest_sequence());
   if (!sequence.ok()) {
     if (dependencies_.journal.is_tainted()) GiveUp();
     return;

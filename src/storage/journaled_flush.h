@@ -122,9 +122,7 @@ class JournaledFlush final : public FlushTarget {
   void Await(LogWrite& write);
   /// Takes a log out of what is held.
   Held TakeHeld(HeldList::iterator held);
-  /// Of what is held or being written back; 0: nothing.
-  uint64_t oldest_held_sequence() const;
-  /// The same with what is stranded.
+  /// Of what is held, being written back or stranded; 0: nothing.
   uint64_t oldest_sequence() const;
   void StartWriteBack();
   void FinishWriteBack(WriteBackJob done);

@@ -12,8 +12,10 @@
 namespace talosmq::storage {
 namespace {
 
+using support::BatchOf;
 using support::DiskCall;
 using support::MemoryFileSystem;
+using support::PowerCut;
 using support::StorageWorld;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -264,6 +266,38 @@ TEST_F(JournalTest, LogThatCannotBeWrittenBackIsWrittenAgainOnceForEachFile) {
   CutPowerAndStart();
   EXPECT_THAT(Values(), ElementsAre("stranded"));
   EXPECT_EQ(Values(kOther).size(), 30U);
+}
+
+// The group that was to carry it on was torn, and yet said that no older one counts.
+TEST_F(JournalTest, PowerCutWhileWhatIsStrandedIsWrittenAgainLosesNothing) {
+  const std::string segment = world_.Path(OffsetFileName(Offset(0), kSegmentSuffix));
+  const auto fail_segment = [segment](DiskCall call, const std::string& path) {
+    return call == DiskCall::kWrite && path == segment ? MemoryFileSystem::IoError(path)
+                                                       : absl::OkStatus();
+  };
+  for (uint64_t change = 1; change <= 200; ++change) {
+    SCOPED_TRACE("change " + std::to_string(change));
+    StorageWorld world;
+    world.store_options().direct_logs_max = 0;
+    world.store_options().tail_cache_bytes_max = 40'000;
+    world.store_options().journal_file_bytes = 16'384;
+    world.store_options().journal_bytes_max = 50'000;
+    ASSERT_TRUE(world.Start().ok());
+    const BatchOf batch{.values = {std::string(3'000, 'v')}};
+    ASSERT_TRUE(world.AppendDurably(batch).ok());
+    world.disk().SetFaultHook(fail_segment);
+    (void)world.Close();
+    world.disk().DieAtChange(change);
+    for (int i = 0; i < 40 && world.AppendDurably(batch, kOther).ok(); ++i) {
+    }
+    world.disk().SetFaultHook(nullptr);
+    world.CutPower(PowerCut::Random(change));
+    ASSERT_TRUE(world.Start().ok());
+    ASSERT_TRUE(world.Open().ok());
+    const auto records = world.ReadAll();
+    ASSERT_TRUE(records.ok()) << records.status();
+    ASSERT_EQ(records->size(), 1U);
+  }
 }
 
 TEST_F(JournalTest, FilesAreUsedAgain) {
