@@ -93,9 +93,9 @@ class LocalLog final : public PartitionLog, private FlushListener {
   /// all of them once the log is fenced.
   void GoOnWithMoves();
   void RecordLogStart(Offset offset, base::Callback<absl::Status> done);
-  /// The segments that hold nothing from `offset` on.
-  std::span<const ListedSegment> SegmentsBelow(Offset offset) const;
-  /// Takes the segments below log_start() out of the list and removes their files.
+  /// The segments that hold nothing from `end` on.
+  std::span<const ListedSegment> SegmentsBelow(Offset end) const;
+  /// Takes the segments below removable_end_ out of the list and removes their files.
   void DropSegments();
   /// The removal is a job of the log.
   void RemoveFiles(std::vector<SegmentName> segments);
@@ -119,6 +119,8 @@ class LocalLog final : public PartitionLog, private FlushListener {
   std::shared_ptr<FlushListener> anchor_;
 
   Offset log_start_;
+  /// At most log_start_: the checkpoint file says that neither start nor end of the log lies below.
+  Offset removable_end_;
   Offset log_end_;
   Offset durable_end_;
   Offset written_end_;  ///< At most durable_end_: up to here the segments have it.

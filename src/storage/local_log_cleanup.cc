@@ -63,27 +63,29 @@ void LocalLog::RecordLogStart(Offset offset, base::Callback<absl::Status> done) 
     done(CheckWritable());
     return EndJob();
   }
+  const Offset removable_end = std::min(offset, begun_segment_);
   int64_t removed_bytes = removed_bytes_;
-  for (const ListedSegment& segment : SegmentsBelow(offset)) removed_bytes += segment.bytes;
+  for (const ListedSegment& segment : SegmentsBelow(removable_end)) removed_bytes += segment.bytes;
   dependencies_.checkpointer.MoveLogStart(
       {.files = files_, .log_start = offset, .removed_bytes = removed_bytes},
-      [this, files = files_, offset, done = std::move(done)](absl::Status status) mutable {
-        files->shard.Post(
-            [this, offset, done = std::move(done), status = std::move(status)]() mutable {
-              if (status.ok()) {
-                log_start_ = std::max(log_start_, offset);
-                DropSegments();
-              }
-              done(std::move(status));
-              EndJob();
-            });
+      [this, files = files_, offset, removable_end,
+       done = std::move(done)](absl::Status status) mutable {
+        files->shard.Post([this, offset, removable_end, done = std::move(done),
+                           status = std::move(status)]() mutable {
+          if (status.ok()) {
+            log_start_ = std::max(log_start_, offset);
+            removable_end_ = std::max(removable_end_, removable_end);
+            DropSegments();
+          }
+          done(std::move(status));
+          EndJob();
+        });
       });
 }
 
-std::span<const ListedSegment> LocalLog::SegmentsBelow(Offset offset) const {
+std::span<const ListedSegment> LocalLog::SegmentsBelow(Offset end) const {
   const std::span<const ListedSegment> all = segments_->all();
   size_t count = 0;
-  const Offset end = std::min(offset, begun_segment_);
   while (count + 1 < all.size() && all[count + 1].base <= end) ++count;
   return all.first(count);
 }
@@ -91,7 +93,7 @@ std::span<const ListedSegment> LocalLog::SegmentsBelow(Offset offset) const {
 void LocalLog::DropSegments() {
   if (is_compacting_) return;
   std::vector<SegmentName> dropped;
-  for (const ListedSegment& segment : SegmentsBelow(log_start_)) {
+  for (const ListedSegment& segment : SegmentsBelow(removable_end_)) {
     dropped.push_back(segments_->name(dropped.size()));
     size_bytes_ -= segment.bytes;
     removed_bytes_ += segment.bytes;
@@ -136,23 +138,26 @@ void LocalLog::Compact(absl::Time now, Offset limit, base::Callback<absl::Status
   if (is_late) Roll();
   const bool is_hopeless = compaction_failed_at_ == segments_->size();
   if (is_compacting_ || is_hopeless) return done(absl::OkStatus());
-  if (!FindDirty(now, std::min({limit, written_end_, begun_segment_}))) {
+  const Offset written_limit = std::min({limit, written_end_, begun_segment_});
+  if (!FindDirty(now, written_limit)) {
     // What is in the journal only is compacted when it is asked for again.
     if (FindDirty(now, std::min(limit, durable_end_))) dependencies_.flush_group.WriteBack(files_);
     return done(absl::OkStatus());
   }
   is_compacting_ = true;
   ++jobs_;
-  // By then the index entries of complete segments are in their files, these are trimmed, and the
-  // recorded point lies in a segment that stays.
+  // By then the index entries of the segments below the limit are in their files, these are
+  // trimmed, and the recorded point lies behind them. Of what is completed meanwhile that is not
+  // so.
   dependencies_.checkpointer.MoveLogStart(
       {.files = files_, .log_start = log_start_, .removed_bytes = removed_bytes_},
-      [this, files = files_, now, limit, done = std::move(done)](absl::Status recorded) mutable {
-        files->shard.Post(
-            [this, now, limit, done = std::move(done), recorded = std::move(recorded)]() mutable {
-              if (!recorded.ok()) return FinishCompaction(std::move(recorded), std::move(done));
-              BeginCompaction(now, limit, std::move(done));
-            });
+      [this, files = files_, now, written_limit,
+       done = std::move(done)](absl::Status recorded) mutable {
+        files->shard.Post([this, now, written_limit, done = std::move(done),
+                           recorded = std::move(recorded)]() mutable {
+          if (!recorded.ok()) return FinishCompaction(std::move(recorded), std::move(done));
+          BeginCompaction(now, written_limit, std::move(done));
+        });
       });
 }
 
@@ -163,7 +168,6 @@ std::optional<SegmentRange> LocalLog::FindDirty(absl::Time now, Offset limit) co
 
 void LocalLog::BeginCompaction(absl::Time now, Offset limit, base::Callback<absl::Status> done) {
   const bool is_possible = options_.compaction && fence_.ok() && !close_done_;
-  limit = std::min({limit, written_end_, begun_segment_});
   const auto dirty = is_possible ? FindDirty(now, limit) : std::nullopt;
   if (!dirty) return FinishCompaction(CheckWritable(), std::move(done));
   ForgetSilentProducers();

@@ -15,6 +15,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace talosmq::storage {
@@ -152,6 +153,11 @@ class CompactionTest : public testing::Test {
     ASSERT_TRUE(compacted.ok()) << compacted;
   }
 
+  /// One that no compaction has written.
+  bool HasSegment(int64_t base) {
+    return world_.Exists(world_.Path(OffsetFileName(Offset(base), kSegmentSuffix)));
+  }
+
   std::vector<KeyedRecord> ReadAll() {
     std::vector<KeyedRecord> records;
     Offset next = world_.log().log_start();
@@ -198,6 +204,43 @@ class CompactionTest : public testing::Test {
   StorageWorld world_;
   int64_t values_ = 0;
 };
+
+// The checkpoint that comes before a compaction says that the log ends in such a segment.
+TEST_F(CompactionTest, SegmentThatIsCompletedMeanwhileStays) {
+  world_.Kill();
+  world_.store_options().direct_logs_max = 0;
+  world_.store_options().tail_cache_bytes_max = 40'000;
+  Start();
+  for (int i = 0; i < 5; ++i) Put("a");
+  Checkpoint();
+  Checkpoint();
+  // In the journal, until so much is held that it is brought to the segments.
+  const std::string value(900, 'v');
+  for (int i = 0; i < 12; ++i) {
+    ASSERT_TRUE(world_.Append({.values = {value}, .keys = {"a"}}).ok());
+    world_.RunWithoutWriteBack();
+  }
+  ASSERT_EQ(world_.log().durable_end(), Offset(17));
+  ASSERT_FALSE(HasSegment(8));
+  bool is_first = true;
+  world_.disk().SetFaultHook([&](DiskCall call, const std::string&) {
+    if (call == DiskCall::kRename && std::exchange(is_first, false)) world_.RunWithoutCheckpoint();
+    return absl::OkStatus();
+  });
+  absl::Status compacted = absl::InternalError("Compact did not answer");
+  world_.log().Compact(world_.clock().Now(), Offset(17),
+                       [&](absl::Status status) { compacted = std::move(status); });
+  world_.RunWithoutWriteBack();
+  ASSERT_TRUE(HasSegment(8));
+  world_.Run();
+  EXPECT_TRUE(compacted.ok()) << compacted;
+  EXPECT_FALSE(HasSegment(0));
+  EXPECT_TRUE(HasSegment(4)) << "the end that is recorded lies in it";
+  Checkpoint();
+  EXPECT_TRUE(world_.last_told().ok()) << world_.last_told();
+  Compact();
+  EXPECT_FALSE(HasSegment(4));
+}
 
 TEST_F(CompactionTest, LastRecordOfEachKeyStaysAtItsOffset) {
   for (const char* key : {"a", "b", "a", "c", "a", "b", "d", "d", "a"}) Put(key);

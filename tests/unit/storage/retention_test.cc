@@ -11,6 +11,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace talosmq::storage {
@@ -389,6 +390,28 @@ TEST_F(LogStartTest, SegmentWithTheFlushedPointIsMissedByNobodyWhenItsRecordsAre
   Start();
   EXPECT_TRUE(world_.store().health().ok()) << world_.store().health();
   ExpectRecords(4, 5);
+}
+
+// The checkpoint that has the new start says that the log ends in the segment before.
+TEST_F(LogStartTest, SegmentThatIsCompletedWhileTheStartMovesStays) {
+  Append(8);
+  bool is_first = true;
+  world_.disk().SetFaultHook([&](DiskCall call, const std::string&) {
+    if (call == DiskCall::kRename && std::exchange(is_first, false)) {
+      EXPECT_TRUE(world_.Append({.values = {std::string(900, 'v')}, .timestamp_ms = ++next_}).ok());
+      world_.RunWithoutCheckpoint();
+    }
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(world_.MoveLogStart(Offset(8)).ok());
+  EXPECT_FALSE(HasSegment(0));
+  EXPECT_TRUE(HasSegment(4)) << "the end that is recorded lies in it";
+  EXPECT_TRUE(HasSegment(8));
+  world_.Advance(absl::Seconds(2));
+  world_.Run();
+  EXPECT_TRUE(world_.last_told().ok()) << world_.last_told();
+  ASSERT_TRUE(world_.MoveLogStart(Offset(9)).ok());
+  EXPECT_FALSE(HasSegment(4));
 }
 
 TEST_F(LogStartTest, LogThatIsOpenedAgainStartsWhereTheDiskSays) {
