@@ -1,5 +1,7 @@
 #include "storage/compaction_plan.h"
 
+#include "storage/retention.h"
+
 #include <algorithm>
 #include <limits>
 
@@ -8,9 +10,10 @@ namespace talosmq::storage {
 std::optional<SegmentRange> PlanCompaction(std::span<const ListedSegment> segments,
                                            const CompactionRules& rules, Offset limit,
                                            absl::Time now) {
+  const std::vector<absl::Time> begun = BegunAt(segments, now);
   size_t end = 0;
   while (end + 1 < segments.size() && segments[end + 1].base <= limit &&
-         now - absl::FromUnixMillis(segments[end + 1].created_ms) >= rules.lag_min) {
+         now - begun[end + 1] >= rules.lag_min) {
     ++end;
   }
   const auto compactable = segments.first(end);
@@ -24,9 +27,9 @@ std::optional<SegmentRange> PlanCompaction(std::span<const ListedSegment> segmen
   }
   const bool is_much =
       static_cast<double>(dirty_bytes) >= rules.dirty_ratio_min * static_cast<double>(bytes);
-  const bool is_late = now - absl::FromUnixMillis(dirty->created_ms) >= rules.lag_max;
-  if (!is_much && !is_late) return std::nullopt;
   const auto first = static_cast<size_t>(dirty - compactable.begin());
+  const bool is_late = now - begun[first] >= rules.lag_max;
+  if (!is_much && !is_late) return std::nullopt;
   return SegmentRange{.first = first, .count = end - first};
 }
 

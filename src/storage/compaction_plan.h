@@ -31,7 +31,7 @@ struct SegmentRange {
 ///
 /// A segment may be compacted once it is complete, was completed lag_min ago and ends at or below
 /// `limit`. It is time when the bytes of those never compacted are dirty_ratio_min of all that may
-/// be, or when the oldest of them was begun lag_max ago.
+/// be, or when the oldest of them was begun lag_max ago. What counts is BegunAt.
 std::optional<SegmentRange> PlanCompaction(std::span<const ListedSegment> segments,
                                            const CompactionRules& rules, Offset limit,
                                            absl::Time now);

@@ -10,13 +10,9 @@ namespace {
 /// How many of the oldest segments were completed longer than `age_max` ago.
 size_t CountExpired(std::span<const ListedSegment> segments, absl::Duration age_max,
                     absl::Time now) {
-  absl::Time completed = now;
+  const std::vector<absl::Time> begun = BegunAt(segments, now);
   size_t expired = 0;
-  for (size_t i = segments.size() - 1; i > 0; --i) {
-    const absl::Time created = absl::FromUnixMillis(segments[i].created_ms);
-    if (created >= kEarliestCreation) completed = std::min(completed, created);
-    if (expired == 0 && now - completed >= age_max) expired = i;
-  }
+  while (expired + 1 < segments.size() && now - begun[expired + 1] >= age_max) ++expired;
   return expired;
 }
 
@@ -31,6 +27,17 @@ size_t CountSurplus(std::span<const ListedSegment> segments, int64_t bytes_max) 
 }
 
 }  // namespace
+
+std::vector<absl::Time> BegunAt(std::span<const ListedSegment> segments, absl::Time now) {
+  std::vector<absl::Time> begun(segments.size());
+  absl::Time next = now;
+  for (size_t i = segments.size(); i-- > 0;) {
+    const absl::Time created = absl::FromUnixMillis(segments[i].created_ms);
+    if (created >= kEarliestCreation) next = std::min(next, created);
+    begun[i] = next;
+  }
+  return begun;
+}
 
 RetentionPlan PlanRetention(std::span<const ListedSegment> segments, const RetentionLimits& limits,
                             absl::Time now) {

@@ -7,11 +7,17 @@
 #include "absl/time/time.h"
 
 #include <span>
+#include <vector>
 
 namespace talosmq::storage {
 
 /// Before any segment was written: a clock that shows an earlier time is wrong. 2025-01-01.
 inline constexpr absl::Time kEarliestCreation = absl::FromUnixSeconds(1'735'689'600);
+
+/// When each segment was begun, as far as its neighbours and `now` bear it out: where the clock
+/// went back between two, the older one counts as no younger than the younger one, and none as
+/// younger than `now`; a time before kEarliestCreation says nothing.
+std::vector<absl::Time> BegunAt(std::span<const ListedSegment> segments, absl::Time now);
 
 struct RetentionPlan {
   Offset log_start;  ///< Base of the first segment that stays.
@@ -25,10 +31,8 @@ struct RetentionPlan {
 /// By age, a segment goes `age_max` after it was completed, that is after the next one was created,
 /// so that a record is kept for age_max at least, and for age_max and the time its segment took to
 /// fill at most; a last segment that is older than age_max must be completed. What counts is when
-/// the broker wrote, never the timestamps of records: wrong ones neither keep anything nor delete
-/// it. Where the clock went back between two segments, the older one counts as no younger than the
-/// younger one; a time before kEarliestCreation says nothing of those before it, and of a last
-/// segment that it must be completed.
+/// the broker wrote (BegunAt), never the timestamps of records: wrong ones neither keep anything
+/// nor delete it. Of a last segment a time before kEarliestCreation says that it must be completed.
 ///
 /// By size, the oldest segment goes as long as bytes_max are left without it.
 ///

@@ -6,6 +6,7 @@
 #include "storage/compaction_plan.h"
 #include "storage/key_offsets.h"
 #include "storage/log_folder.h"
+#include "storage/retention.h"
 #include "storage/segment.h"
 #include "support/storage_world.h"
 #include "talosmq/error.h"
@@ -29,9 +30,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::Pair;
 
-constexpr int64_t kHourMs = 3'600'000;
-
-absl::Time At(int64_t hours) { return absl::FromUnixMillis(hours * kHourMs); }
+absl::Time At(int64_t hours) { return kEarliestCreation + absl::Hours(hours); }
 
 /// Of 100 bytes each, at 0, 10, 20 and so on, created an hour after one another.
 std::vector<ListedSegment> SegmentsOf(const std::vector<uint32_t>& generations) {
@@ -39,7 +38,7 @@ std::vector<ListedSegment> SegmentsOf(const std::vector<uint32_t>& generations) 
   for (const uint32_t generation : generations) {
     const auto place = static_cast<int64_t>(segments.size());
     segments.push_back({.base = Offset(place * 10),
-                        .created_ms = place * kHourMs,
+                        .created_ms = absl::ToUnixMillis(At(place)),
                         .bytes = 100,
                         .generation = generation});
   }
@@ -71,6 +70,19 @@ TEST(PlanCompactionTest, RecordsStayForTheLag) {
   EXPECT_EQ(PlanCompaction(segments, rules, Offset(99), At(3)), std::nullopt);
   EXPECT_EQ(PlanCompaction(segments, rules, Offset(99), At(4)),
             (SegmentRange{.first = 0, .count = 1}));
+}
+
+TEST(PlanCompactionTest, ClockThatWasAheadPutsNothingOffForYears) {
+  auto segments = SegmentsOf({0, 0, 0, 0});
+  segments[2].created_ms = absl::ToUnixMillis(At(9'000));
+  EXPECT_EQ(PlanCompaction(segments, {.lag_min = absl::Hours(2)}, Offset(99), At(5)),
+            (SegmentRange{.first = 0, .count = 3}));
+  segments[3].created_ms = absl::ToUnixMillis(At(9'000));
+  EXPECT_EQ(PlanCompaction(segments, {}, Offset(99), At(5)),
+            (SegmentRange{.first = 0, .count = 3}));
+  segments[0].created_ms = absl::ToUnixMillis(At(9'000));
+  const CompactionRules late{.dirty_ratio_min = 2, .lag_max = absl::Hours(3)};
+  EXPECT_TRUE(PlanCompaction(segments, late, Offset(99), At(4)));
 }
 
 TEST(PlanCompactionTest, NeighboursGoTogetherUpToTheSizeOfASegment) {
