@@ -176,7 +176,9 @@ absl::Status Journal::TakeFile() {
       base::StrCat(options_.directory, "/", OffsetFileName(Offset(++last_number_), kJournalSuffix));
   TALOSMQ_ASSIGN_OR_RETURN(auto file, file_system_.Open(path, io::OpenMode::kCreateNew));
   // One whose name may not be on the disk is never used.
-  TALOSMQ_RETURN_IF_ERROR(file_system_.SyncDirectory(options_.directory));
+  const absl::Status named = file_system_.SyncDirectory(options_.directory);
+  if (!named.ok()) file_system_.Remove(path).IgnoreError();
+  TALOSMQ_RETURN_IF_ERROR(named);
   file_ = std::move(file);
   files_.push_back({.path = path});
   allocated_bytes_ = 0;
@@ -187,7 +189,14 @@ absl::Status Journal::GiveUp(uint64_t oldest) {
   if (file_ != nullptr) files_[active_].is_broken = true;
   file_.reset();
   last_good_ = previous_good_;
-  return Append({}, oldest).status();
+  const size_t files_before = files_.size();
+  const absl::Status given_up = Append({}, oldest).status();
+  if (!given_up.ok() && files_.size() > files_before) {
+    // Nothing else is in it, and the next attempt takes another one.
+    file_system_.Remove(files_.back().path).IgnoreError();
+    files_.pop_back();
+  }
+  return given_up;
 }
 
 uint64_t Journal::live_bytes(uint64_t oldest) const {

@@ -72,6 +72,30 @@ TEST_F(JournalTest, UntilAFailedGroupIsGivenUpNothingIsTaken) {
   EXPECT_THAT(Values(kOther), ElementsAre("other", "later"));
 }
 
+// Each attempt left a file behind, a thousand logs many a second.
+TEST_F(JournalTest, AttemptsToGiveUpAGroupDoNotAddFiles) {
+  Append("kept");
+  for (const DiskCall failing :
+       {DiskCall::kSync, DiskCall::kPreallocate, DiskCall::kSyncDirectory}) {
+    SCOPED_TRACE(static_cast<int>(failing));
+    world_.disk().SetFaultHook([failing](DiskCall call, const std::string& path) {
+      const bool is_journal = path.find("journal") != std::string::npos;
+      const bool fails = call == DiskCall::kSync || call == failing;
+      return fails && is_journal ? MemoryFileSystem::IoError(path) : absl::OkStatus();
+    });
+    for (int i = 0; i < 20; ++i) {
+      EXPECT_FALSE(world_.AppendDurably({.values = {"failed"}}).ok());
+      (void)world_.Close();
+    }
+    EXPECT_LE(world_.disk().List("data/journal")->size(), 6U);
+    world_.disk().SetFaultHook(nullptr);
+    Append("kept", kOther);
+  }
+  CutPowerAndStart();
+  EXPECT_THAT(Values(), ElementsAre("kept"));
+  EXPECT_EQ(Values(kOther).size(), 3U);
+}
+
 TEST_F(JournalTest, WhatCannotBeWrittenBackIsThereWhenTheLogIsOpenedAgain) {
   Append("a");
   Append("b");
