@@ -406,7 +406,8 @@ class FileLogStore final : public LogStore {
   /// Of one log: a flush group, or all that may be held, which is brought to the segments with one
   /// sync.
   int64_t UnsyncedBytesMax() const {
-    return options_.flush_group_bytes_max + options_.tail_cache_bytes_max / 2;
+    return std::max(options_.unsynced_bytes_min,
+                    options_.flush_group_bytes_max + options_.tail_cache_bytes_max / 2);
   }
 
   /// What was durable in the journal and could not be brought to the segments before.

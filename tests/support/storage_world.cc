@@ -59,6 +59,7 @@ StorageWorld::StorageWorld()
       io_(clock_),
       compaction_(clock_) {
   store_options_.directory = kDirectory;
+  store_options_.unsynced_bytes_min = 0;
   reserve_options_.directory = kDirectory;
 }
 

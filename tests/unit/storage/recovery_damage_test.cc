@@ -426,6 +426,22 @@ TEST_F(RecoveryTest, BrokenBatchThatAGroupMayHaveTornIsCut) {
   ExpectDense(4);
 }
 
+// With less memory than the server that has crashed it was kept as damage, and what was never
+// acknowledged served behind it.
+TEST_F(RecoveryTest, BrokenBatchIsCutWhereAnEarlierStartMayHaveTornIt) {
+  Append(2, 1000);
+  Record();
+  Append(10, 1000);
+  const std::vector<uint64_t> positions = Positions(Segment());
+  world_.Kill();
+  world_.FlipBit(Segment(), positions[4] + 100);
+  world_.store_options().tail_cache_bytes_max = 0;
+  world_.store_options().flush_group_bytes_max = 3'000;
+  world_.store_options().unsynced_bytes_min = static_cast<int64_t>(positions[12] - positions[4]);
+  EXPECT_EQ(ReopenWell().damages.size(), 0U);
+  ExpectDense(4);
+}
+
 TEST_F(RecoveryTest, TornTailBehindACorruptionIsStillCut) {
   Append(2, 1000);
   Record();
