@@ -283,8 +283,7 @@ std::vector<ConfigKey> StorageKeys() {
       NumberKey(
           "storage.checkpoint_bytes",
           "A log's durable end is recorded, and a snapshot of its idempotent producers taken, "
-          "after "
-          "so much more of it, too.",
+          "after so much more of it, too.",
           {"bytes", 64 * kKiB, kGiB}, [](auto& c) -> auto& { return c.storage.checkpoint_bytes; }),
       DurationKey(
           "storage.producer_expiry_ms",

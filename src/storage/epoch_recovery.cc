@@ -6,6 +6,7 @@
 #include "storage/segment_scanner.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace talosmq::storage {
 namespace {
@@ -72,10 +73,8 @@ absl::StatusOr<RecoveredEpochs> LoadEpochs(io::FileSystem& file_system, const To
   if (epochs.broken.empty() && loaded.entries.empty() && !folder.segments.empty()) {
     epochs.broken = "it has no epoch";
   }
-  // More than a torn entry: nothing in it is worth more than what the batches say.
-  if (epochs.broken.empty() || IsTorn(loaded, content->size())) {
-    epochs.history = std::move(loaded.entries);
-  }
+  epochs.is_torn = !epochs.broken.empty() && IsTorn(loaded, content->size());
+  epochs.history = std::move(loaded.entries);
   return epochs;
 }
 
@@ -87,8 +86,11 @@ absl::StatusOr<std::optional<std::string>> MendEpochs(io::FileSystem& file_syste
   const bool is_broken = !epochs.broken.empty();
   const bool lacks_epochs =
       epochs.history.empty() || epochs.last_seen > epochs.history.back().epoch;
-  if (is_broken && lacks_epochs) {
-    TALOSMQ_ASSIGN_OR_RETURN(epochs.history, CollectEpochs(file_system, folder, log_end));
+  if (is_broken && (lacks_epochs || !epochs.is_torn)) {
+    TALOSMQ_ASSIGN_OR_RETURN(const auto collected, CollectEpochs(file_system, folder, log_end));
+    std::ranges::copy_if(collected, std::back_inserter(epochs.history),
+                         [last = epochs.history.empty() ? kNoEpoch : epochs.history.back().epoch](
+                             const EpochEntry& entry) { return entry.epoch > last; });
     note = base::StrCat(folder.EpochPath(), ": made again from the batches, since ", epochs.broken);
   }
   const bool is_cut = CutEpochs(epochs.history, log_end);

@@ -18,8 +18,9 @@ namespace talosmq::storage {
 
 /// The epochs of a log while it is opened.
 struct RecoveredEpochs {
-  std::vector<EpochEntry> history;
+  std::vector<EpochEntry> history;   ///< Of a broken file: what comes before the damage.
   std::string broken;                ///< What is wrong with the file; empty when nothing is.
+  bool is_torn = false;              ///< Nothing but the one entry that was being written.
   LeaderEpoch last_seen = kNoEpoch;  ///< Of the batches that were read.
 
   /// What batches may be held against: nothing when the file is broken.
@@ -33,8 +34,9 @@ absl::StatusOr<RecoveredEpochs> LoadEpochs(io::FileSystem& file_system, const To
                                            const LogFolder& folder);
 
 /// Brings history and file in line with the recovered log: epochs that begin above its end are
-/// moved down to it; a broken file loses an entry that was torn, or, if the log holds batches of an
-/// epoch that it lacks, is made again from all batches. A sentence when an operator should know.
+/// moved down to it; a broken file loses what is damaged, and unless that was a torn entry of which
+/// the log has no batch, gets the epochs back that batches have. A sentence when an operator should
+/// know.
 absl::StatusOr<std::optional<std::string>> MendEpochs(io::FileSystem& file_system,
                                                       const TopicPartition& log,
                                                       const LogFolder& folder, Offset log_end,

@@ -22,7 +22,8 @@ namespace talosmq::storage {
 /// Invariants:
 /// 1. A group that was answered with OK is on the disk, and the groups it needs behind it.
 /// 2. A group that failed counts for no reader once a later one is durable; until that is so,
-///    nothing that comes later may become durable anywhere (GiveUp): it could have the same offsets.
+///    nothing that comes later may become durable anywhere (GiveUp): it could have the same
+///    offsets.
 /// 3. A file with a group that counts for the last durable one is not written over.
 /// Confined to the flush executor. Crash: SelectLive() finds what counts.
 class Journal {

@@ -38,22 +38,22 @@ void AddEpochsOf(base::ByteSpan bytes, std::vector<EpochEntry>& history) {
 
 /// Brings the epochs of a write to the epoch file: all of them, since what the file shows need not
 /// be on the disk after a failed sync (R01). Where a power cut in between could tear but the last
-/// entry, the write does it, in place; else the file is replaced, with syncs of its own. One of
-/// which nothing can be read is left to the recovery of the log, which makes it again from the
-/// batches.
+/// entry, the write does it, in place; else the file is replaced, with syncs of its own. One with
+/// more damage than a torn entry is left to the recovery of the log, which has the batches.
 absl::Status RestoreEpochs(io::FileSystem& file_system, const LogFolder& folder, LogWrite& write) {
   const std::vector<EpochEntry> begun = std::exchange(write.epochs, {});
   TALOSMQ_ASSIGN_OR_RETURN(RecoveredEpochs epochs,
                            LoadEpochs(file_system, write.files->id, folder));
-  const bool is_usable =
-      epochs.broken.empty() || !epochs.history.empty() || folder.segments.empty();
+  const bool is_usable = epochs.broken.empty() || epochs.is_torn || folder.segments.empty();
   if (!is_usable) return absl::OkStatus();
   const size_t known = epochs.history.size();
   for (const EpochEntry& entry : begun) AddEpoch(entry, epochs.history);
   for (const SegmentWrite& segment : write.segments) {
     for (const base::Buffer& batch : segment.batches) AddEpochsOf(batch.bytes(), epochs.history);
   }
-  if (known > 0 && epochs.history.size() <= known + 1) {
+  // What the file shows of those that the write brings may be torn as well.
+  const bool can_lose_one = begun.size() <= 1 && epochs.history.size() <= known + 1;
+  if (epochs.broken.empty() && known > 0 && can_lose_one) {
     write.epochs = std::move(epochs.history);  // epochs_bytes is 0: they go to the beginning.
     return absl::OkStatus();
   }

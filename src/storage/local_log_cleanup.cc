@@ -38,7 +38,11 @@ void LocalLog::Roll() {
 void LocalLog::MoveLogStart(Offset offset, base::Callback<absl::Status> done) {
   TALOSMQ_CHECK(offset <= durable_end_) << offset.value();
   TALOSMQ_CHECK(!close_done_) << "log " << id().ToString() << " is being closed";
-  if (offset <= log_start_ || !fence_.ok()) return done(CheckWritable());
+  // A segment that lies below the start may have been needed when the start moved.
+  const bool has_removable =
+      !is_compacting_ && !SegmentsBelow(std::min(log_start_, begun_segment_)).empty();
+  if (!fence_.ok() || (offset <= log_start_ && !has_removable)) return done(CheckWritable());
+  offset = std::max(offset, log_start_);
   ++jobs_;
   if (offset <= written_end_) return RecordLogStart(offset, std::move(done));
   // The point that is recorded must not say that the log starts behind its end. Of a log that is

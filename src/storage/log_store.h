@@ -24,8 +24,8 @@ struct LogStoreOptions {
   std::string directory;  ///< The data directory; logs live under topics/ in it.
   int64_t tail_cache_bytes_max = int64_t{256} << 20;
   int64_t flush_group_bytes_max = kFlushGroupBytesMax;
-  /// What a server that has crashed may have written to one log without a sync, whatever cache and
-  /// groups this one has: a tear may be as long.
+  /// What a server that has crashed may have written to one log without a sync by the defaults,
+  /// however little memory this one has: a tear may be as long.
   int64_t unsynced_bytes_min = kFlushGroupBytesMax + (int64_t{128} << 20);
   absl::Duration checkpoint_interval = absl::Seconds(1);
   absl::Duration space_interval = absl::Seconds(1);  ///< How often disk and load are looked at.

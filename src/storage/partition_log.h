@@ -26,7 +26,8 @@ struct RetentionLimits {
 /// How a log keeps the last record of each key.
 struct CompactionRules {
   double dirty_ratio_min = 0.5;  ///< Of the bytes that may be compacted; before it nothing is done.
-  absl::Duration lag_min = absl::ZeroDuration();  ///< How long a record stays at least.
+  /// How long a record stays at least, as far as the clock was right (BegunAt).
+  absl::Duration lag_min = absl::ZeroDuration();
   /// After so long it is compacted whatever the ratio.
   absl::Duration lag_max = absl::InfiniteDuration();
   /// How long a tombstone stays, so that readers of the whole log see it.

@@ -292,28 +292,56 @@ TEST_F(JournalTest, LogThatCannotBeWrittenBackIsWrittenAgainOnceForEachFile) {
   EXPECT_EQ(Values(kOther).size(), 30U);
 }
 
-// The group that was to carry it on was torn, and yet said that no older one counts.
-TEST_F(JournalTest, PowerCutWhileWhatIsStrandedIsWrittenAgainLosesNothing) {
-  const std::string segment = world_.Path(OffsetFileName(Offset(0), kSegmentSuffix));
-  const auto fail_segment = [segment](DiskCall call, const std::string& path) {
-    return call == DiskCall::kWrite && path == segment ? MemoryFileSystem::IoError(path)
-                                                       : absl::OkStatus();
-  };
-  for (uint64_t change = 1; change <= 200; ++change) {
-    SCOPED_TRACE("change " + std::to_string(change));
-    StorageWorld world;
+/// A log whose one record is in the journal and cannot be brought to its segment, and a journal
+/// that becomes so long that the record is written to it again.
+class StrandedTest : public JournalTest {
+ protected:
+  static void Strand(StorageWorld& world) {
     world.store_options().direct_logs_max = 0;
     world.store_options().tail_cache_bytes_max = 40'000;
     world.store_options().journal_file_bytes = 16'384;
     world.store_options().journal_bytes_max = 50'000;
     ASSERT_TRUE(world.Start().ok());
-    const BatchOf batch{.values = {std::string(3'000, 'v')}};
-    ASSERT_TRUE(world.AppendDurably(batch).ok());
-    world.disk().SetFaultHook(fail_segment);
+    ASSERT_TRUE(world.AppendDurably(kBatch).ok());
+    const std::string segment = world.Path(OffsetFileName(Offset(0), kSegmentSuffix));
+    world.disk().SetFaultHook([segment](DiskCall call, const std::string& path) {
+      return call == DiskCall::kWrite && path == segment ? MemoryFileSystem::IoError(path)
+                                                         : absl::OkStatus();
+    });
     (void)world.Close();
-    world.disk().DieAtChange(change);
-    for (int i = 0; i < 40 && world.AppendDurably(batch, kOther).ok(); ++i) {
+  }
+  /// To another log; how many were acknowledged.
+  static size_t Lengthen(StorageWorld& world) {
+    size_t acknowledged = 0;
+    while (acknowledged < 40 && world.AppendDurably(kBatch, kOther).ok()) ++acknowledged;
+    return acknowledged;
+  }
+
+  static inline const BatchOf kBatch{.values = {std::string(3'000, 'v')}};
+};
+
+TEST_F(StrandedTest, IsWrittenAgain) {
+  world_.Kill();
+  Strand(world_);
+  EXPECT_EQ(Lengthen(world_), 40U);
+  int written = 0;
+  for (const FoundGroup& found : Groups()) {
+    for (const JournalSection& section : found.group.sections) {
+      written += section.log == StorageWorld::kLog;
     }
+  }
+  EXPECT_GE(written, 1);
+  EXPECT_GT(Groups().front().group.sequence, 1U) << "the first one was written over";
+}
+
+// The group that was to carry it on was torn, and yet said that no older one counts.
+TEST_F(StrandedTest, PowerCutWhileItIsWrittenAgainLosesNothing) {
+  for (uint64_t change = 1; change <= 200; ++change) {
+    SCOPED_TRACE("change " + std::to_string(change));
+    StorageWorld world;
+    ASSERT_NO_FATAL_FAILURE(Strand(world));
+    world.disk().DieAtChange(change);
+    const size_t acknowledged = Lengthen(world);
     world.disk().SetFaultHook(nullptr);
     world.CutPower(PowerCut::Random(change));
     ASSERT_TRUE(world.Start().ok());
@@ -321,6 +349,10 @@ TEST_F(JournalTest, PowerCutWhileWhatIsStrandedIsWrittenAgainLosesNothing) {
     const auto records = world.ReadAll();
     ASSERT_TRUE(records.ok()) << records.status();
     ASSERT_EQ(records->size(), 1U);
+    ASSERT_TRUE(world.Open(kOther).ok());
+    const auto others = world.ReadAll(kOther);
+    ASSERT_TRUE(others.ok()) << others.status();
+    ASSERT_GE(others->size(), acknowledged);
   }
 }
 
