@@ -50,14 +50,23 @@ absl::StatusOr<int64_t> TimestampAt(Offset offset, const std::vector<base::Buffe
   return MakeError(Reason::kOffsetOutOfRange, "the record has gone meanwhile");
 }
 
-/// Kafka tells the time of the record that it has found, from version 1 on.
+bool IsUnreadable(const absl::Status& status) {
+  const Reason reason = ReasonOf(status);
+  return reason == Reason::kCorruptData || reason == Reason::kCorruptBatch ||
+         reason == Reason::kInvalidRecord;
+}
+
+/// Kafka tells the time of the record that it has found, from version 1 on. Where that cannot be
+/// read, the time that was asked for: the reader is to meet the damage, and not to ask for ever.
 void FindTimestamp(const Services& services, ListPtr exchange, PartitionAnswer& answer,
-                   const TopicPartition& source, Offset offset) {
+                   const broker::OffsetQuery& query, Offset offset) {
   services.messages.Fetch(
-      {.source = source, .offset = offset, .bytes_max = 1},
-      [exchange = std::move(exchange), &answer, offset](const broker::FetchOutcome& found) mutable {
-        const absl::StatusOr<int64_t> timestamp =
+      {.source = query.source, .offset = offset, .bytes_max = 1},
+      [exchange = std::move(exchange), &answer, offset,
+       asked = std::get<absl::Time>(query.spec)](const broker::FetchOutcome& found) mutable {
+        absl::StatusOr<int64_t> timestamp =
             found.status.ok() ? TimestampAt(offset, found.chunks) : found.status;
+        if (IsUnreadable(timestamp.status())) timestamp = absl::ToUnixMillis(asked);
         answer.error_code = WireErrorOf(timestamp.status());
         if (timestamp.ok()) answer.timestamp = *timestamp;
         exchange.reset();
@@ -74,7 +83,7 @@ void Find(const Services& services, const ListPtr& exchange, const broker::Offse
     if (found.status.ok() && !is_none) {
       Tell(answer, exchange, found.offset, found.epoch);
       if (is_time && exchange->version() > 0) {
-        return FindTimestamp(services, std::move(exchange), answer, query.source, found.offset);
+        return FindTimestamp(services, std::move(exchange), answer, query, found.offset);
       }
     }
     exchange.reset();

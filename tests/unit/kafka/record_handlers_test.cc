@@ -2,6 +2,7 @@
 
 #include "kafka/error_code.h"
 #include "kafka/handlers.h"
+#include "record/batch.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -39,6 +40,17 @@ TEST_F(KafkaRecordHandlersTest, AnOffsetByTimeInVersion0ComesAlone) {
   const auto answer = Ask<ListOffsetsResponse>(ListAt(1000), 0).topics.at(0).partitions.at(0);
   EXPECT_EQ(answer.error_code, 0);
   EXPECT_THAT(answer.old_style_offsets, testing::ElementsAre(0));
+}
+
+// It was an error, which a client tries again for ever.
+TEST_F(KafkaRecordHandlersTest, AnOffsetByTimeThatLiesInDamageIsTold) {
+  std::string batch = BatchOf("value", 1234);
+  batch[record::kHeaderBytes] = '\xff';  // The length of its record.
+  broker_.messages.Store(kOrders0, batch);
+  const auto answer = Ask<ListOffsetsResponse>(ListAt(1000), 4).topics.at(0).partitions.at(0);
+  EXPECT_EQ(answer.error_code, 0);
+  EXPECT_EQ(answer.offset, 0);
+  EXPECT_EQ(answer.timestamp, 1000) << "a client refuses an offset without a time";
 }
 
 TEST_F(KafkaRecordHandlersTest, AnOffsetByTimeWithoutARecordIsNone) {
