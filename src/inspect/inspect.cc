@@ -240,8 +240,10 @@ class Inspection {
     const Offset base = folder.segments[index];
     const bool is_last = index + 1 == folder.segments.size();
     const auto point = points_.find(one.log);
-    std::optional<uint64_t> flushed_position = 0;  // Nothing is recorded: nothing is judged.
-    if (one.flushed_end && base <= point->second.segment) {
+    // A segment is begun when the one before is complete and synced.
+    std::optional<uint64_t> flushed_position;
+    if (is_last) flushed_position = 0;
+    if (is_last && one.flushed_end && base <= point->second.segment) {
       flushed_position = std::nullopt;
       if (base == point->second.segment) flushed_position = point->second.position;
     }

@@ -121,6 +121,11 @@ class Walk {
     TALOSMQ_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
     report_.file_bytes = static_cast<int64_t>(size);
     TALOSMQ_ASSIGN_OR_RETURN(std::vector<IndexEntry> entries, LoadEntries());
+    // An entry is written when the bytes under it are synced.
+    std::optional<uint64_t> flushed_position = input_.flushed_position;
+    if (flushed_position && !entries.empty()) {
+      flushed_position = std::max(*flushed_position, uint64_t{entries.back().end_position()});
+    }
     IndexCheck index(input_.log, std::move(entries));
     storage::SegmentScanner scanner(
         *file, {.base = input_.segment, .end_offset = input_.next_segment, .begin = 0, .end = size},
@@ -133,8 +138,7 @@ class Walk {
         continue;
       }
       if (input_.next_segment == scanner.chain().next()) break;
-      const bool is_flushed =
-          !input_.flushed_position || scanner.position() < *input_.flushed_position;
+      const bool is_flushed = !flushed_position || scanner.position() < *flushed_position;
       if (!is_flushed) {
         NoteRest(step.mismatch);
         break;

@@ -271,6 +271,12 @@ TEST_F(InspectTest, CopiedFolderKnowsItsLogByTheIndex) {
   EXPECT_EQ(report.logs.front().log, StorageWorld::kLog);
   EXPECT_EQ(report.logs.front().end_offset, Offset(8));
   EXPECT_EQ(report.CountFindings(Severity::kDamage), 0);
+  for (const int64_t segment : {0, 6}) {  // The last one has an index that tells what was synced.
+    const std::string file = "copy/" + OffsetFileName(Offset(segment), kSegmentSuffix);
+    world_.FlipBit(file, 100);
+    EXPECT_EQ(Verify("copy/").CountFindings(Severity::kDamage), 1) << segment;
+    world_.FlipBit(file, 100);
+  }
 }
 
 TEST_F(InspectTest, OtherFoldersAreRefused) {
