@@ -76,6 +76,12 @@ absl::StatusOr<RestoredProducers> RestoreProducers(io::FileSystem& file_system,
   for (auto offset = folder.snapshots.rbegin(); offset != folder.snapshots.rend(); ++offset) {
     if (*offset > end || *offset < compacted_end) continue;
     const std::string path = folder.Path(*offset, kSnapshotSuffix);
+    if (*offset < folder.segments.front()) {
+      producers.notes.push_back(base::StrCat(path,
+                                             ": passed over: what follows it begins at offset ",
+                                             folder.segments.front().value()));
+      return producers;
+    }
     const auto content = io::ReadFile(file_system, path, kSnapshotFileBytesMax);
     absl::Status problem = content.status();
     if (content.ok()) {
@@ -90,6 +96,7 @@ absl::StatusOr<RestoredProducers> RestoreProducers(io::FileSystem& file_system,
     if (ReasonOf(problem) == Reason::kUnsupportedVersion) return base::Annotate(problem, path);
     producers.notes.push_back(
         base::StrCat(path, ": passed over: ", base::FromAbsl(problem.message())));
+    producers.unsound.insert(*offset);
   }
   return producers;
 }

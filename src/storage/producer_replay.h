@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,12 +25,15 @@ struct RestoredProducers {
   ProducerTable table;
   Offset offset;  ///< The table held all batches below it before any replay.
   int64_t replayed_bytes = 0;
+  std::set<Offset> unsound;  ///< Of the snapshots that were passed over since they are damaged.
   std::vector<std::string> notes;
 };
 
 /// Reads the newest sound snapshot not above `end`; an empty table at the first segment without
 /// one. One that lies below the end of what was compacted is passed over: it may know a producer
-/// whose later batches are no longer told from others, since it was forgotten by then.
+/// whose later batches are no longer told from others, since it was forgotten by then. So is one
+/// below the first segment: what a producer sent in between is not known, and any sequence of it is
+/// to be accepted.
 absl::StatusOr<RestoredProducers> RestoreProducers(io::FileSystem& file_system,
                                                    const TopicPartition& log,
                                                    const LogFolder& folder, Offset end);

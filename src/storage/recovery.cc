@@ -241,6 +241,7 @@ class Recovery {
                           producers.replayed_bytes += static_cast<int64_t>(batch.size());
                         }));
     for (std::string& note : producers.notes) Note(std::move(note));
+    unsound_snapshots_ = std::move(producers.unsound);
     log_.producers = producers.table.States(kReplayTime);
     log_.bytes_since_snapshot = producers.replayed_bytes;
     return absl::OkStatus();
@@ -263,7 +264,7 @@ class Recovery {
     }
     TALOSMQ_RETURN_IF_ERROR(RepairIndexes());
     TALOSMQ_RETURN_IF_ERROR(RepairEpochs());
-    TALOSMQ_RETURN_IF_ERROR(RemoveSnapshotsAbove());
+    TALOSMQ_RETURN_IF_ERROR(RemoveSnapshots());
     TALOSMQ_RETURN_IF_ERROR(TakeActive());
     TakeSnapshot();
     return ListSegments();
@@ -361,9 +362,10 @@ class Recovery {
     return absl::OkStatus();
   }
 
-  absl::Status RemoveSnapshotsAbove() {
+  /// Those above the end, and damaged ones, so that new ones take their place.
+  absl::Status RemoveSnapshots() {
     for (const Offset snapshot : folder_.snapshots) {
-      if (snapshot <= log_.log_end) {
+      if (snapshot <= log_.log_end && !unsound_snapshots_.contains(snapshot)) {
         log_.snapshots.push_back(snapshot);
       } else {
         TALOSMQ_RETURN_IF_ERROR(file_system_.Remove(folder_.Path(snapshot, kSnapshotSuffix)));
@@ -396,6 +398,7 @@ class Recovery {
   const RecoveryInput& input_;
   LogFolder folder_;
   RecoveredEpochs epochs_;
+  std::set<Offset> unsound_snapshots_;
   std::vector<SegmentFacts> facts_;
   std::vector<std::optional<LoadedIndex>> indexes_;  ///< At the same place as their segments.
   RecoveryPlan plan_;

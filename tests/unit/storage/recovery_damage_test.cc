@@ -341,6 +341,28 @@ TEST_F(RecoveryTest, DamagedProducerSnapshotFallsBackToTheLog) {
   EXPECT_TRUE(again->is_duplicate);
 }
 
+// What the older one lacks is gone: its producer was refused from then on.
+TEST_F(RecoveryTest, SnapshotBelowTheFirstSegmentIsPassedOver) {
+  world_.log_options().segment_bytes = 3'000;
+  const std::string value(900, 'v');
+  record::ProducerStamp producer{
+      .producer_id = ProducerId(7), .producer_epoch = 0, .base_sequence = 0};
+  for (; producer.base_sequence < 6; ++producer.base_sequence) {
+    ASSERT_TRUE(world_.AppendDurably({.values = {value}, .producer = producer}).ok());
+  }
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(world_.AppendDurably({.values = {value}}).ok());
+  ASSERT_TRUE(world_.MoveLogStart(Offset(6)).ok());
+  ASSERT_FALSE(world_.Exists(Segment(3)));
+  world_.Kill();
+  ASSERT_TRUE(world_.Exists(world_.Path(OffsetFileName(Offset(3), kSnapshotSuffix))));
+  const std::string snapshot = world_.Path(OffsetFileName(Offset(6), kSnapshotSuffix));
+  world_.FlipBit(snapshot, 60);
+  ReopenWell();
+  const auto appended = world_.AppendDurably({.values = {value}, .producer = producer});
+  EXPECT_TRUE(appended.ok()) << appended.status();
+  EXPECT_FALSE(world_.Exists(snapshot)) << "a damaged one is not kept beside sound ones";
+}
+
 // A segment is begun when the one before it is complete and synced. It used to be cut like a torn
 // tail, and all later segments removed with what was acknowledged in them.
 TEST_F(RecoveryTest, BrokenBatchInASegmentWithALaterOneIsCorruption) {
