@@ -90,7 +90,7 @@ struct OffsetOutcome {
   Offset offset;  ///< FromEnd: the high watermark. A time: the first record at or after it, else
                   ///< the high watermark.
   Offset log_start;
-  Offset high_watermark;
+  Offset high_watermark;  ///< As of when the search began.
   Offset log_end;
   LeaderEpoch epoch = kNoEpoch;
 };

@@ -126,7 +126,8 @@ class Partition final : private ReopenableLog::Owner {
   /// Damage that no operator has decided about. Counts it.
   std::vector<CorruptRanges::Known> OpenDamage();
   HistoryOutcome HistoryOf(LeaderEpoch asked) const;
-  void AnswerOffset(absl::StatusOr<Offset> found, base::Callback<OffsetOutcome> done);
+  /// `end`: the high watermark that the answer holds for, which the search was bounded by.
+  void AnswerOffset(absl::StatusOr<Offset> found, Offset end, base::Callback<OffsetOutcome> done);
   void AnswerDeletion(const absl::Status& status, base::Callback<DeletionOutcome> done);
   void WhenOpen(base::Callback<absl::Status> use);
 

@@ -121,25 +121,27 @@ void Partition::WhenOpen(base::Callback<absl::Status> use) {
 
 void Partition::FindOffset(OffsetQuery query, base::Callback<OffsetOutcome> done) {
   const absl::Status epoch = CheckEpoch(query.known_epoch);
-  if (!epoch.ok()) return AnswerOffset(epoch, std::move(done));
+  if (!epoch.ok()) return AnswerOffset(epoch, leader_.high_watermark(), std::move(done));
   WhenOpen([this, query, done = std::move(done)](const absl::Status& opened) mutable {
-    if (!opened.ok()) return AnswerOffset(opened, std::move(done));
-    if (std::holds_alternative<FromStart>(query.spec))
-      return AnswerOffset(log_start(), std::move(done));
     const Offset end = leader_.high_watermark();
-    if (std::holds_alternative<FromEnd>(query.spec)) return AnswerOffset(end, std::move(done));
+    if (!opened.ok()) return AnswerOffset(opened, end, std::move(done));
+    if (std::holds_alternative<FromStart>(query.spec)) {
+      return AnswerOffset(log_start(), end, std::move(done));
+    }
+    if (std::holds_alternative<FromEnd>(query.spec)) return AnswerOffset(end, end, std::move(done));
     log_.FindOffset(std::get<absl::Time>(query.spec), end,
-                    [this, done = std::move(done)](absl::StatusOr<Offset> found) mutable {
-                      AnswerOffset(std::move(found), std::move(done));
+                    [this, end, done = std::move(done)](absl::StatusOr<Offset> found) mutable {
+                      AnswerOffset(std::move(found), end, std::move(done));
                     });
   });
 }
 
-void Partition::AnswerOffset(absl::StatusOr<Offset> found, base::Callback<OffsetOutcome> done) {
+void Partition::AnswerOffset(absl::StatusOr<Offset> found, Offset end,
+                             base::Callback<OffsetOutcome> done) {
   OffsetOutcome outcome;
   outcome.status = found.status();
   outcome.log_start = log_start();
-  outcome.high_watermark = leader_.high_watermark();
+  outcome.high_watermark = end;
   outcome.epoch = epoch_;
   if (found.ok()) outcome.offset = *found;
   dependencies_.metrics.CountRequest(RequestKind::kFindOffset, found.status());

@@ -223,7 +223,9 @@ void LocalLog::FindOffset(absl::Time time, Offset limit,
       [this, time, begin, written, limit,
        done = std::move(done)](absl::StatusOr<Offset> found) mutable {
         // What was found may be gone by now.
-        if (log_start_ > begin) return FindOffset(time, limit, std::move(done));
+        if (log_start_ > begin) {
+          return FindOffset(time, std::max(limit, log_start_), std::move(done));
+        }
         const bool goes_on = found.ok() && *found == written && written < limit;
         done(goes_on ? FindInTail(CeilToMillis(time), std::max(written, begin), limit) : found);
       });

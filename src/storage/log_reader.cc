@@ -72,6 +72,7 @@ absl::Status RefuseHole(const ReadableSegment& segment, Offset limit) {
 std::optional<Offset> FindInBatch(base::ByteSpan batch, const record::BatchHeader& header,
                                   int64_t time_ms, Offset begin) {
   if (header.max_timestamp_ms < time_ms || header.end_offset() <= begin) return std::nullopt;
+  if (header.count == 0) return std::nullopt;  // Compaction has left the header alone.
   const Offset first = std::max(header.base_offset, begin);
   if (header.timestamp_type() == record::TimestampType::kLogAppendTime) return first;
   auto reader = record::BatchReader::Open(batch, {});
@@ -226,6 +227,8 @@ absl::StatusOr<ReadResult> LogReader::ReadBehindRuns(const LogSource& log,
 
 absl::StatusOr<Offset> LogReader::FindOffset(const LogSource& log, const TimeQuery& query) {
   std::optional<Offset> hole;
+  const bool lacks_first = log.segments->size() > 0 && log.segments->base(0) > query.begin;
+  if (lacks_first) hole = query.begin;
   const size_t first = log.segments->Find(query.begin).value_or(0);
   for (size_t i = first; i < log.segments->size() && log.segments->base(i) < query.limit; ++i) {
     const auto found = FindInSegment(log, i, query, hole);

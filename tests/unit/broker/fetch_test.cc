@@ -208,6 +208,17 @@ TEST_F(FetchTest, OffsetsByStartEndAndTime) {
   EXPECT_EQ(uncommitted->value.offset, Offset(2));
 }
 
+// What was committed during the search made "none" look like an offset that was found.
+TEST_F(FetchTest, TimeBehindAllRecordsStaysNoneWhenOneIsCommittedMeanwhile) {
+  harness_.AppendNow(source_, {.values = {"a"}, .timestamp_ms = 1'000});
+  const auto found = harness_.FindOffset(source_, absl::FromUnixMillis(9'000));
+  const auto appended = harness_.Append(source_, {.values = {"b"}, .timestamp_ms = 2'000});
+  harness_.Run();
+  ASSERT_EQ(found->value.log_end, Offset(2)) << "the append did not come in between";
+  EXPECT_EQ(found->value.offset, Offset(1));
+  EXPECT_EQ(found->value.high_watermark, Offset(1));
+}
+
 TEST_F(FetchTest, AReaderOfAnEmptyPartitionWaitsAndFilesDoNotAppear) {
   const uint64_t changes = harness_.disk().changes();
   const auto fetch = harness_.Fetch(source_, 0, absl::Seconds(1));

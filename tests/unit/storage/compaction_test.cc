@@ -6,6 +6,7 @@
 #include "storage/compaction_plan.h"
 #include "storage/key_offsets.h"
 #include "storage/log_folder.h"
+#include "storage/log_reader.h"
 #include "storage/retention.h"
 #include "storage/segment.h"
 #include "support/storage_world.h"
@@ -92,6 +93,20 @@ TEST(PlanCompactionTest, NeighboursGoTogetherUpToTheSizeOfASegment) {
       ElementsAre(SegmentRange{.first = 0, .count = 2}, SegmentRange{.first = 2, .count = 2},
                   SegmentRange{.first = 4, .count = 1}));
   EXPECT_EQ(GroupForCompaction(segments, 5, 50).size(), 5U);
+}
+
+// The offset that was answered has no record, and neither has the rest of what is left there.
+TEST(FindInBatchTest, NothingIsFoundInABatchThatCompactionHasEmptied) {
+  base::Buffer batch = support::MakeBatch({.values = {"v"}});
+  record::StampLogAppendTime(batch.mutable_bytes(), 5'000);
+  const auto original = record::ParseHeader(batch.bytes());
+  ASSERT_TRUE(original.ok());
+  EXPECT_EQ(FindInBatch(batch.bytes(), *original, 4'000, Offset(0)), Offset(0));
+  const auto emptied = record::BatchRewriter(*original).Finish();
+  ASSERT_TRUE(emptied.ok());
+  const auto header = record::ParseHeader(emptied->bytes());
+  ASSERT_TRUE(header.ok());
+  EXPECT_EQ(FindInBatch(emptied->bytes(), *header, 4'000, Offset(0)), std::nullopt);
 }
 
 TEST(KeyOffsetsTest, HoldsTheLastOffsetAndNoMoreKeysThanItMay) {

@@ -177,6 +177,8 @@ TEST_F(DamagedReadTest, MissingFirstSegmentIsRefusedUpToTheNextOne) {
   EXPECT_EQ(CorruptRangeOf(report.damages[0]),
             (CorruptRange{.first = Offset(0), .next = Offset(3)}));
   EXPECT_THAT(RefusedFrom(0, 4), ElementsAre("0..3", "1..3", "2..3", ""));
+  EXPECT_EQ(*world_.FindOffset(1'001), Offset(0)) << "the damage is met, not passed over";
+  EXPECT_EQ(*world_.FindOffset(1'005), Offset(5));
 }
 
 TEST_F(DamagedReadTest, MissingLastSegmentIsRefusedUpToTheEndOfTheLog) {

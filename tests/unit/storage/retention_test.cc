@@ -463,6 +463,18 @@ TEST_F(LogStartTest, AnswerOfAQueryThatTheStartHasOvertakenHoldsForTheNewStart) 
   }
 }
 
+TEST_F(LogStartTest, AnswerIsNotBelowAStartThatHasOvertakenAllThatWasSearched) {
+  Append(12);
+  world_.log().MoveLogStart(Offset(12), [](const absl::Status&) {});
+  std::optional<absl::StatusOr<Offset>> answer;
+  world_.log().FindOffset(absl::FromUnixMillis(1), Offset(10),
+                          [&](absl::StatusOr<Offset> found) { answer = std::move(found); });
+  EXPECT_EQ(world_.log().log_start(), Offset(0));
+  world_.Run();
+  ASSERT_TRUE(answer && answer->ok());
+  EXPECT_EQ(**answer, Offset(12));
+}
+
 TEST_F(LogStartTest, ReadersUnderWayKeepWhatTheyAskedFor) {
   ASSERT_TRUE(world_.Stop().ok());
   world_.store_options().tail_cache_bytes_max = 1;
