@@ -190,7 +190,7 @@ absl::Status Journal::GiveUp(uint64_t oldest) {
   file_.reset();
   last_good_ = previous_good_;
   const size_t files_before = files_.size();
-  const absl::Status given_up = Append({}, oldest).status();
+  absl::Status given_up = Append({}, oldest).status();
   if (!given_up.ok() && files_.size() > files_before) {
     // Nothing else is in it, and the next attempt takes another one.
     file_system_.Remove(files_.back().path).IgnoreError();
