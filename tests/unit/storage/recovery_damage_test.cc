@@ -410,15 +410,24 @@ TEST_F(RecoveryTest, SegmentThatEndsBeforeALaterOneBeginsHidesWhatItLacks) {
   EXPECT_TRUE(world_.Read(Offset(2), 10).ok());
 }
 
+class BrokenBatchTest : public RecoveryTest {
+ protected:
+  /// Of twelve batches, two of them below the recorded point; where they begin, and the last ends.
+  std::vector<uint64_t> BreakTheFifth() {
+    Append(2, 1000);
+    Record();
+    Append(10, 1000);
+    std::vector<uint64_t> positions = Positions(Segment());
+    world_.Kill();
+    world_.FlipBit(Segment(), positions[4] + 100);
+    world_.store_options().tail_cache_bytes_max = 0;
+    return positions;
+  }
+};
+
 // It used to be cut with all that was acknowledged behind it within the last second.
-TEST_F(RecoveryTest, BrokenBatchFurtherThanAGroupBeforeWholeOnesIsCorruption) {
-  Append(2, 1000);
-  Record();
-  Append(10, 1000);
-  const std::vector<uint64_t> positions = Positions(Segment());
-  world_.Kill();
-  world_.FlipBit(Segment(), positions[4] + 100);
-  world_.store_options().tail_cache_bytes_max = 0;
+TEST_F(BrokenBatchTest, FurtherThanAGroupBeforeWholeOnesIsCorruption) {
+  const std::vector<uint64_t> positions = BreakTheFifth();
   world_.store_options().flush_group_bytes_max =
       static_cast<int64_t>(positions[12] - positions[4]) - 1;
   const RecoveryReport report = ReopenWell();
@@ -434,14 +443,8 @@ TEST_F(RecoveryTest, BrokenBatchFurtherThanAGroupBeforeWholeOnesIsCorruption) {
   EXPECT_TRUE(world_.Exists(Segment(12))) << "nothing is appended to a damaged segment";
 }
 
-TEST_F(RecoveryTest, BrokenBatchThatAGroupMayHaveTornIsCut) {
-  Append(2, 1000);
-  Record();
-  Append(10, 1000);
-  const std::vector<uint64_t> positions = Positions(Segment());
-  world_.Kill();
-  world_.FlipBit(Segment(), positions[4] + 100);
-  world_.store_options().tail_cache_bytes_max = 0;
+TEST_F(BrokenBatchTest, ThatAGroupMayHaveTornIsCut) {
+  const std::vector<uint64_t> positions = BreakTheFifth();
   world_.store_options().flush_group_bytes_max = static_cast<int64_t>(positions[12] - positions[4]);
   const RecoveryReport report = ReopenWell();
   EXPECT_EQ(report.damages.size(), 0U);
@@ -450,29 +453,17 @@ TEST_F(RecoveryTest, BrokenBatchThatAGroupMayHaveTornIsCut) {
 
 // With less memory than the server that has crashed it was kept as damage, and what was never
 // acknowledged served behind it.
-TEST_F(RecoveryTest, BrokenBatchIsCutWhereAnEarlierStartMayHaveTornIt) {
-  Append(2, 1000);
-  Record();
-  Append(10, 1000);
-  const std::vector<uint64_t> positions = Positions(Segment());
-  world_.Kill();
-  world_.FlipBit(Segment(), positions[4] + 100);
-  world_.store_options().tail_cache_bytes_max = 0;
+TEST_F(BrokenBatchTest, IsCutWhereAnEarlierStartMayHaveTornIt) {
+  const std::vector<uint64_t> positions = BreakTheFifth();
   world_.store_options().flush_group_bytes_max = 3'000;
   world_.store_options().unsynced_bytes_min = static_cast<int64_t>(positions[12] - positions[4]);
   EXPECT_EQ(ReopenWell().damages.size(), 0U);
   ExpectDense(4);
 }
 
-TEST_F(RecoveryTest, TornTailBehindACorruptionIsStillCut) {
-  Append(2, 1000);
-  Record();
-  Append(10, 1000);
-  const std::vector<uint64_t> positions = Positions(Segment());
-  world_.Kill();
-  world_.FlipBit(Segment(), positions[4] + 100);
+TEST_F(BrokenBatchTest, ThatIsCorruptionLeavesATornTailBehindItToBeCut) {
+  const std::vector<uint64_t> positions = BreakTheFifth();
   world_.FlipBit(Segment(), positions[10] + 100);
-  world_.store_options().tail_cache_bytes_max = 0;
   world_.store_options().flush_group_bytes_max = 3'000;
   const RecoveryReport report = ReopenWell();
   ASSERT_EQ(report.damages.size(), 1U);
