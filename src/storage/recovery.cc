@@ -164,7 +164,10 @@ class Recovery {
                         ": no flushed point is recorded; whole batches behind a broken one are "
                         "taken for corruption, not for a torn tail"));
     }
-    if (plan_.is_segment_missing) {
+    // One that had nothing above the log start may have been removed before this point was recorded
+    // anew.
+    const bool had_records = plan_.flushed.end_offset > plan_.flushed.log_start;
+    if (plan_.is_segment_missing && had_records) {
       NoteCorruption(
           {.damage = {.file = folder_.Path(plan_.flushed.segment, kSegmentSuffix),
                       .position = 0,

@@ -410,6 +410,20 @@ TEST_F(RecoveryTest, SegmentThatEndsBeforeALaterOneBeginsHidesWhatItLacks) {
   EXPECT_TRUE(world_.Read(Offset(2), 10).ok());
 }
 
+// Found by the model (seed 17896): an opening that knew a newer point had removed it.
+TEST_F(RecoveryTest, SegmentWithTheRecordedEndMayBeGoneWhenAllOfItLiesBelowTheStart) {
+  world_.log_options().segment_bytes = 3000;
+  Append(4, 1000);
+  const std::vector<uint64_t> positions = Positions(Segment());
+  world_.Kill();
+  PutBackRecordedPoint(2, positions[2], 2);
+  world_.RemoveFile(Segment());
+  const RecoveryReport report = ReopenWell();
+  EXPECT_EQ(report.damages.size(), 0U);
+  EXPECT_EQ(world_.log().log_start(), Offset(2));
+  EXPECT_EQ(world_.log().log_end(), Offset(4));
+}
+
 class BrokenBatchTest : public RecoveryTest {
  protected:
   /// Of twelve batches, two of them below the recorded point; where they begin, and the last ends.

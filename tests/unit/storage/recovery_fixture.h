@@ -79,9 +79,9 @@ class RecoveryTest : public testing::Test {
 
   /// As a power cut leaves it that came before the last checkpoint: no more than this, in the first
   /// segment, is known to be flushed.
-  void PutBackRecordedPoint(int64_t end, uint64_t position) {
+  void PutBackRecordedPoint(int64_t end, uint64_t position, int64_t log_start = 0) {
     FlushedPoints points;
-    points[support::StorageWorld::kLog] = {.log_start = Offset(0),
+    points[support::StorageWorld::kLog] = {.log_start = Offset(log_start),
                                            .end_offset = Offset(end),
                                            .segment = Offset(0),
                                            .position = position};
