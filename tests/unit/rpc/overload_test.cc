@@ -1,7 +1,10 @@
 #include "unit/rpc/front_fixture.h"
+#include "unit/rpc/watched_registry.h"
 
+#include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -277,7 +280,10 @@ TEST_F(RefusalsTest, FewSubscriptionsWithoutRoomAreAnsweredOneByOne) {
 /// A topic of 10,000 partitions and a label of 8 MiB.
 class WideTopicTest : public FrontTest {
  protected:
-  WideTopicTest() { topics_.Widen(10'000, std::string(size_t{8} << 20, 'l')); }
+  WideTopicTest()
+      : FrontTest({.listen = "127.0.0.1:0"}, std::make_unique<WatchedRegistry>("calls")) {
+    topics_.Widen(10'000, std::string(size_t{8} << 20, 'l'));
+  }
 
   /// Describes it until the connection is refused; the calls before wait for their answer.
   void DescribeUntilRefused() {
@@ -306,6 +312,10 @@ class WideTopicTest : public FrontTest {
     const base::MutexLock lock(mutex_);
     return refused_ > 0;
   }
+  /// Until only the descriptions that wait hold room: a call does for a moment after its answer.
+  void WaitForRoomOfAnsweredCalls() {
+    while (registry_.held_entries.now() != unanswered()) std::this_thread::yield();
+  }
   grpc::Status ListTopics(const std::shared_ptr<grpc::Channel>& channel) {
     v1::ListTopicsResponse response;
     return v1::TopicService::NewStub(channel)->ListTopics(Context().get(), v1::ListTopicsRequest(),
@@ -319,6 +329,10 @@ class WideTopicTest : public FrontTest {
     v1::DescribeTopicResponse response;
   };
 
+  int64_t unanswered() {
+    const base::MutexLock lock(mutex_);
+    return static_cast<int64_t>(calls_.size() - answered_);
+  }
   void OnAnswer(const Call& call, const grpc::Status& status) {
     const bool is_refused = !status.ok();
     if (is_refused) {
@@ -330,6 +344,7 @@ class WideTopicTest : public FrontTest {
     changed_.SignalAll();
   }
 
+  WatchedRegistry& registry_ = static_cast<WatchedRegistry&>(*metrics_);
   std::deque<Call> calls_;
   base::Mutex mutex_;
   base::CondVar changed_;
@@ -349,12 +364,14 @@ TEST_F(WideTopicTest, AnswerThatFindsNoRoomIsOverloaded) {
   DescribeUntilRefused();
   EXPECT_EQ(ListTopics(channel_).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_TRUE(ListTopics(Connect()).ok());
+  WaitForRoomOfAnsweredCalls();
   v1::CreateTopicRequest creation;
   creation.set_name("new");
   v1::CreateTopicResponse created;
   EXPECT_TRUE(
       v1::TopicService::NewStub(channel_)->CreateTopic(Context().get(), creation, &created).ok());
   Answer();
+  WaitForRoomOfAnsweredCalls();
   EXPECT_TRUE(ListTopics(channel_).ok());
 }
 
