@@ -1,13 +1,9 @@
-// Of each key the last record stays, at its offset: what is planned, what is left, what readers see
-// meanwhile, and what a crash leaves behind.
+// Of each key the last record stays, at its offset: what is left, what readers see meanwhile, and
+// what a crash leaves behind.
 
 #include "storage/compaction.h"
 
-#include "storage/compaction_plan.h"
-#include "storage/key_offsets.h"
-#include "storage/log_folder.h"
 #include "storage/log_reader.h"
-#include "storage/retention.h"
 #include "storage/segment.h"
 #include "support/storage_world.h"
 #include "talosmq/error.h"
@@ -31,70 +27,6 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::Pair;
 
-absl::Time At(int64_t hours) { return kEarliestCreation + absl::Hours(hours); }
-
-/// Of 100 bytes each, at 0, 10, 20 and so on, created an hour after one another.
-std::vector<ListedSegment> SegmentsOf(const std::vector<uint32_t>& generations) {
-  std::vector<ListedSegment> segments;
-  for (const uint32_t generation : generations) {
-    const auto place = static_cast<int64_t>(segments.size());
-    segments.push_back({.base = Offset(place * 10),
-                        .created_ms = absl::ToUnixMillis(At(place)),
-                        .bytes = 100,
-                        .generation = generation});
-  }
-  return segments;
-}
-
-TEST(PlanCompactionTest, TakesWhatIsCompleteBehindWhatIsClean) {
-  const auto segments = SegmentsOf({3, 0, 0, 0});
-  EXPECT_EQ(PlanCompaction(segments, {}, Offset(40), At(9)),
-            (SegmentRange{.first = 1, .count = 2}));
-  EXPECT_EQ(PlanCompaction(segments, {}, Offset(29), At(9)), (SegmentRange{.first = 1, .count = 1}))
-      << "not above the limit";
-  EXPECT_EQ(PlanCompaction(SegmentsOf({3, 3, 0}), {}, Offset(40), At(9)), std::nullopt)
-      << "never the last one";
-}
-
-TEST(PlanCompactionTest, WaitsForTheDirtyRatio) {
-  const auto segments = SegmentsOf({1, 1, 1, 0, 0});
-  EXPECT_EQ(PlanCompaction(segments, {.dirty_ratio_min = 0.26}, Offset(99), At(9)), std::nullopt);
-  EXPECT_TRUE(PlanCompaction(segments, {.dirty_ratio_min = 0.25}, Offset(99), At(9)));
-  const CompactionRules late{.dirty_ratio_min = 1, .lag_max = absl::Hours(6)};
-  EXPECT_EQ(PlanCompaction(segments, late, Offset(99), At(8)), std::nullopt);
-  EXPECT_TRUE(PlanCompaction(segments, late, Offset(99), At(9)));
-}
-
-TEST(PlanCompactionTest, RecordsStayForTheLag) {
-  const auto segments = SegmentsOf({0, 0, 0});
-  const CompactionRules rules{.lag_min = absl::Hours(3)};
-  EXPECT_EQ(PlanCompaction(segments, rules, Offset(99), At(3)), std::nullopt);
-  EXPECT_EQ(PlanCompaction(segments, rules, Offset(99), At(4)),
-            (SegmentRange{.first = 0, .count = 1}));
-}
-
-TEST(PlanCompactionTest, ClockThatWasAheadPutsNothingOffForYears) {
-  auto segments = SegmentsOf({0, 0, 0, 0});
-  segments[2].created_ms = absl::ToUnixMillis(At(9'000));
-  EXPECT_EQ(PlanCompaction(segments, {.lag_min = absl::Hours(2)}, Offset(99), At(5)),
-            (SegmentRange{.first = 0, .count = 3}));
-  segments[3].created_ms = absl::ToUnixMillis(At(9'000));
-  EXPECT_EQ(PlanCompaction(segments, {}, Offset(99), At(5)),
-            (SegmentRange{.first = 0, .count = 3}));
-  segments[0].created_ms = absl::ToUnixMillis(At(9'000));
-  const CompactionRules late{.dirty_ratio_min = 2, .lag_max = absl::Hours(3)};
-  EXPECT_TRUE(PlanCompaction(segments, late, Offset(99), At(4)));
-}
-
-TEST(PlanCompactionTest, NeighboursGoTogetherUpToTheSizeOfASegment) {
-  const auto segments = SegmentsOf({1, 1, 1, 0, 0, 0});
-  EXPECT_THAT(
-      GroupForCompaction(segments, 5, 200),
-      ElementsAre(SegmentRange{.first = 0, .count = 2}, SegmentRange{.first = 2, .count = 2},
-                  SegmentRange{.first = 4, .count = 1}));
-  EXPECT_EQ(GroupForCompaction(segments, 5, 50).size(), 5U);
-}
-
 // The offset that was answered has no record, and neither has the rest of what is left there.
 TEST(FindInBatchTest, NothingIsFoundInABatchThatCompactionHasEmptied) {
   base::Buffer batch = support::MakeBatch({.values = {"v"}});
@@ -107,33 +39,6 @@ TEST(FindInBatchTest, NothingIsFoundInABatchThatCompactionHasEmptied) {
   const auto header = record::ParseHeader(emptied->bytes());
   ASSERT_TRUE(header.ok());
   EXPECT_EQ(FindInBatch(emptied->bytes(), *header, 4'000, Offset(0)), std::nullopt);
-}
-
-TEST(KeyOffsetsTest, HoldsTheLastOffsetAndNoMoreKeysThanItMay) {
-  base::SystemRandom random;
-  KeyOffsets keys(random, 2);
-  EXPECT_TRUE(keys.Add("a", Offset(1)));
-  EXPECT_TRUE(keys.Add("", Offset(2)));
-  EXPECT_FALSE(keys.Add("b", Offset(3)));
-  EXPECT_TRUE(keys.Add("a", Offset(4)));
-  EXPECT_EQ(keys.Find("a"), Offset(4));
-  EXPECT_EQ(keys.Find(""), Offset(2));
-  EXPECT_EQ(keys.Find("b"), std::nullopt);
-}
-
-TEST(SegmentNameTest, SaysWhatACompactedSegmentStandsFor) {
-  const SegmentName name{.base = Offset(7), .end = Offset(90), .generation = 12};
-  const std::string file = SegmentFileName(name, kSegmentSuffix);
-  EXPECT_EQ(file, "00000000000000000007-00000000000000000090-0000000012.log");
-  EXPECT_EQ(ParseSegmentFileName(file, kSegmentSuffix), name);
-  EXPECT_EQ(ParseSegmentFileName(file, kIndexSuffix), std::nullopt);
-  for (const char* wrong : {"00000000000000000007-00000000000000000007-0000000012.log",
-                            "00000000000000000007-00000000000000000090-0000000000.log",
-                            "00000000000000000007-00000000000000000090-9999999999.log",
-                            "00000000000000000007-00000000000000000090-00000000012.log",
-                            "00000000000000000007_00000000000000000090-0000000012.log"}) {
-    EXPECT_EQ(ParseSegmentFileName(wrong, kSegmentSuffix), std::nullopt) << wrong;
-  }
 }
 
 /// What a reader of everything finds.
