@@ -10,13 +10,14 @@
 
 namespace talosmq::storage {
 
-void DeferredFlush::MakeDurable(std::span<LogWrite> group) {
+absl::Status DeferredFlush::MakeDurable(std::span<LogWrite> group) {
   size_t rounds = 0;
   for (LogWrite& write : group) {
     write.status = absl::OkStatus();  // It may have failed before, and is tried again.
     rounds = std::max(rounds, write.segments.size());
   }
   if (rounds <= 1) return WriteAndSync(group);
+  absl::Status synced;
   for (size_t round = 0; round < rounds; ++round) {
     std::vector<LogWrite> part;
     std::vector<LogWrite*> wholes;
@@ -28,20 +29,22 @@ void DeferredFlush::MakeDurable(std::span<LogWrite> group) {
                       .segments = {write.segments[round]},
                       .allocation = write.allocation});
     }
-    WriteAndSync(part);
+    synced.Update(WriteAndSync(part));
     for (size_t i = 0; i < part.size(); ++i) {
       wholes[i]->status = part[i].status;
       wholes[i]->place = part[i].place;
       std::ranges::move(part[i].sealed, std::back_inserter(wholes[i]->sealed));
     }
   }
+  return synced;
 }
 
-void DeferredFlush::WriteAndSync(std::span<LogWrite> group) {
+absl::Status DeferredFlush::WriteAndSync(std::span<LogWrite> group) {
   direct_.MakeDurable(group);
   for (const LogWrite& write : group) direct_.Release(*write.files);
-  const absl::Status synced = MayBeStored(sync_.SyncAll());
+  absl::Status synced = MayBeStored(sync_.SyncAll());
   for (LogWrite& write : group) write.status.Update(synced);
+  return synced;
 }
 
 }  // namespace talosmq::storage

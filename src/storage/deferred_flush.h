@@ -6,6 +6,8 @@
 #include "storage/flush_target.h"
 #include "storage/storage_metrics.h"
 
+#include "absl/status/status.h"
+
 #include <span>
 
 namespace talosmq::storage {
@@ -22,11 +24,12 @@ class DeferredFlush {
   DeferredFlush(io::DeferredSync& sync, Catalogue& catalogue, StorageMetrics& metrics)
       : sync_(sync), direct_(sync, catalogue, metrics, DirectFlush::OnFullDisk::kLeave) {}
 
-  /// As FlushTarget::MakeDurable. An error of the sync is one of all logs. Leaves no file open.
-  void MakeDurable(std::span<LogWrite> group);
+  /// As FlushTarget::MakeDurable. An error of the sync is one of all logs, and is what it answers.
+  /// Leaves no file open.
+  absl::Status MakeDurable(std::span<LogWrite> group);
 
  private:
-  void WriteAndSync(std::span<LogWrite> group);
+  absl::Status WriteAndSync(std::span<LogWrite> group);
 
   io::DeferredSync& sync_;
   DirectFlush direct_;

@@ -89,6 +89,17 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(io::FileSystem& file_syst
   journal->sequence_ = found.last_sequence;
   if (found.paths.empty()) return journal;
   journal->last_number_ = JournalFileNumber(found.paths.back()).value_or(0);
+  if (found.needed.is_needed()) {
+    journal->last_good_ = found.needed.newest;
+    for (std::string& path : found.paths) {
+      TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(path, io::OpenMode::kRead));
+      TALOSMQ_ASSIGN_OR_RETURN(const uint64_t bytes, file->Size());
+      journal->files_.push_back(
+          {.path = std::move(path), .newest = found.last_sequence, .bytes = bytes});
+    }
+    TALOSMQ_RETURN_IF_ERROR(journal->Append({}, found.needed.oldest).status());
+    return journal;
+  }
   TALOSMQ_RETURN_IF_ERROR(journal->Append({}, 0).status());
   if (found.damages > 0) return journal;
   for (const std::string& path : found.paths) TALOSMQ_RETURN_IF_ERROR(file_system.Remove(path));

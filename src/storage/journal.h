@@ -33,14 +33,16 @@ class Journal {
     JournalIdentity identity;
     uint64_t file_bytes = uint64_t{64} << 20;  ///< At which the next file is taken.
   };
-  /// What a scan has found, all of which is in the segments by now.
+  /// What a scan has found.
   struct Found {
     std::vector<std::string> paths;
     uint64_t last_sequence = 0;
     int64_t damages = 0;
+    JournalMark needed;  ///< The groups that the segments lack something of.
   };
-  /// Makes it durable that nothing of what was found counts any more, and removes its files; with
-  /// damage in them they stay, for whoever looks into it.
+  /// When none is needed, makes it durable that nothing of what was found counts any more, and
+  /// removes its files; with damage in them they stay, for whoever looks into it. Else the journal
+  /// goes on behind them.
   static absl::StatusOr<std::unique_ptr<Journal>> Open(io::FileSystem& file_system, Options options,
                                                        Found found);
 

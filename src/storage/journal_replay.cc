@@ -26,13 +26,31 @@ void AddEpoch(const EpochEntry& entry, std::vector<EpochEntry>& history) {
   if (history.empty() || entry.epoch > history.back().epoch) history.push_back(entry);
 }
 
-/// The same for all verified batches in `bytes`: the section that began an epoch may be unreadable.
-void AddEpochsOf(base::ByteSpan bytes, std::vector<EpochEntry>& history) {
+/// The headers of verified batches.
+std::vector<record::BatchHeader> HeadersOf(base::ByteSpan bytes) {
+  std::vector<record::BatchHeader> headers;
   while (!bytes.empty()) {
     const auto header = record::ParseHeader(bytes);
     TALOSMQ_CHECK(header.ok()) << header.status();
-    AddEpoch({.epoch = header->epoch, .start_offset = header->base_offset}, history);
+    headers.push_back(*header);
     bytes = bytes.subspan(header->size());
+  }
+  return headers;
+}
+
+/// The same for all batches in `bytes`: the section that began an epoch may be unreadable.
+void AddEpochsOf(base::ByteSpan bytes, std::vector<EpochEntry>& history) {
+  for (const record::BatchHeader& batch : HeadersOf(bytes)) {
+    AddEpoch({.epoch = batch.epoch, .start_offset = batch.base_offset}, history);
+  }
+}
+
+/// Adds each of several batches: the journal takes them one by one.
+void AddEach(const base::Buffer& several, std::vector<base::Buffer>& batches) {
+  size_t begin = 0;
+  for (const record::BatchHeader& batch : HeadersOf(several.bytes())) {
+    batches.push_back(several.Slice(begin, batch.size()));
+    begin += batch.size();
   }
 }
 
@@ -151,6 +169,14 @@ class Replay {
       if (exists) TALOSMQ_RETURN_IF_ERROR(AddLog(log, sections));
     }
     TALOSMQ_RETURN_IF_ERROR(Flush());
+    if (replay_.stranded.empty()) {
+      const uint64_t last = std::max(scan_.last_sequence(), input_.journal.newest);
+      replay_.needed = {.newest = last, .oldest = last + 1};
+    } else if (replay_.damages == 0) {
+      replay_.needed = live.groups;
+    } else {  // What is missing could not be told any more from what waits.
+      return replay_.stranded.front().status;
+    }
     return std::move(replay_);
   }
 
@@ -218,31 +244,69 @@ class Replay {
 
   absl::Status AddSection(const TopicPartition& log, const std::string& directory,
                           const JournalSection& section, base::Buffer bytes) {
-    const bool is_same_log = !writes_.empty() && writes_.back().files->id == log;
+    const bool is_same_log = IsLastOf(writes_, log);
     const bool goes_on = is_same_log && writes_.back().end_offset == section.first_offset;
     // What follows a hole waits until what lies before it is written.
     if ((is_same_log && !goes_on) || bytes_ >= kBytesAtOnceMax) TALOSMQ_RETURN_IF_ERROR(Flush());
+    if (IsLastOf(replay_.stranded, log)) {
+      LogWrite& write = replay_.stranded.back();
+      // What is missing without damage went straight to the segment, with all that was before it.
+      if (write.end_offset != section.first_offset) {
+        write = {.files = write.files, .status = write.status};
+      }
+      AddEach(bytes, BatchesOf(section, write));
+      return absl::OkStatus();
+    }
     if (!goes_on || writes_.empty()) {
       writes_.push_back({.files = std::make_shared<LogFiles>(log, directory, input_.executor)});
     }
+    bytes_ += static_cast<int64_t>(bytes.size());
     LogWrite& write = writes_.back();
-    const auto size = static_cast<int64_t>(bytes.size());
+    BatchesOf(section, write).push_back(std::move(bytes));
+    return absl::OkStatus();
+  }
+
+  static bool IsLastOf(const std::vector<LogWrite>& writes, const TopicPartition& log) {
+    return !writes.empty() && writes.back().files->id == log;
+  }
+
+  /// Adds a section to `write` but for its batches, for which it gives the place.
+  static std::vector<base::Buffer>& BatchesOf(const JournalSection& section, LogWrite& write) {
     std::ranges::copy(section.epochs, std::back_inserter(write.epochs));
     if (write.segments.empty() || write.segments.back().segment != section.segment) {
       write.segments.push_back(
           {.segment = section.segment, .position = section.position, .batches = {}});
     }
-    write.segments.back().batches.push_back(std::move(bytes));
     write.end_offset = section.end_offset;
-    write.bytes += size;
-    bytes_ += size;
-    return absl::OkStatus();
+    write.bytes += section.bytes;
+    return write.segments.back().batches;
+  }
+
+  void Strand(LogWrite write, absl::Status why) {
+    write.status = base::Annotate(
+        why, base::StrCat("log ", write.files->id.ToString(),
+                          ": what the journal holds of it cannot be brought to its segments"));
+    Note(std::string(write.status.message()));
+    replay_.points.erase(write.files->id);
+    for (SegmentWrite& segment : write.segments) {
+      std::vector<base::Buffer> batches;
+      for (const base::Buffer& several : segment.batches) AddEach(several, batches);
+      segment.batches = std::move(batches);
+    }
+    replay_.stranded.push_back(std::move(write));
   }
 
   absl::Status Flush() {
-    TALOSMQ_RETURN_IF_ERROR(RestoreSegments(target_, writes_));
+    TALOSMQ_ASSIGN_OR_RETURN(const auto statuses, RestoreSegments(target_, writes_));
+    for (size_t i = 0; i < writes_.size(); ++i) {
+      if (statuses[i].ok()) {
+        replay_.bytes += writes_[i].bytes;
+      } else {
+        Strand(std::move(writes_[i]), statuses[i]);
+      }
+    }
     writes_.clear();
-    replay_.bytes += std::exchange(bytes_, 0);
+    bytes_ = 0;
     return absl::OkStatus();
   }
 
@@ -265,18 +329,25 @@ class Replay {
 
 }  // namespace
 
-absl::Status RestoreSegments(const RestoreTarget& target, std::span<LogWrite> writes) {
+absl::StatusOr<std::vector<absl::Status>> RestoreSegments(const RestoreTarget& target,
+                                                          std::span<const LogWrite> writes) {
   TALOSMQ_ASSIGN_OR_RETURN(const auto deferred_sync,
                            io::DeferredSync::Open(target.file_system, target.data_directory));
-  for (LogWrite& write : writes) {
-    TALOSMQ_RETURN_IF_ERROR(TakeUp(target, write));
+  std::vector<absl::Status> statuses(writes.size());
+  std::vector<LogWrite> ready;
+  std::vector<absl::Status*> of_ready;
+  for (size_t i = 0; i < writes.size(); ++i) {
+    LogWrite write = writes[i];
     write.allocation = Allocation::kAsWritten;  // A start waits for it.
+    statuses[i] = TakeUp(target, write);
+    if (!statuses[i].ok()) continue;
+    ready.push_back(std::move(write));
+    of_ready.push_back(&statuses[i]);
   }
   DeferredFlush segments(*deferred_sync, target.catalogue, target.metrics);
-  segments.MakeDurable(writes);
-  absl::Status status;
-  for (const LogWrite& write : writes) status.Update(write.status);
-  return status;
+  TALOSMQ_RETURN_IF_ERROR(segments.MakeDurable(ready));
+  for (size_t i = 0; i < ready.size(); ++i) *of_ready[i] = std::move(ready[i].status);
+  return statuses;
 }
 
 absl::StatusOr<JournalReplay> ReplayJournal(const RestoreTarget& target,

@@ -30,7 +30,9 @@ struct RestoreTarget {
 /// open: over what stands there already, and in new files behind it. What belongs below the newest
 /// segment of a folder is there for certain (a segment is begun when the one before is complete and
 /// synced) and is left out, since by now it may have been compacted or deleted. Blocks on the disk.
-absl::Status RestoreSegments(const RestoreTarget& target, std::span<LogWrite> writes);
+/// What became of each, at its place; an error when it concerns all of them, as one of the sync.
+absl::StatusOr<std::vector<absl::Status>> RestoreSegments(const RestoreTarget& target,
+                                                          std::span<const LogWrite> writes);
 
 struct JournalReplay {
   /// Of the logs that it has brought something to: the end of that.
@@ -39,6 +41,10 @@ struct JournalReplay {
   std::vector<std::string> notes;  ///< One sentence for each thing worth an operator's look.
   int64_t damages = 0;             ///< Of the notes.
   std::string last_damage;         ///< The last of these.
+  /// What could not be brought to the segments of single logs, one for each, and why, as status.
+  std::vector<LogWrite> stranded;
+  /// The groups that are still needed: none, or all that counted when something is stranded.
+  JournalMark needed;
 };
 
 /// What becomes of groups of the journal that are gone, of which nobody knows what offsets they
@@ -59,8 +65,8 @@ struct JournalReplayInput {
 /// Brings everything that counts in the journal to the segments. A log without a folder that the
 /// catalogue does not know was deleted and is passed over. Running it again gives the same. Damage
 /// in the journal is told in the result; what it hit becomes a damaged range of its log, below the
-/// new point. A segment that cannot be written is an error: then the journal still has what it
-/// lacks.
+/// new point. A log whose files cannot be read or written is told in the result and changes nothing
+/// for the others; but with damage in the journal as well it is an error.
 absl::StatusOr<JournalReplay> ReplayJournal(const RestoreTarget& target,
                                             const JournalReplayInput& input,
                                             const JournalScan& scan);

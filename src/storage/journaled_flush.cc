@@ -302,7 +302,7 @@ void JournaledFlush::StartWriteBack() {
   TALOSMQ_CHECK(pass.has_value()) << "the store is closed with a log open";
   dependencies_.write_back_executor.Post(
       [this, job = std::move(job), pass = std::move(*pass)]() mutable {
-        write_back_.MakeDurable(job.writes);
+        write_back_.MakeDurable(job.writes).IgnoreError();  // It is in each of them.
         dependencies_.flush_executor.Post(
             [this, job = std::move(job), pass = std::move(pass)]() mutable {
               FinishWriteBack(std::move(job));
@@ -348,6 +348,10 @@ void JournaledFlush::StrandHeld(HeldList::iterator held) {
   Held taken = TakeHeld(held);
   held_bytes_ -= taken.write.bytes;
   Strand(std::move(taken));
+}
+
+void JournaledFlush::TakeStranded(std::vector<LogWrite> writes, uint64_t oldest) {
+  for (LogWrite& write : writes) Strand({.write = std::move(write), .sequence = oldest});
 }
 
 std::optional<LogWrite> JournaledFlush::Stranded(const TopicPartition& log) const {

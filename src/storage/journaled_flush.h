@@ -88,6 +88,9 @@ class JournaledFlush final : public FlushTarget {
   void WriteBack(const LogFiles& files) override;
   void Release(std::shared_ptr<LogFiles> files, base::Task done) override;
 
+  /// Takes what a start could not bring to the segments. `oldest`: of the groups it may be in.
+  /// Before anything else is called.
+  void TakeStranded(std::vector<LogWrite> writes, uint64_t oldest);
   /// What could not be brought to the segments of a log, for its next opening.
   std::optional<LogWrite> Stranded(const TopicPartition& log) const;
   /// It is in the segments now, or never will be: the log was deleted.

@@ -70,7 +70,8 @@ absl::StatusOr<LoadedCheckpoint> LoadCheckpoint(io::FileSystem& file_system,
 /// The journal of a data directory, after everything in it was brought to the segments.
 struct OpenedJournal {
   std::unique_ptr<Journal> journal;
-  absl::Status damage;  ///< Not OK: something is missing that had been made durable.
+  absl::Status damage;             ///< Not OK: something is missing that had been made durable.
+  std::vector<LogWrite> stranded;  ///< But for this, of single logs.
 };
 
 /// A journal that is needed is not begun anew: its files, when they are put back, would not fit.
@@ -88,8 +89,8 @@ absl::Status CheckJournalIsThere(const LogStoreOptions& options, io::FileSystem&
                                 "recovery.accept_restored_copy: true once to go on without it"));
 }
 
-/// Raises the points to what the journal held, of which nothing is needed any more. That is on the
-/// disk before the journal forgets.
+/// Raises the points to what the journal held, of which nothing is needed any more but what single
+/// logs lack. That is on the disk before the journal forgets.
 absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
                                           const LogStore::Dependencies& dependencies,
                                           StorageMetrics& metrics, LoadedCheckpoint& checkpoint) {
@@ -101,7 +102,7 @@ absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
                            LoadJournalIdentity(file_system, directory, dependencies.random));
   TALOSMQ_ASSIGN_OR_RETURN(const JournalScan scan, ScanJournal(file_system, directory, identity));
   TALOSMQ_ASSIGN_OR_RETURN(
-      const JournalReplay replay,
+      JournalReplay replay,
       ReplayJournal(
           {.file_system = file_system,
            .data_directory = options.directory,
@@ -121,19 +122,22 @@ absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
   }
   const bool must_record = !replay.points.empty() || checkpoint.journal.is_needed();
   const uint64_t last = std::max(scan.last_sequence(), checkpoint.journal.newest);
-  checkpoint.journal = {.newest = last, .oldest = last + 1};
+  checkpoint.journal = replay.needed;
   for (const auto& [log, point] : replay.points) checkpoint.points[log] = point;
   if (must_record) {
     TALOSMQ_RETURN_IF_ERROR(io::WriteFileAtomically(
         file_system, base::StrCat(options.directory, "/", kCheckpointFileName),
         base::AsBytes(EncodeCheckpoint(checkpoint.points, checkpoint.journal))));
   }
-  TALOSMQ_ASSIGN_OR_RETURN(
-      opened.journal,
-      Journal::Open(
-          file_system,
-          {.directory = directory, .identity = identity, .file_bytes = options.journal_file_bytes},
-          {.paths = scan.paths, .last_sequence = last, .damages = replay.damages}));
+  TALOSMQ_ASSIGN_OR_RETURN(opened.journal, Journal::Open(file_system,
+                                                         {.directory = directory,
+                                                          .identity = identity,
+                                                          .file_bytes = options.journal_file_bytes},
+                                                         {.paths = scan.paths,
+                                                          .last_sequence = last,
+                                                          .damages = replay.damages,
+                                                          .needed = replay.needed}));
+  opened.stranded = std::move(replay.stranded);
   return opened;
 }
 
@@ -205,6 +209,11 @@ class FileLogStore final : public LogStore {
                      .reserve = dependencies_.reserve,
                      .random = dependencies_.random,
                      .keys_max = options_.compaction_keys_max}) {
+    for (const LogWrite& write : journal.stranded) {
+      NoteClosed(write.files->id, write.status);
+      NoteFailure(write.status);
+    }
+    journaled_flush_.TakeStranded(std::move(journal.stranded), checkpoint.journal.oldest);
     for (base::Executor* executor : dependencies_.io_executors) {
       lanes_.push_back(std::make_unique<Lane>(Lane{
           .executor = *executor,
@@ -415,11 +424,13 @@ class FileLogStore final : public LogStore {
     auto stranded = journaled_flush_.Stranded(files.id);
     if (!stranded) return absl::OkStatus();
     stranded->files = std::make_shared<LogFiles>(files.id, files.directory, files.shard);
-    TALOSMQ_RETURN_IF_ERROR(RestoreSegments({.file_system = dependencies_.file_system,
-                                             .data_directory = options_.directory,
-                                             .catalogue = catalogue_,
-                                             .metrics = metrics_},
-                                            {&*stranded, 1}));
+    TALOSMQ_ASSIGN_OR_RETURN(const auto statuses,
+                             RestoreSegments({.file_system = dependencies_.file_system,
+                                              .data_directory = options_.directory,
+                                              .catalogue = catalogue_,
+                                              .metrics = metrics_},
+                                             {&*stranded, 1}));
+    TALOSMQ_RETURN_IF_ERROR(statuses.front());
     journaled_flush_.DropStranded(files.id);
     return absl::OkStatus();
   }
