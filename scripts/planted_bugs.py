@@ -56,6 +56,12 @@ BUGS = (
     Bug("G1", "a torn group of the journal disowns what it was to carry on", "journaled_flush.cc",
         "dependencies_.journal.Append(group, oldest_sequence());", "dependencies_.journal.Append(group, 0);",
         "storage_test", "StrandedTest.*"),
+    Bug("G1", "the journal of a start forgets what one log could not take", "journal.cc",
+        "journal->Append({}, found.needed.oldest)", "journal->Append({}, 0)",
+        "storage_test", "Files/StrandedStartTest.*"),
+    Bug("G1", "what waits for a log has no gap where it went straight to the segment", "journal_replay.cc",
+        "if (write.end_offset != section.first_offset) {", "if (write.files == nullptr) {",
+        "storage_test", "Files/StrandedStartTest.Gaps*"),
     Bug("R03", "the name of a new segment is not synced", "direct_flush.cc",
         "TALOSMQ_RETURN_IF_ERROR(file_system_.Open(path, io::OpenMode::kCreateNew).status());\n"
         "  TALOSMQ_RETURN_IF_ERROR(file_system_.SyncDirectory(files.directory));",
