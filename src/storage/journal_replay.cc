@@ -282,7 +282,7 @@ class Replay {
     return write.segments.back().batches;
   }
 
-  void Strand(LogWrite write, absl::Status why) {
+  void Strand(LogWrite write, const absl::Status& why) {
     write.status = base::Annotate(
         why, base::StrCat("log ", write.files->id.ToString(),
                           ": what the journal holds of it cannot be brought to its segments"));
