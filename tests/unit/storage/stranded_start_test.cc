@@ -3,10 +3,10 @@
 #include "storage/log_store.h"
 #include "storage/segment.h"
 #include "talosmq/error.h"
-#include "unit/storage/journal_fixture.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "unit/storage/journal_fixture.h"
 
 #include <cstdint>
 #include <string>
@@ -130,8 +130,8 @@ TEST_P(StrandedStartTest, GapsInTheJournalStayWhatTheyAre) {
   Append("keeps all groups needed", kOther);
   std::vector<std::string> expected = {"first", "second"};
   const std::string large(static_cast<size_t>(world_.store_options().direct_bytes_min), 'l');
-  for (const std::string& value : {std::string("a"), large, std::string("b"), large,
-                                   std::string("c")}) {
+  for (const std::string& value :
+       {std::string("a"), large, std::string("b"), large, std::string("c")}) {
     Append(value);
     expected.push_back(value);
   }
@@ -201,12 +201,13 @@ TEST_P(StrandedStartTest, DamageInTheJournalBesideItIsRefused) {
   EXPECT_THAT(std::string(started.message()), HasSubstr(path()));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Files, StrandedStartTest,
-    testing::Values(BadFile{"Epochs", DiskCall::kRead, "epochs"},
-                    BadFile{"Segment", DiskCall::kWrite,
-                            OffsetFileName(Offset(0), kSegmentSuffix)}),
-    [](const testing::TestParamInfo<BadFile>& bad) { return bad.param.test_name; });
+INSTANTIATE_TEST_SUITE_P(Files, StrandedStartTest,
+                         testing::Values(BadFile{"Epochs", DiskCall::kRead, "epochs"},
+                                         BadFile{"Segment", DiskCall::kWrite,
+                                                 OffsetFileName(Offset(0), kSegmentSuffix)}),
+                         [](const testing::TestParamInfo<BadFile>& bad) {
+                           return bad.param.test_name;
+                         });
 
 }  // namespace
 }  // namespace talosmq::storage
