@@ -89,21 +89,26 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(io::FileSystem& file_syst
   journal->sequence_ = found.last_sequence;
   if (found.paths.empty()) return journal;
   journal->last_number_ = JournalFileNumber(found.paths.back()).value_or(0);
-  if (found.needed.is_needed()) {
-    journal->last_good_ = found.needed.newest;
-    for (std::string& path : found.paths) {
-      TALOSMQ_ASSIGN_OR_RETURN(const auto file, file_system.Open(path, io::OpenMode::kRead));
-      TALOSMQ_ASSIGN_OR_RETURN(const uint64_t bytes, file->Size());
-      journal->files_.push_back(
-          {.path = std::move(path), .newest = found.last_sequence, .bytes = bytes});
-    }
-    TALOSMQ_RETURN_IF_ERROR(journal->Append({}, found.needed.oldest).status());
-    return journal;
-  }
-  TALOSMQ_RETURN_IF_ERROR(journal->Append({}, 0).status());
+  TALOSMQ_RETURN_IF_ERROR(found.stranded.empty() ? journal->Append({}, 0).status()
+                                                 : journal->CarryOn(found.stranded));
   if (found.damages > 0) return journal;
   for (const std::string& path : found.paths) TALOSMQ_RETURN_IF_ERROR(file_system.Remove(path));
+  // Of a start that ended in the middle.
+  file_system.Remove(journal->TemporaryPath()).IgnoreError();
   return journal;
+}
+
+absl::Status Journal::CarryOn(std::span<const LogWrite> stranded) {
+  std::vector<const LogWrite*> writes;
+  for (const LogWrite& write : stranded) writes.push_back(&write);
+  const std::string path = NextPath();
+  const std::string temporary = TemporaryPath();
+  TALOSMQ_ASSIGN_OR_RETURN(file_, file_system_.Open(temporary, io::OpenMode::kTruncate));
+  files_.push_back({.path = path});
+  file_begin_ = sequence_ + 1;
+  TALOSMQ_RETURN_IF_ERROR(Append(writes, 0).status());
+  TALOSMQ_RETURN_IF_ERROR(file_system_.Rename(temporary, path));
+  return file_system_.SyncDirectory(options_.directory);
 }
 
 absl::StatusOr<uint64_t> Journal::Append(std::span<const LogWrite* const> writes, uint64_t oldest) {
@@ -183,8 +188,7 @@ absl::Status Journal::TakeFile() {
     free->bytes = 0;
     return absl::OkStatus();
   }
-  const std::string path =
-      base::StrCat(options_.directory, "/", OffsetFileName(Offset(++last_number_), kJournalSuffix));
+  const std::string path = NextPath();
   TALOSMQ_ASSIGN_OR_RETURN(auto file, file_system_.Open(path, io::OpenMode::kCreateNew));
   // One whose name may not be on the disk is never used.
   const absl::Status named = file_system_.SyncDirectory(options_.directory);
@@ -194,6 +198,15 @@ absl::Status Journal::TakeFile() {
   files_.push_back({.path = path});
   allocated_bytes_ = 0;
   return absl::OkStatus();
+}
+
+std::string Journal::TemporaryPath() const {
+  return base::StrCat(options_.directory, "/stranded.tmp");
+}
+
+std::string Journal::NextPath() {
+  return base::StrCat(options_.directory, "/",
+                      OffsetFileName(Offset(++last_number_), kJournalSuffix));
 }
 
 absl::Status Journal::GiveUp(uint64_t oldest) {

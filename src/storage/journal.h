@@ -33,16 +33,16 @@ class Journal {
     JournalIdentity identity;
     uint64_t file_bytes = uint64_t{64} << 20;  ///< At which the next file is taken.
   };
-  /// What a scan has found.
+  /// What a scan has found, all of which is in the segments by now but for what is stranded.
   struct Found {
     std::vector<std::string> paths;
     uint64_t last_sequence = 0;
     int64_t damages = 0;
-    JournalMark needed;  ///< The groups that the segments lack something of.
+    std::span<const LogWrite> stranded = {};
   };
-  /// When none is needed, makes it durable that nothing of what was found counts any more, and
-  /// removes its files; with damage in them they stay, for whoever looks into it. Else the journal
-  /// goes on behind them.
+  /// Makes it durable that nothing of what was found counts any more, and removes its files; with
+  /// damage in them they stay, for whoever looks into it. What is stranded is in a new group then,
+  /// the only one.
   static absl::StatusOr<std::unique_ptr<Journal>> Open(io::FileSystem& file_system, Options options,
                                                        Found found);
 
@@ -75,9 +75,14 @@ class Journal {
   Journal(io::FileSystem& file_system, Options options)
       : file_system_(file_system), options_(std::move(options)) {}
 
+  /// Begins the journal with a group that is there as a whole or not at all: torn, it would disown
+  /// the old ones and not have what it carries on.
+  absl::Status CarryOn(std::span<const LogWrite> stranded);
   absl::Status Write(const std::string& head, const std::string& copy,
                      std::span<const LogWrite* const> writes, const JournalGroupSize& size);
   absl::Status TakeFile();
+  std::string NextPath();
+  std::string TemporaryPath() const;
 
   io::FileSystem& file_system_;
   const Options options_;

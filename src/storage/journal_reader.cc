@@ -123,7 +123,6 @@ absl::StatusOr<LiveJournal> SelectLive(io::FileSystem& file_system, const Journa
   const uint64_t oldest = std::max(newest.group.oldest, recorded.oldest);
   const FoundGroup* later = &newest;
   uint64_t expected = live.tear ? newest.group.before : newest.group.sequence;
-  live.groups = {.newest = expected, .oldest = oldest};
   std::vector<const FoundGroup*> groups;
   while (expected >= oldest && expected > 0) {
     const auto above = std::ranges::upper_bound(

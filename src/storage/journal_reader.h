@@ -49,7 +49,6 @@ struct FoundSection {
 /// What a journal holds that may not be in the segments yet.
 struct LiveJournal {
   std::vector<FoundSection> sections;  ///< Oldest first.
-  JournalMark groups;  ///< That they are of: the newest that counts, and the oldest.
   /// Groups that have to be there and are not: nobody knows which offsets they held.
   std::vector<Damage> lost;
   std::optional<Damage> tear;  ///< Why the newest group does not count.

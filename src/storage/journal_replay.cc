@@ -169,13 +169,11 @@ class Replay {
       if (exists) TALOSMQ_RETURN_IF_ERROR(AddLog(log, sections));
     }
     TALOSMQ_RETURN_IF_ERROR(Flush());
-    if (replay_.stranded.empty()) {
-      const uint64_t last = std::max(scan_.last_sequence(), input_.journal.newest);
-      replay_.needed = {.newest = last, .oldest = last + 1};
-    } else if (replay_.damages == 0) {
-      replay_.needed = live.groups;
-    } else {  // What is missing could not be told any more from what waits.
-      return replay_.stranded.front().status;
+    TALOSMQ_RETURN_IF_ERROR(CheckStranded());
+    for (auto& [log, point] : replay_.points) {
+      TALOSMQ_ASSIGN_OR_RETURN(
+          point, PointBehind(target_.file_system, LogDirectory(target_.data_directory, log), point,
+                             PointOf(input_.recorded, log)));
     }
     return std::move(replay_);
   }
@@ -206,9 +204,12 @@ class Replay {
   absl::Status AddLog(const TopicPartition& log, const LogSections& sections) {
     const std::string directory = LogDirectory(target_.data_directory, log);
     const auto recorded = PointOf(input_.recorded, log);
-    // An unknown point stays unknown: more may have been durable than what the journal still has.
     if (!recorded || recorded->is_known()) {
-      TALOSMQ_ASSIGN_OR_RETURN(replay_.points[log], PointBehind(log, directory, sections));
+      const JournalSection& last = sections.back().section;
+      replay_.points[log] = {.log_start = sections.front().section.segment,
+                             .end_offset = last.end_offset,
+                             .segment = last.segment,
+                             .position = last.end_position()};
     }
     for (const FoundSection& found : sections) {
       TALOSMQ_ASSIGN_OR_RETURN(const io::File* const file, Open(found.file));
@@ -220,26 +221,6 @@ class Replay {
       TALOSMQ_RETURN_IF_ERROR(AddSection(log, directory, found.section, std::move(batches.bytes)));
     }
     return absl::OkStatus();
-  }
-
-  absl::StatusOr<FlushedPoint> PointBehind(const TopicPartition& log, const std::string& directory,
-                                           const LogSections& sections) const {
-    const JournalSection& last = sections.back().section;
-    FlushedPoint point{.log_start = sections.front().section.segment,
-                       .end_offset = last.end_offset,
-                       .segment = last.segment,
-                       .position = last.end_position()};
-    const auto recorded = PointOf(input_.recorded, log);
-    if (recorded && recorded->is_known()) {
-      point.log_start = recorded->log_start;
-      point.removed_bytes = recorded->removed_bytes;
-      return point;
-    }
-    TALOSMQ_ASSIGN_OR_RETURN(const LogFolder folder, ListLogFolder(target_.file_system, directory));
-    if (!folder.segments.empty()) {
-      point.log_start = std::min(point.log_start, folder.segments.front());
-    }
-    return point;
   }
 
   absl::Status AddSection(const TopicPartition& log, const std::string& directory,
@@ -255,7 +236,7 @@ class Replay {
         write = {.files = write.files, .status = write.status};
       }
       AddEach(bytes, BatchesOf(section, write));
-      return absl::OkStatus();
+      return CheckStranded();
     }
     if (!goes_on || writes_.empty()) {
       writes_.push_back({.files = std::make_shared<LogFiles>(log, directory, input_.executor)});
@@ -307,7 +288,15 @@ class Replay {
     }
     writes_.clear();
     bytes_ = 0;
-    return absl::OkStatus();
+    return CheckStranded();
+  }
+
+  /// With damage, what is missing could not be told any more from what waits.
+  absl::Status CheckStranded() const {
+    int64_t bytes = 0;
+    for (const LogWrite& write : replay_.stranded) bytes += write.bytes;
+    const bool is_fine = bytes == 0 || (bytes <= kStrandedBytesMax && replay_.damages == 0);
+    return is_fine ? absl::OkStatus() : replay_.stranded.front().status;
   }
 
   absl::StatusOr<const io::File*> Open(size_t index) {
@@ -344,10 +333,27 @@ absl::StatusOr<std::vector<absl::Status>> RestoreSegments(const RestoreTarget& t
     ready.push_back(std::move(write));
     of_ready.push_back(&statuses[i]);
   }
+  if (ready.empty()) return statuses;
   DeferredFlush segments(*deferred_sync, target.catalogue, target.metrics);
   TALOSMQ_RETURN_IF_ERROR(segments.MakeDurable(ready));
   for (size_t i = 0; i < ready.size(); ++i) *of_ready[i] = std::move(ready[i].status);
   return statuses;
+}
+
+absl::StatusOr<FlushedPoint> PointBehind(io::FileSystem& file_system, const std::string& directory,
+                                         FlushedPoint written,
+                                         const std::optional<FlushedPoint>& recorded) {
+  if (recorded) {
+    if (!recorded->is_known()) return *recorded;
+    written.log_start = recorded->log_start;
+    written.removed_bytes = recorded->removed_bytes;
+    return written;
+  }
+  TALOSMQ_ASSIGN_OR_RETURN(const LogFolder folder, ListLogFolder(file_system, directory));
+  if (!folder.segments.empty()) {
+    written.log_start = std::min(written.log_start, folder.segments.front());
+  }
+  return written;
 }
 
 absl::StatusOr<JournalReplay> ReplayJournal(const RestoreTarget& target,

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,6 +35,16 @@ struct RestoreTarget {
 absl::StatusOr<std::vector<absl::Status>> RestoreSegments(const RestoreTarget& target,
                                                           std::span<const LogWrite> writes);
 
+/// The flushed point of a log once all of it up to `written` is in its segments, for which
+/// `written.log_start` names the first segment that was written. An unknown point stays unknown:
+/// more may have been durable than what the journal still had.
+absl::StatusOr<FlushedPoint> PointBehind(io::FileSystem& file_system, const std::string& directory,
+                                         FlushedPoint written,
+                                         const std::optional<FlushedPoint>& recorded);
+
+/// Bytes that a start leaves stranded at most.
+inline constexpr int64_t kStrandedBytesMax = int64_t{128} << 20;
+
 struct JournalReplay {
   /// Of the logs that it has brought something to: the end of that.
   FlushedPoints points;
@@ -43,8 +54,6 @@ struct JournalReplay {
   std::string last_damage;         ///< The last of these.
   /// What could not be brought to the segments of single logs, one for each, and why, as status.
   std::vector<LogWrite> stranded;
-  /// The groups that are still needed: none, or all that counted when something is stranded.
-  JournalMark needed;
 };
 
 /// What becomes of groups of the journal that are gone, of which nobody knows what offsets they
@@ -66,7 +75,8 @@ struct JournalReplayInput {
 /// catalogue does not know was deleted and is passed over. Running it again gives the same. Damage
 /// in the journal is told in the result; what it hit becomes a damaged range of its log, below the
 /// new point. A log whose files cannot be read or written is told in the result and changes nothing
-/// for the others; but with damage in the journal as well it is an error.
+/// for the others; with damage in the journal as well, or when it is more than kStrandedBytesMax,
+/// it is an error.
 absl::StatusOr<JournalReplay> ReplayJournal(const RestoreTarget& target,
                                             const JournalReplayInput& input,
                                             const JournalScan& scan);

@@ -224,6 +224,13 @@ void JournaledFlush::WriteDirectly(std::span<LogWrite* const> writes) {
   }
 }
 
+int64_t JournaledFlush::held_bytes() const {
+  int64_t bytes = held_bytes_;
+  base::MutexLock lock(mutex_);
+  for (const auto& [log, stranded] : stranded_) bytes += stranded.write.bytes;
+  return bytes;
+}
+
 uint64_t JournaledFlush::oldest_sequence() const {
   uint64_t oldest = written_back_oldest_;
   if (!held_.empty()) oldest = Older(oldest, held_.front().sequence);
@@ -350,8 +357,9 @@ void JournaledFlush::StrandHeld(HeldList::iterator held) {
   Strand(std::move(taken));
 }
 
-void JournaledFlush::TakeStranded(std::vector<LogWrite> writes, uint64_t oldest) {
-  for (LogWrite& write : writes) Strand({.write = std::move(write), .sequence = oldest});
+void JournaledFlush::TakeStranded(std::vector<LogWrite> writes) {
+  const uint64_t sequence = dependencies_.journal.newest_sequence();
+  for (LogWrite& write : writes) Strand({.write = std::move(write), .sequence = sequence});
 }
 
 std::optional<LogWrite> JournaledFlush::Stranded(const TopicPartition& log) const {

@@ -82,15 +82,15 @@ class JournaledFlush final : public FlushTarget {
   bool has_room() const override {
     return held_bytes_ == 0 || held_bytes_ < options_.held_bytes_max;
   }
-  int64_t held_bytes() const override { return held_bytes_; }
+  int64_t held_bytes() const override;
   JournalMark journal_mark() const override;
   bool IsAwaited(const LogFiles* files) const override;
   void WriteBack(const LogFiles& files) override;
   void Release(std::shared_ptr<LogFiles> files, base::Task done) override;
 
-  /// Takes what a start could not bring to the segments. `oldest`: of the groups it may be in.
+  /// Takes what a start could not bring to the segments; it is in the newest group of the journal.
   /// Before anything else is called.
-  void TakeStranded(std::vector<LogWrite> writes, uint64_t oldest);
+  void TakeStranded(std::vector<LogWrite> writes);
   /// What could not be brought to the segments of a log, for its next opening.
   std::optional<LogWrite> Stranded(const TopicPartition& log) const;
   /// It is in the segments now, or never will be: the log was deleted.

@@ -122,13 +122,15 @@ absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
   }
   const bool must_record = !replay.points.empty() || checkpoint.journal.is_needed();
   const uint64_t last = std::max(scan.last_sequence(), checkpoint.journal.newest);
-  checkpoint.journal = replay.needed;
   for (const auto& [log, point] : replay.points) checkpoint.points[log] = point;
-  if (must_record) {
-    TALOSMQ_RETURN_IF_ERROR(io::WriteFileAtomically(
+  // While something is stranded the old groups are needed until it stands in a new one.
+  if (replay.stranded.empty()) checkpoint.journal = {.newest = last, .oldest = last + 1};
+  const auto record = [&] {
+    return io::WriteFileAtomically(
         file_system, base::StrCat(options.directory, "/", kCheckpointFileName),
-        base::AsBytes(EncodeCheckpoint(checkpoint.points, checkpoint.journal))));
-  }
+        base::AsBytes(EncodeCheckpoint(checkpoint.points, checkpoint.journal)));
+  };
+  if (must_record) TALOSMQ_RETURN_IF_ERROR(record());
   TALOSMQ_ASSIGN_OR_RETURN(opened.journal, Journal::Open(file_system,
                                                          {.directory = directory,
                                                           .identity = identity,
@@ -136,7 +138,12 @@ absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
                                                          {.paths = scan.paths,
                                                           .last_sequence = last,
                                                           .damages = replay.damages,
-                                                          .needed = replay.needed}));
+                                                          .stranded = replay.stranded}));
+  if (!replay.stranded.empty()) {
+    const uint64_t sequence = opened.journal->newest_sequence();
+    checkpoint.journal = {.newest = sequence, .oldest = sequence};
+    TALOSMQ_RETURN_IF_ERROR(record());
+  }
   opened.stranded = std::move(replay.stranded);
   return opened;
 }
@@ -211,9 +218,9 @@ class FileLogStore final : public LogStore {
                      .keys_max = options_.compaction_keys_max}) {
     for (const LogWrite& write : journal.stranded) {
       NoteClosed(write.files->id, write.status);
-      NoteFailure(write.status);
+      if (ReasonOf(write.status) != Reason::kStorageFull) NoteFailure(write.status);
     }
-    journaled_flush_.TakeStranded(std::move(journal.stranded), checkpoint.journal.oldest);
+    journaled_flush_.TakeStranded(std::move(journal.stranded));
     for (base::Executor* executor : dependencies_.io_executors) {
       lanes_.push_back(std::make_unique<Lane>(Lane{
           .executor = *executor,
@@ -271,7 +278,7 @@ class FileLogStore final : public LogStore {
   }
 
   bool HasRecords(const TopicPartition& id) const override {
-    if (checkpointer_.Find(id).has_value()) return true;
+    if (checkpointer_.Find(id).has_value() || journaled_flush_.Stranded(id)) return true;
     // All of an open log may be in the journal, and no point is recorded before its write-back.
     base::MutexLock lock(mutex_);
     return claimed_.contains(id);
@@ -383,13 +390,13 @@ class FileLogStore final : public LogStore {
 
   /// On the log's I/O executor.
   absl::StatusOr<RecoveredLog> Recover(LogFiles& files) {
-    TALOSMQ_RETURN_IF_ERROR(RestoreStranded(files));
+    TALOSMQ_ASSIGN_OR_RETURN(const auto recorded, RestoreStranded(files));
     TALOSMQ_ASSIGN_OR_RETURN(files.is_in_catalogue, catalogue_.Contains(files.id));
     TALOSMQ_ASSIGN_OR_RETURN(RecoveredLog recovered,
                              RecoverLog(dependencies_.file_system,
                                         {.log = files.id,
                                          .directory = files.directory,
-                                         .recorded = checkpointer_.Find(files.id),
+                                         .recorded = recorded,
                                          .is_suspect = IsSuspect(files.id),
                                          .is_in_catalogue = files.is_in_catalogue,
                                          .now_ms = absl::ToUnixMillis(dependencies_.clock.Now()),
@@ -419,10 +426,12 @@ class FileLogStore final : public LogStore {
                     options_.flush_group_bytes_max + options_.tail_cache_bytes_max / 2);
   }
 
-  /// What was durable in the journal and could not be brought to the segments before.
-  absl::Status RestoreStranded(LogFiles& files) {
+  /// What was durable in the journal and could not be brought to the segments before. The flushed
+  /// point that is behind it then.
+  absl::StatusOr<std::optional<FlushedPoint>> RestoreStranded(const LogFiles& files) {
+    const auto recorded = checkpointer_.Find(files.id);
     auto stranded = journaled_flush_.Stranded(files.id);
-    if (!stranded) return absl::OkStatus();
+    if (!stranded) return recorded;
     stranded->files = std::make_shared<LogFiles>(files.id, files.directory, files.shard);
     TALOSMQ_ASSIGN_OR_RETURN(const auto statuses,
                              RestoreSegments({.file_system = dependencies_.file_system,
@@ -431,8 +440,17 @@ class FileLogStore final : public LogStore {
                                               .metrics = metrics_},
                                              {&*stranded, 1}));
     TALOSMQ_RETURN_IF_ERROR(statuses.front());
+    const SegmentWrite& last = stranded->segments.back();
+    FlushedPoint written{.log_start = stranded->segments.front().segment,
+                         .end_offset = stranded->end_offset,
+                         .segment = last.segment,
+                         .position = last.position};
+    for (const base::Buffer& batch : last.batches) written.position += batch.size();
+    TALOSMQ_ASSIGN_OR_RETURN(
+        const FlushedPoint point,
+        PointBehind(dependencies_.file_system, files.directory, written, recorded));
     journaled_flush_.DropStranded(files.id);
-    return absl::OkStatus();
+    return point;
   }
 
   void Report(const LogFiles& files, const RecoveryReport& report) {
