@@ -57,7 +57,7 @@ BUGS = (
         "dependencies_.journal.Append(group, oldest_sequence());", "dependencies_.journal.Append(group, 0);",
         "storage_test", "StrandedTest.*"),
     Bug("G1", "a torn group disowns what one log could not take at a start", "journal.cc",
-        "const std::string temporary = TemporaryPath();", "const std::string temporary = path;",
+        'base::StrCat(options_.directory, "/", kJournalTemporaryFileName)', "path",
         "storage_test", "Files/BadFileTest.*"),
     Bug("G1", "what waits for a log has no gap where it went straight to the segment", "journal_replay.cc",
         "if (write.end_offset != section.first_offset) {", "if (write.files == nullptr) {",

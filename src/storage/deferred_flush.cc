@@ -42,6 +42,8 @@ absl::Status DeferredFlush::MakeDurable(std::span<LogWrite> group) {
 absl::Status DeferredFlush::WriteAndSync(std::span<LogWrite> group) {
   direct_.MakeDurable(group);
   for (const LogWrite& write : group) direct_.Release(*write.files);
+  const auto is_ok = [](const LogWrite& write) { return write.status.ok(); };
+  if (std::ranges::none_of(group, is_ok)) return absl::OkStatus();
   absl::Status synced = MayBeStored(sync_.SyncAll());
   for (LogWrite& write : group) write.status.Update(synced);
   return synced;

@@ -91,10 +91,6 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(io::FileSystem& file_syst
   journal->last_number_ = JournalFileNumber(found.paths.back()).value_or(0);
   TALOSMQ_RETURN_IF_ERROR(found.stranded.empty() ? journal->Append({}, 0).status()
                                                  : journal->CarryOn(found.stranded));
-  if (found.damages > 0) return journal;
-  for (const std::string& path : found.paths) TALOSMQ_RETURN_IF_ERROR(file_system.Remove(path));
-  // Of a start that ended in the middle.
-  file_system.Remove(journal->TemporaryPath()).IgnoreError();
   return journal;
 }
 
@@ -102,11 +98,11 @@ absl::Status Journal::CarryOn(std::span<const LogWrite> stranded) {
   std::vector<const LogWrite*> writes;
   for (const LogWrite& write : stranded) writes.push_back(&write);
   const std::string path = NextPath();
-  const std::string temporary = TemporaryPath();
+  const std::string temporary = base::StrCat(options_.directory, "/", kJournalTemporaryFileName);
   TALOSMQ_ASSIGN_OR_RETURN(file_, file_system_.Open(temporary, io::OpenMode::kTruncate));
   files_.push_back({.path = path});
-  file_begin_ = sequence_ + 1;
   TALOSMQ_RETURN_IF_ERROR(Append(writes, 0).status());
+  file_.reset();  // The next group begins a file: errors of this one would name another.
   TALOSMQ_RETURN_IF_ERROR(file_system_.Rename(temporary, path));
   return file_system_.SyncDirectory(options_.directory);
 }
@@ -198,10 +194,6 @@ absl::Status Journal::TakeFile() {
   files_.push_back({.path = path});
   allocated_bytes_ = 0;
   return absl::OkStatus();
-}
-
-std::string Journal::TemporaryPath() const {
-  return base::StrCat(options_.directory, "/stranded.tmp");
 }
 
 std::string Journal::NextPath() {

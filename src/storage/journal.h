@@ -37,12 +37,10 @@ class Journal {
   struct Found {
     std::vector<std::string> paths;
     uint64_t last_sequence = 0;
-    int64_t damages = 0;
     std::span<const LogWrite> stranded = {};
   };
-  /// Makes it durable that nothing of what was found counts any more, and removes its files; with
-  /// damage in them they stay, for whoever looks into it. What is stranded is in a new group then,
-  /// the only one.
+  /// Makes it durable that nothing of what was found counts any more: its files may go then. What
+  /// is stranded is in a new group, the only one.
   static absl::StatusOr<std::unique_ptr<Journal>> Open(io::FileSystem& file_system, Options options,
                                                        Found found);
 
@@ -82,7 +80,6 @@ class Journal {
                      std::span<const LogWrite* const> writes, const JournalGroupSize& size);
   absl::Status TakeFile();
   std::string NextPath();
-  std::string TemporaryPath() const;
 
   io::FileSystem& file_system_;
   const Options options_;

@@ -52,6 +52,8 @@ inline constexpr size_t kJournalBlockBytes = 4096;
 inline constexpr std::string_view kJournalFolder = "journal";
 inline constexpr std::string_view kJournalSuffix = ".journal";
 inline constexpr std::string_view kJournalIdentityFileName = "identity";
+/// A file that a start has not finished; it says nothing.
+inline constexpr std::string_view kJournalTemporaryFileName = "stranded.tmp";
 
 /// The number in the name of a journal file, whose form is that of a segment's: 20 digits and the
 /// suffix. Nothing for any other name.

@@ -170,11 +170,7 @@ class Replay {
     }
     TALOSMQ_RETURN_IF_ERROR(Flush());
     TALOSMQ_RETURN_IF_ERROR(CheckStranded());
-    for (auto& [log, point] : replay_.points) {
-      TALOSMQ_ASSIGN_OR_RETURN(
-          point, PointBehind(target_.file_system, LogDirectory(target_.data_directory, log), point,
-                             PointOf(input_.recorded, log)));
-    }
+    for (auto& [log, point] : replay_.points) TALOSMQ_RETURN_IF_ERROR(FindStart(log, point));
     return std::move(replay_);
   }
 
@@ -204,6 +200,7 @@ class Replay {
   absl::Status AddLog(const TopicPartition& log, const LogSections& sections) {
     const std::string directory = LogDirectory(target_.data_directory, log);
     const auto recorded = PointOf(input_.recorded, log);
+    // An unknown point stays unknown: more may have been durable than what the journal still has.
     if (!recorded || recorded->is_known()) {
       const JournalSection& last = sections.back().section;
       replay_.points[log] = {.log_start = sections.front().section.segment,
@@ -219,6 +216,22 @@ class Replay {
         continue;
       }
       TALOSMQ_RETURN_IF_ERROR(AddSection(log, directory, found.section, std::move(batches.bytes)));
+    }
+    return absl::OkStatus();
+  }
+
+  /// Completes a point that names the first segment of what the journal had as the log start.
+  absl::Status FindStart(const TopicPartition& log, FlushedPoint& point) const {
+    if (const auto recorded = PointOf(input_.recorded, log)) {
+      point.log_start = recorded->log_start;
+      point.removed_bytes = recorded->removed_bytes;
+      return absl::OkStatus();
+    }
+    TALOSMQ_ASSIGN_OR_RETURN(
+        const LogFolder folder,
+        ListLogFolder(target_.file_system, LogDirectory(target_.data_directory, log)));
+    if (!folder.segments.empty()) {
+      point.log_start = std::min(point.log_start, folder.segments.front());
     }
     return absl::OkStatus();
   }
@@ -291,12 +304,16 @@ class Replay {
     return CheckStranded();
   }
 
-  /// With damage, what is missing could not be told any more from what waits.
   absl::Status CheckStranded() const {
     int64_t bytes = 0;
     for (const LogWrite& write : replay_.stranded) bytes += write.bytes;
-    const bool is_fine = bytes == 0 || (bytes <= kStrandedBytesMax && replay_.damages == 0);
-    return is_fine ? absl::OkStatus() : replay_.stranded.front().status;
+    if (bytes == 0) return absl::OkStatus();
+    const absl::Status& first = replay_.stranded.front().status;
+    if (replay_.damages > 0) {  // What is missing could not be told any more from what waits.
+      return base::Annotate(first, "the journal is damaged as well");
+    }
+    if (bytes <= kStrandedBytesMax) return absl::OkStatus();
+    return base::Annotate(first, base::StrCat("more than ", kStrandedBytesMax, " bytes"));
   }
 
   absl::StatusOr<const io::File*> Open(size_t index) {
@@ -333,27 +350,10 @@ absl::StatusOr<std::vector<absl::Status>> RestoreSegments(const RestoreTarget& t
     ready.push_back(std::move(write));
     of_ready.push_back(&statuses[i]);
   }
-  if (ready.empty()) return statuses;
   DeferredFlush segments(*deferred_sync, target.catalogue, target.metrics);
   TALOSMQ_RETURN_IF_ERROR(segments.MakeDurable(ready));
   for (size_t i = 0; i < ready.size(); ++i) *of_ready[i] = std::move(ready[i].status);
   return statuses;
-}
-
-absl::StatusOr<FlushedPoint> PointBehind(io::FileSystem& file_system, const std::string& directory,
-                                         FlushedPoint written,
-                                         const std::optional<FlushedPoint>& recorded) {
-  if (recorded) {
-    if (!recorded->is_known()) return *recorded;
-    written.log_start = recorded->log_start;
-    written.removed_bytes = recorded->removed_bytes;
-    return written;
-  }
-  TALOSMQ_ASSIGN_OR_RETURN(const LogFolder folder, ListLogFolder(file_system, directory));
-  if (!folder.segments.empty()) {
-    written.log_start = std::min(written.log_start, folder.segments.front());
-  }
-  return written;
 }
 
 absl::StatusOr<JournalReplay> ReplayJournal(const RestoreTarget& target,

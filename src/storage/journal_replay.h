@@ -12,7 +12,6 @@
 #include "absl/status/statusor.h"
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,13 +33,6 @@ struct RestoreTarget {
 /// What became of each, at its place; an error when it concerns all of them, as one of the sync.
 absl::StatusOr<std::vector<absl::Status>> RestoreSegments(const RestoreTarget& target,
                                                           std::span<const LogWrite> writes);
-
-/// The flushed point of a log once all of it up to `written` is in its segments, for which
-/// `written.log_start` names the first segment that was written. An unknown point stays unknown:
-/// more may have been durable than what the journal still had.
-absl::StatusOr<FlushedPoint> PointBehind(io::FileSystem& file_system, const std::string& directory,
-                                         FlushedPoint written,
-                                         const std::optional<FlushedPoint>& recorded);
 
 /// Bytes that a start leaves stranded at most.
 inline constexpr int64_t kStrandedBytesMax = int64_t{128} << 20;

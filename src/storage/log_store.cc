@@ -89,6 +89,18 @@ absl::Status CheckJournalIsThere(const LogStoreOptions& options, io::FileSystem&
                                 "recovery.accept_restored_copy: true once to go on without it"));
 }
 
+/// The files in which nothing counts any more. With damage in them they stay, for whoever looks
+/// into it.
+absl::Status RemoveFound(io::FileSystem& file_system, const JournalScan& scan,
+                         const JournalReplay& replay) {
+  if (replay.damages == 0) {
+    for (const std::string& path : scan.paths) TALOSMQ_RETURN_IF_ERROR(file_system.Remove(path));
+  }
+  const absl::Status removed =
+      file_system.Remove(base::StrCat(scan.directory, "/", kJournalTemporaryFileName));
+  return absl::IsNotFound(removed) ? absl::OkStatus() : removed;
+}
+
 /// Raises the points to what the journal held, of which nothing is needed any more but what single
 /// logs lack. That is on the disk before the journal forgets.
 absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
@@ -131,19 +143,18 @@ absl::StatusOr<OpenedJournal> OpenJournal(const LogStoreOptions& options,
         base::AsBytes(EncodeCheckpoint(checkpoint.points, checkpoint.journal)));
   };
   if (must_record) TALOSMQ_RETURN_IF_ERROR(record());
-  TALOSMQ_ASSIGN_OR_RETURN(opened.journal, Journal::Open(file_system,
-                                                         {.directory = directory,
-                                                          .identity = identity,
-                                                          .file_bytes = options.journal_file_bytes},
-                                                         {.paths = scan.paths,
-                                                          .last_sequence = last,
-                                                          .damages = replay.damages,
-                                                          .stranded = replay.stranded}));
+  TALOSMQ_ASSIGN_OR_RETURN(
+      opened.journal,
+      Journal::Open(
+          file_system,
+          {.directory = directory, .identity = identity, .file_bytes = options.journal_file_bytes},
+          {.paths = scan.paths, .last_sequence = last, .stranded = replay.stranded}));
   if (!replay.stranded.empty()) {
     const uint64_t sequence = opened.journal->newest_sequence();
     checkpoint.journal = {.newest = sequence, .oldest = sequence};
     TALOSMQ_RETURN_IF_ERROR(record());
   }
+  TALOSMQ_RETURN_IF_ERROR(RemoveFound(file_system, scan, replay));
   opened.stranded = std::move(replay.stranded);
   return opened;
 }
@@ -308,6 +319,7 @@ class FileLogStore final : public LogStore {
     TALOSMQ_CHECK(!is_closed_) << "the store is closed twice";
     is_closed_ = true;
     EndWork();
+    checkpointer_.NoteJournal(journaled_flush_.journal_mark());
     return checkpointer_.RecordNow();
   }
 
@@ -372,6 +384,7 @@ class FileLogStore final : public LogStore {
           // It remembers. While records get no room, nothing is written back for being idle.
           const bool has_room = dependencies_.reserve.Look(journaled_flush_.held_bytes()).ok();
           if (has_room) journaled_flush_.EndInterval();
+          checkpointer_.NoteJournal(journaled_flush_.journal_mark());
           LookLater();
         });
   }
@@ -390,13 +403,14 @@ class FileLogStore final : public LogStore {
 
   /// On the log's I/O executor.
   absl::StatusOr<RecoveredLog> Recover(LogFiles& files) {
-    TALOSMQ_ASSIGN_OR_RETURN(const auto recorded, RestoreStranded(files));
+    TALOSMQ_ASSIGN_OR_RETURN(const auto restored, RestoreStranded(files));
     TALOSMQ_ASSIGN_OR_RETURN(files.is_in_catalogue, catalogue_.Contains(files.id));
     TALOSMQ_ASSIGN_OR_RETURN(RecoveredLog recovered,
                              RecoverLog(dependencies_.file_system,
                                         {.log = files.id,
                                          .directory = files.directory,
-                                         .recorded = recorded,
+                                         .recorded = checkpointer_.Find(files.id),
+                                         .restored = restored,
                                          .is_suspect = IsSuspect(files.id),
                                          .is_in_catalogue = files.is_in_catalogue,
                                          .now_ms = absl::ToUnixMillis(dependencies_.clock.Now()),
@@ -426,12 +440,11 @@ class FileLogStore final : public LogStore {
                     options_.flush_group_bytes_max + options_.tail_cache_bytes_max / 2);
   }
 
-  /// What was durable in the journal and could not be brought to the segments before. The flushed
-  /// point that is behind it then.
+  /// What was durable in the journal and could not be brought to the segments before. Up to where
+  /// it goes; the log has it again at the next opening, unless this one succeeds.
   absl::StatusOr<std::optional<FlushedPoint>> RestoreStranded(const LogFiles& files) {
-    const auto recorded = checkpointer_.Find(files.id);
     auto stranded = journaled_flush_.Stranded(files.id);
-    if (!stranded) return recorded;
+    if (!stranded) return std::nullopt;
     stranded->files = std::make_shared<LogFiles>(files.id, files.directory, files.shard);
     TALOSMQ_ASSIGN_OR_RETURN(const auto statuses,
                              RestoreSegments({.file_system = dependencies_.file_system,
@@ -441,16 +454,12 @@ class FileLogStore final : public LogStore {
                                              {&*stranded, 1}));
     TALOSMQ_RETURN_IF_ERROR(statuses.front());
     const SegmentWrite& last = stranded->segments.back();
-    FlushedPoint written{.log_start = stranded->segments.front().segment,
-                         .end_offset = stranded->end_offset,
-                         .segment = last.segment,
-                         .position = last.position};
-    for (const base::Buffer& batch : last.batches) written.position += batch.size();
-    TALOSMQ_ASSIGN_OR_RETURN(
-        const FlushedPoint point,
-        PointBehind(dependencies_.file_system, files.directory, written, recorded));
-    journaled_flush_.DropStranded(files.id);
-    return point;
+    FlushedPoint end{.log_start = {},
+                     .end_offset = stranded->end_offset,
+                     .segment = last.segment,
+                     .position = last.position};
+    for (const base::Buffer& batch : last.batches) end.position += batch.size();
+    return end;
   }
 
   void Report(const LogFiles& files, const RecoveryReport& report) {
@@ -473,6 +482,7 @@ class FileLogStore final : public LogStore {
       if (recovered.snapshot) progress.snapshots.push_back(*recovered.snapshot);
       checkpointer_.Note(std::move(progress));
     }
+    journaled_flush_.DropStranded(files->id);
     RecoveryReport report = std::move(recovered.report);
     auto log = std::make_unique<LocalLog>(
         std::move(files), options, std::move(recovered), cache_.AddLog(),

@@ -46,7 +46,7 @@ class Recovery {
     if (folder_.segments.empty()) return OpenEmpty();
     TALOSMQ_RETURN_IF_ERROR(RemoveSegmentsBelowStart());
     TALOSMQ_RETURN_IF_ERROR(LoadIndexes());
-    plan_ = PlanRecovery(facts_, input_.recorded);
+    plan_ = PlanRecovery(facts_, input_.recorded, input_.restored);
     log_.log_start = plan_.flushed.log_start;
     NotePlan();
     NoteHoles();

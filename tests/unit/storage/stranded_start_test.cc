@@ -226,26 +226,74 @@ TEST_P(BadFileTest, DamageInTheJournalBesideItIsRefused) {
   EXPECT_THAT(std::string(started.message()), HasSubstr(path()));
 }
 
-// What went straight to the segment after the last checkpoint rots while the log is closed.
-TEST_P(BadFileTest, WhatIsBroughtToTheSegmentsShowsWhatWasFlushed) {
-  Start();
-  const std::string large(static_cast<size_t>(world_.store_options().direct_bytes_min), 'y');
-  for (const std::string& value : {std::string("b"), large, std::string("c"), std::string("d")}) {
-    Append(value);
+/// What went straight to the segment after the last checkpoint rots while the log is closed.
+class RotWhileClosedTest : public BadFileTest {
+ protected:
+  RotWhileClosedTest() {
+    Start();
+    const std::string large(static_cast<size_t>(world_.store_options().direct_bytes_min), 'y');
+    for (const std::string& value : {std::string("b"), large, std::string("c"), std::string("d")}) {
+      Append(value);
+    }
+    end_ = world_.log().durable_end();
+    world_.CutPower(PowerCut::DropUnsynced());
+    Break();
+    Start();
+    Mend();
   }
-  const Offset end = world_.log().durable_end();
+  void FailBehindTheRestore() {
+    Break(DiskCall::kWrite, world_.Path("epochs.tmp"));
+    ASSERT_FALSE(world_.Open().ok());
+    Mend();
+  }
+  void Rot() {
+    const std::string segment = world_.Path(OffsetFileName(Offset(0), kSegmentSuffix));
+    world_.FlipBit(segment, world_.ReadFile(segment).find("yyy"));
+  }
+  void ExpectDamageAndNoTear() {
+    ASSERT_TRUE(world_.Open().ok());
+    EXPECT_EQ(world_.log().durable_end(), end_);
+    const auto readable = world_.ReadAroundDamage();
+    ASSERT_TRUE(readable.ok());
+    EXPECT_EQ(readable->records.back().value, "d");
+    EXPECT_EQ(readable->refused.size(), 1U);
+  }
+
+  Offset end_;
+};
+
+TEST_P(RotWhileClosedTest, WhatIsBroughtToTheSegmentsShowsWhatWasFlushed) {
+  Rot();
+  ExpectDamageAndNoTear();
+}
+
+TEST_P(RotWhileClosedTest, OpeningThatFailsBehindThatForgetsNothing) {
+  FailBehindTheRestore();
+  Rot();
+  ExpectDamageAndNoTear();
+}
+
+TEST_P(RotWhileClosedTest, CrashBehindThatForgetsNothing) {
+  FailBehindTheRestore();
+  Append("third", kOther);
   world_.CutPower(PowerCut::DropUnsynced());
+  Rot();
+  Start();
+  ExpectDamageAndNoTear();
+}
+
+TEST_P(BadFileTest, JournalIsNotNeededOnceTheLogIsOpen) {
   Break();
   Start();
   Mend();
-  const std::string segment = world_.Path(OffsetFileName(Offset(0), kSegmentSuffix));
-  world_.FlipBit(segment, world_.ReadFile(segment).find("yyy"));
-  ASSERT_TRUE(world_.Open().ok());
-  EXPECT_EQ(world_.log().durable_end(), end);
-  const auto readable = world_.ReadAroundDamage();
-  ASSERT_TRUE(readable.ok());
-  EXPECT_EQ(readable->records.back().value, "d");
-  EXPECT_EQ(readable->refused.size(), 1U);
+  ExpectBoth();
+  WriteBack();
+  ASSERT_TRUE(world_.Stop().ok());
+  const auto names = world_.disk().List("data/journal");
+  ASSERT_TRUE(names.ok());
+  for (const std::string& name : *names) world_.RemoveFile("data/journal/" + name);
+  Start();
+  ExpectBoth();
 }
 
 TEST_P(BadFileTest, JournalKeepsNoFileOfEachStart) {
@@ -264,13 +312,14 @@ TEST_F(StrandedStartTest, WhatAStartLeftUnfinishedIsRemoved) {
   ExpectBoth();
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, BadFileTest,
-                         testing::Values(BadFile{"Epochs", DiskCall::kRead, "epochs"},
-                                         BadFile{"Segment", DiskCall::kWrite,
-                                                 OffsetFileName(Offset(0), kSegmentSuffix)}),
-                         [](const testing::TestParamInfo<BadFile>& bad) {
-                           return bad.param.test_name;
-                         });
+std::vector<BadFile> BadFiles() {
+  return {{"Epochs", DiskCall::kRead, "epochs"},
+          {"Segment", DiskCall::kWrite, OffsetFileName(Offset(0), kSegmentSuffix)}};
+}
+std::string NameOf(const testing::TestParamInfo<BadFile>& bad) { return bad.param.test_name; }
+
+INSTANTIATE_TEST_SUITE_P(Files, BadFileTest, testing::ValuesIn(BadFiles()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Files, RotWhileClosedTest, testing::ValuesIn(BadFiles()), NameOf);
 
 // The first batch of a log is in the journal, and the process ended before the catalogue had it.
 TEST_F(StrandedStartTest, WhatIsPassedOverNeverComesBack) {
@@ -360,6 +409,37 @@ TEST_F(StrandedStartTest, FailedOpeningSyncsNothing) {
   });
   ExpectClosed();
   EXPECT_EQ(syncs, 0);
+}
+
+TEST_F(StrandedStartTest, ErrorsOfTheJournalNameItsFile) {
+  Break();
+  Start();
+  std::string seen;
+  world_.disk().SetFaultHook([&](DiskCall call, const std::string& path) {
+    if (call == DiskCall::kWrite && path.starts_with("data/journal/")) seen = path;
+    return absl::OkStatus();
+  });
+  Append("third", kOther);
+  EXPECT_TRUE(world_.Exists(seen)) << seen;
+}
+
+// A write-back that fails, of a log that has rolled.
+TEST_F(StrandedStartTest, SegmentThatWasCompletedIsCutToItsBatches) {
+  world_.log_options().segment_bytes = 400'000;
+  Start();
+  Append(std::string(300'000, 'x'));  // Straight to the segment, allocated ahead.
+  Append(std::string(90'000, 'a'));
+  Append(std::string(90'000, 'b'));  // Begins the next one.
+  world_.disk().SetFaultHook([](DiskCall call, const std::string& path) {
+    return call == DiskCall::kSyncVolume ? MemoryFileSystem::IoError(path) : absl::OkStatus();
+  });
+  WriteBack();
+  Mend();
+  (void)world_.Close();
+  ASSERT_TRUE(world_.Open().ok());
+  const std::string content =
+      world_.ReadFile(world_.Path(OffsetFileName(Offset(0), kSegmentSuffix)));
+  EXPECT_LT(content.size() - content.find_last_not_of('\0'), 100U);
 }
 
 }  // namespace
