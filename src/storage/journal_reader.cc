@@ -120,6 +120,11 @@ absl::StatusOr<LiveJournal> SelectLive(io::FileSystem& file_system, const Journa
   if (newest.group.sequence > recorded.newest) {
     TALOSMQ_ASSIGN_OR_RETURN(live.tear, FindDamage(file_system, scan.paths[newest.file], newest));
   }
+  // No later group of the same process would pass over what is recorded: it is the one that a start
+  // wrote as a whole, and it has what older ones had.
+  if (live.tear && recorded.is_needed() && newest.group.before < recorded.newest) {
+    live.lost.push_back(*live.tear);
+  }
   const uint64_t oldest = std::max(newest.group.oldest, recorded.oldest);
   const FoundGroup* later = &newest;
   uint64_t expected = live.tear ? newest.group.before : newest.group.sequence;

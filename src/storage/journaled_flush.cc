@@ -369,6 +369,11 @@ std::optional<LogWrite> JournaledFlush::Stranded(const TopicPartition& log) cons
   return stranded->second.write;
 }
 
+bool JournaledFlush::HasStranded(const TopicPartition& log) const {
+  base::MutexLock lock(mutex_);
+  return stranded_.contains(log);
+}
+
 void JournaledFlush::DropStranded(const TopicPartition& log) {
   base::MutexLock lock(mutex_);
   stranded_.erase(log);

@@ -41,12 +41,12 @@ namespace talosmq::storage {
 ///    what is still held of that log.
 /// 2. Only one executor at a time touches the files of a log.
 /// 3. What is held and not in the segments is in a group of the journal that counts, so a process
-///    that ends finds it again. It stays so after a failed write-back: such writes are stranded
-///    until the log is opened again (or deleted).
+///    that ends finds it again. It stays so after a failed write-back, and of what a start could
+///    not bring to the segments: such writes are stranded until the log is open again (or deleted).
 /// 4. At most Options::held_bytes_max and one group are held.
 /// 5. While something of a log is awaited (neither journaled nor in its segments), so is all that
 ///    comes after it.
-/// Confined to the flush executor, but for Stranded and DropStranded, which are thread-safe.
+/// Confined to the flush executor, but for (Has|Drop)Stranded, which are thread-safe.
 class JournaledFlush final : public FlushTarget {
  public:
   struct Options {
@@ -93,6 +93,7 @@ class JournaledFlush final : public FlushTarget {
   void TakeStranded(std::vector<LogWrite> writes);
   /// What could not be brought to the segments of a log, for its next opening.
   std::optional<LogWrite> Stranded(const TopicPartition& log) const;
+  bool HasStranded(const TopicPartition& log) const;
   /// It is in the segments now, or never will be: the log was deleted.
   void DropStranded(const TopicPartition& log);
 

@@ -289,7 +289,7 @@ class FileLogStore final : public LogStore {
   }
 
   bool HasRecords(const TopicPartition& id) const override {
-    if (checkpointer_.Find(id).has_value() || journaled_flush_.Stranded(id)) return true;
+    if (checkpointer_.Find(id).has_value() || journaled_flush_.HasStranded(id)) return true;
     // All of an open log may be in the journal, and no point is recorded before its write-back.
     base::MutexLock lock(mutex_);
     return claimed_.contains(id);

@@ -46,9 +46,10 @@ class Recovery {
     if (folder_.segments.empty()) return OpenEmpty();
     TALOSMQ_RETURN_IF_ERROR(RemoveSegmentsBelowStart());
     TALOSMQ_RETURN_IF_ERROR(LoadIndexes());
-    plan_ = PlanRecovery(facts_, input_.recorded, input_.restored);
+    plan_ = PlanRecovery(facts_, input_.recorded);
     log_.log_start = plan_.flushed.log_start;
     NotePlan();
+    RaiseFlushed();
     NoteHoles();
     TALOSMQ_RETURN_IF_ERROR(ReadTail());
     TALOSMQ_RETURN_IF_ERROR(Repair());
@@ -194,6 +195,17 @@ class Recovery {
     const bool lacks_entries = plan_.flushed.segment == first.base &&
                                plan_.flushed.position >= first.indexed_position + kRunBytesMin;
     if (index && !index->broken.empty() && lacks_entries) NoteRebuilt(first.base, index->broken);
+  }
+
+  /// Only for how damage is judged: it is read from where indexes and sizes are not known to be as
+  /// they must.
+  void RaiseFlushed() {
+    const bool is_unknown = input_.recorded && !input_.recorded->is_known();
+    if (!input_.restored || is_unknown) return;
+    if (input_.restored->end_offset <= plan_.flushed.end_offset) return;
+    plan_.flushed.end_offset = input_.restored->end_offset;
+    plan_.flushed.segment = input_.restored->segment;
+    plan_.flushed.position = input_.restored->position;
   }
 
   /// What could not be read when the entries behind it were made is told at every start.

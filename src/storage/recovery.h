@@ -27,7 +27,8 @@ struct RecoveryInput {
   TopicPartition log;
   std::string directory;
   std::optional<FlushedPoint> recorded;  ///< By the checkpoint; nothing when it lacks the log.
-  /// Up to where the log was just made durable, beyond what is recorded.
+  /// Up to where the log was just made durable, beyond what is recorded; its log start says
+  /// nothing.
   std::optional<FlushedPoint> restored = {};
   /// A write or sync for this log has failed in this process. Then what its files show need not be
   /// on the disk (R01), nor all index entries below the recorded point be written.

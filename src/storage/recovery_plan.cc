@@ -5,8 +5,7 @@
 namespace talosmq::storage {
 
 RecoveryPlan PlanRecovery(std::span<const SegmentFacts> segments,
-                          const std::optional<FlushedPoint>& recorded,
-                          const std::optional<FlushedPoint>& restored) {
+                          const std::optional<FlushedPoint>& recorded) {
   TALOSMQ_CHECK(!segments.empty());
   RecoveryPlan plan;
   const bool is_recorded = recorded && recorded->is_known();
@@ -34,12 +33,6 @@ RecoveryPlan PlanRecovery(std::span<const SegmentFacts> segments,
   }
   plan.first_offset = segments[plan.first_segment].indexed_end;
   plan.first_position = segments[plan.first_segment].indexed_position;
-  const bool is_unknown = recorded && !recorded->is_known();
-  if (restored && !is_unknown && restored->end_offset > plan.flushed.end_offset) {
-    plan.flushed.end_offset = restored->end_offset;
-    plan.flushed.segment = restored->segment;
-    plan.flushed.position = restored->position;
-  }
   return plan;
 }
 

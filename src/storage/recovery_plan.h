@@ -32,9 +32,7 @@ struct RecoveryPlan {
 };
 
 /// Pure. `segments` ascend and are not empty. `recorded` is what the checkpoint says: nothing when
-/// it does not name the log. Up to `restored` the log was just made durable: damage below is
-/// corruption, but it is read from where it is without that, since indexes and sizes are as they
-/// were. A recorded point that is not known stays so.
+/// it does not name the log.
 ///
 /// Examples, with one segment at 0 and its index up to offset 70:
 ///   recorded end 90  -> reads from 70; damage below 90 is corruption, above it may be a torn tail
@@ -42,8 +40,7 @@ struct RecoveryPlan {
 ///   nothing recorded -> flushed is 70: a log too young for a checkpoint; with two segments
 ///                       it cannot be that young, so the plan is careful
 RecoveryPlan PlanRecovery(std::span<const SegmentFacts> segments,
-                          const std::optional<FlushedPoint>& recorded,
-                          const std::optional<FlushedPoint>& restored = std::nullopt);
+                          const std::optional<FlushedPoint>& recorded);
 
 /// Where reading a segment stopped.
 struct ScanStop {

@@ -411,6 +411,54 @@ TEST_F(StrandedStartTest, FailedOpeningSyncsNothing) {
   EXPECT_EQ(syncs, 0);
 }
 
+// The new group stands there, and no checkpoint names it yet.
+TEST_F(StrandedStartTest, RotInWhatAStartCarriedOnIsNoTear) {
+  Start();
+  Append("third");
+  world_.Advance(world_.store_options().checkpoint_interval);  // It names what is needed.
+  world_.Run();
+  world_.CutPower(PowerCut::DropUnsynced());
+  int checkpoints = 0;
+  world_.disk().SetFaultHook([&](DiskCall call, const std::string& path) {
+    const bool is_second =
+        call == DiskCall::kWrite && path == "data/checkpoint.tmp" && ++checkpoints == 2;
+    const bool is_bad = call == bad_.call && path == this->path();
+    return is_second || is_bad ? MemoryFileSystem::IoError(path) : absl::OkStatus();
+  });
+  ASSERT_FALSE(world_.Start().ok());
+  Mend();
+  world_.CutPower(PowerCut::DropUnsynced());
+  const auto names = world_.disk().List("data/journal");
+  ASSERT_TRUE(names.ok());
+  const std::string newest = "data/journal/" + *(names->end() - 2);  // Before "identity".
+  world_.FlipBit(newest, world_.ReadFile(newest).find("third"));
+  const absl::Status started = world_.Start();
+  EXPECT_EQ(ReasonOf(started), Reason::kCorruptData);
+  EXPECT_THAT(std::string(started.message()), HasSubstr(newest));
+}
+
+// Its segment is the next one already, and nothing that is recorded lies below the start.
+TEST_F(StrandedStartTest, LogThatWasTrimmedToItsRecordedEndHasNoDamage) {
+  Start();
+  const Offset end = Offset(2);
+  ASSERT_TRUE(world_.Open().ok());
+  ASSERT_TRUE(world_.MoveLogStart(end).ok());
+  ASSERT_TRUE(world_.Stop().ok());
+  world_.log_options().segment_bytes = 100;
+  Start();
+  Append("third");
+  world_.CutPower(PowerCut::DropUnsynced());
+  const std::string old_segment = world_.Path(OffsetFileName(Offset(0), kSegmentSuffix));
+  Break(DiskCall::kWrite, world_.Path(OffsetFileName(end, kSegmentSuffix)));
+  Start();
+  world_.RemoveFile(old_segment);
+  Mend();
+  const auto report = world_.Open();
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->damages.empty()) << report->damages.front();
+  EXPECT_THAT(Values(), ElementsAre("third"));
+}
+
 TEST_F(StrandedStartTest, ErrorsOfTheJournalNameItsFile) {
   Break();
   Start();
