@@ -186,5 +186,54 @@ class CorruptTest(unittest.TestCase):
         self.assertIn(self.segment.name, out)
 
 
+class UnreadableFileTest(unittest.TestCase):
+    """After a kill -9 the epoch file of one of many logs cannot be read; all else still works."""
+
+    PARTITIONS = 32  # So many at once go through the journal.
+    BAD = 3
+
+    def setUp(self):
+        self.server = Server()
+        self.addCleanup(self.server.stop)
+        made = self.run_ok("topic", "create", TOPIC, "-p", str(self.PARTITIONS), "-o", "json")
+        topic = self.server.data / "topics" / json.loads(made)["topic_id"]
+        records = b"".join(b"%d:%d\n" % (key, key) for key in range(2000))
+        self.run_ok("produce", TOPIC, "-k", ":", stdin=records)
+        self.server.process.send_signal(signal.SIGKILL)
+        self.server.process.wait()
+        self.epochs = topic / str(self.BAD) / "epochs"
+        self.epochs.parent.mkdir(parents=True, exist_ok=True)
+        self.sound = self.epochs.with_name("epochs.sound")
+        if self.epochs.exists():  # The server was quick to write it.
+            self.epochs.rename(self.sound)
+        self.epochs.mkdir()
+        (self.server.data / "listeners.json").unlink()
+        self.server.start()
+
+    run_ok = CorruptTest.run_ok
+
+    def consume(self, partition):
+        return talosmq(self.server, "consume", TOPIC, "-e", "--partition", str(partition))
+
+    def test_one_partition_is_closed_until_the_file_is_sound(self):
+        status, _, err = self.consume(self.BAD)
+        self.assertEqual(status, 1)
+        self.assertIn(str(self.epochs), err)
+        status, out, _ = talosmq(self.server, "cluster", "health", "-o", "json")
+        self.assertEqual(status, 1)
+        self.assertIn(f"partition {TOPIC}/{self.BAD}", out)
+        others = [partition for partition in range(self.PARTITIONS) if partition != self.BAD]
+        values = {int(line) for partition in others for line in self.consume(partition)[1].split()}
+        self.assertGreater(len(values), 1800)
+
+        self.epochs.rmdir()
+        if self.sound.exists():
+            self.sound.rename(self.epochs)
+        while self.consume(self.BAD)[0] != 0:  # It is opened again after a rest.
+            pass
+        values |= {int(line) for line in self.consume(self.BAD)[1].split()}
+        self.assertEqual(values, set(range(2000)))
+
+
 if __name__ == "__main__":
     unittest.main()
