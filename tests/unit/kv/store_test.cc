@@ -291,6 +291,13 @@ class DamagedRocksStoreTest : public RocksStoreTest {
   StoreMark mark_;
 };
 
+TEST_F(DamagedRocksStoreTest, SoundStoreOpensWithoutAWarning) {
+  testing::internal::CaptureStderr();
+  const auto opened = OpenRocksStore(Directory(), mark_);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_TRUE(opened.ok()) << opened.status();
+}
+
 TEST_F(DamagedRocksStoreTest, EveryRemovedFileIsMissedOrNotNeeded) {
   const Files whole = Content();
   for (const auto& [name, content] : whole) {
